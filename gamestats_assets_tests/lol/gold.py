@@ -19,7 +19,6 @@ from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets.simulators.lol.story import Story
 from gamestats_assets_tests.lol.scenario import kept
 from gamestats_assets_tests.lol.silver import silver as told_as_tables
-from gamestats_assets_tests.support.frames import differences
 
 Frames = Mapping[Any, pl.DataFrame]
 """Frames by table."""
@@ -107,24 +106,6 @@ def make(function: Callable[..., Any], known: Frames) -> pl.DataFrame:
     """What a function makes of frames, by its key; it has the declared columns and keeps the table's rules."""
     inputs = {name: known[table].lazy() for name, table in table_inputs(function).items()}
     return kept(table_of(function), function(**inputs))
-
-
-def assert_order_does_not_matter(function: Callable[..., Any], known: Frames) -> None:
-    """The rows are the same whichever order the rows of the inputs are in, and whenever they are made again."""
-    made = make(function, known)
-    shuffled = {table: frame.sample(fraction=1, shuffle=True, seed=5) for table, frame in known.items()}
-    again = make(function, shuffled)
-    assert made.height
-    assert differences(made, again, table_of(function).primary_key()).rows() == []
-    assert make(function, known).equals(made)
-
-
-def assert_nothing_of_nothing(function: Callable[..., Any], known: Frames) -> None:
-    """Without wide rows and objectives there are no rows, whether names are at hand or nothing is at all."""
-    of_games = {t.Matches, t.Participants, t.ParticipantFeatures, t.Objectives}
-    for emptied in (of_games, set(known)):
-        empty = {table: frame.clear() if table in emptied else frame for table, frame in known.items()}
-        assert make(function, empty).is_empty()
 
 
 def position_of(row: Mapping[str, Any]) -> str:

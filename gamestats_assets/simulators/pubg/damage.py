@@ -6,15 +6,14 @@ One pass in order of time keeps everybody's health, so that who is felled has lo
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import polars as pl
 
 from gamestats_assets.simulators.pubg.paths import Latest, Paths
 from gamestats_assets.simulators.pubg.story import ZONE, Story, Strike
-from gamestats_assets.simulators.pubg.world import Items, items
+from gamestats_assets.simulators.pubg.world import items
 
 TICK_S = 1.03
 """Seconds between two ticks of the blue zone."""
@@ -28,16 +27,18 @@ _BLEEDS_OLD = (0.8, 1.9)
 """Damage of a second of bleeding in old files; new ones have none."""
 _THROWN_BEFORE_S = 2.6
 
-Columns = dict[str, npt.NDArray[Any]]
-"""A table: columns of equal length by name."""
-_HITS = {"t": float, "attacker": int, "victim": int, "attack_id": int, "damage": float,
-         "category": str, "reason": str, "causer": str, "health": float}  # fmt: skip
-_SHOTS = {"t": float, "who": int, "attack_id": int, "item": object}
-_USES = {"t": float, "who": int, "item": object, "healed": float}
+_SHOT = {"t": pl.Float64, "who": pl.Int64, "attack_id": pl.Int64, "item": pl.String}
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "hits": {"t": pl.Float64, "attacker": pl.Int64, "victim": pl.Int64, "attack_id": pl.Int64, "damage": pl.Float64,
+             "category": pl.String, "reason": pl.String, "causer": pl.String, "health": pl.Float64},
+    "shots": _SHOT,
+    "throws": _SHOT,
+    "uses": {"t": pl.Float64, "who": pl.Int64, "item": pl.String, "healed": pl.Float64},
+}  # fmt: skip
 
 
 class Damage:
-    """Tables of a match's damage; numbers of people are their indexes, -1 is the zone.
+    """Tables of a match's damage.
 
     Attributes:
         hits: each damage event; `health` is the victim's before it.
@@ -48,57 +49,45 @@ class Damage:
     """
 
     def __init__(self, story: Story, paths: Paths, old: bool) -> None:
-        self._story, self._paths, self._rng = story, paths, story.rng
-        self._health = [100.0] * len(story.people)
-        self._touched = [person.landing for person in story.people]
-        self._changes: list[tuple[int, float, float]] = [(i, -1000.0, 100.0) for i in range(len(story.people))]
-        self._fired = [0] * len(story.people)
-        self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._story, self._paths, self._rng, self._old = story, paths, story.rng, old
+        count = len(story.people)
+        self._health, self._touched, self._fired = [100.0] * count, story.landing.tolist(), [0] * count
+        self._changes: list[tuple[int, float, float]] = [(i, -1000.0, 100.0) for i in range(count)]
+        self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _SCHEMAS}
         self._heals, self._boosts = items("heal"), items("boost")
-        for t, what, about in sorted(self._touches(old), key=lambda touch: touch[:2]):
+        for t, what, about in sorted(self._touches(), key=lambda touch: touch[:2]):
             if isinstance(about, Strike):
                 self._strike(about)
             elif what == "revive":
                 self._set(about, t, _REVIVED_WITH)
             else:
-                self._suffer(t, about, what, old)
-        for person in story.people:
-            self._recover(person.index, min(person.death, story.end))
+                self._suffer(t, about, what)
+        for i in range(count):
+            self._recover(i, float(paths.stop[i]))
         self.hits, self.shots, self.throws, self.uses = (
-            _columns(self._rows[name], schema)
-            for name, schema in (("hits", _HITS), ("shots", _SHOTS), ("throws", _SHOTS), ("uses", _USES))
+            pl.DataFrame(self._rows[name], schema=schema, orient="row") for name, schema in _SCHEMAS.items()
         )
-        who, t, health = map(np.array, zip(*self._changes, strict=True))
-        self.health = Latest(who, t, health)
+        self.health = Latest(*map(np.array, zip(*self._changes, strict=True)))
 
-    def _touches(self, old: bool) -> list[tuple[float, str, Any]]:
+    def _touches(self) -> list[tuple[float, str, Any]]:
         """What touches somebody's health: strikes, revives, ticks of the zone, bleeding and falls."""
         story, paths, rng = self._story, self._paths, self._rng
-        touches: list[tuple[float, str, Any]] = [
-            (revive.t, "revive", revive.knock.strike.victim.index) for revive in story.revives
-        ]
-        chips = [strike for strike in story.strikes if strike.takes == "some"]
-        when = np.array([strike.t for strike in chips])
-        able = np.isfinite(when)
-        for role in ("attacker", "victim"):
-            who = np.array([getattr(strike, role).index for strike in chips], dtype=np.int64)
-            able &= (when > paths.landing[who] + 4) & (when < paths.stop[who]) & paths.stands(who, when)
-        ways = [strike for strike, is_able in zip(chips, able.tolist(), strict=True) if is_able]
-        ways += [strike for strike in story.strikes if strike.takes != "some"]
-        touches += [(strike.t, "strike", strike) for strike in ways]
+        everybody = np.arange(len(story.people))
+        touches: list[tuple[float, str, Any]] = [(t, "revive", knock.strike.victim) for t, _, knock in story.revives]
+        for strike in story.strikes:
+            who, t = np.array([strike.attacker, strike.victim]), np.full(2, strike.t)
+            able = (t > paths.landing[who] + 4) & (t < paths.stop[who]) & paths.stands(who, t)
+            if strike.takes in ("all", "none") or (strike.takes == "some" and able.all()):
+                touches.append((strike.t, "strike", strike))
         first = max(story.circles.spans[0][1], float(paths.landing.min()))
         ticks = first + np.arange(0, max(story.end - first, 0), TICK_S)
-        t = (ticks + rng.random((len(story.people), 1))).ravel()
-        who = np.repeat(np.arange(len(story.people)), ticks.size)
+        t, who = (ticks + rng.random((everybody.size, 1))).ravel(), np.repeat(everybody, ticks.size)
         hurts = paths.is_outside(who, t) & (t < paths.stop[who] - 0.05) & (t > paths.landing[who] + 1)
         touches += [(at, "tick", i) for at, i in zip(t[hurts].tolist(), who[hurts].tolist(), strict=True)]
-        for person in story.people:
-            for begin, end in person.downs:
-                seconds = np.arange(begin + 2, min(end, paths.stop[person.index]) - 0.1)
-                touches += [(at, "bleed", person.index) for at in seconds.tolist()]
-        fell = rng.random(len(story.people)) < 0.06
+        for i, begin, end in story.downs:
+            touches += [(at, "bleed", i) for at in np.arange(begin + 2, min(end, paths.stop[i]) - 0.1).tolist()]
         falls = rng.uniform(paths.landing + 15, np.maximum(paths.stop - 5, paths.landing + 16))
-        fell &= paths.stands(np.arange(fell.size), falls) & (falls < paths.stop)
+        fell = (rng.random(everybody.size) < 0.06) & paths.stands(everybody, falls) & (falls < paths.stop)
         return touches + [(float(falls[i]), "fall", i) for i in np.flatnonzero(fell).tolist()]
 
     def _set(self, i: int, t: float, health: float) -> None:
@@ -114,7 +103,7 @@ class Damage:
             left = health - damage
             self._set(victim, t, left if left > 1e-6 else 0.0)
 
-    def _suffer(self, t: float, i: int, what: str, old: bool) -> None:
+    def _suffer(self, t: float, i: int, what: str) -> None:
         """A tick of the zone, a second of bleeding, or a fall."""
         health, body = self._health[i], self._story.people[i].body
         if what == "tick":
@@ -122,7 +111,7 @@ class Damage:
             damage = min(damage, max(health - _LEFT_BY_ZONE, 0.0))
             self._take(t, i, round(damage, 4), "Damage_BlueZone", "NonSpecific", ZONE)
         elif what == "bleed":
-            damage = round(self._rng.uniform(*_BLEEDS_OLD), 4) if old else 0.0
+            damage = round(self._rng.uniform(*_BLEEDS_OLD), 4) if self._old else 0.0
             self._take(t, i, damage, "Damage_Groggy", "None", body, attacker=i)
         elif health > 40:
             damage = round(self._rng.uniform(2, 22), 4)
@@ -134,13 +123,12 @@ class Damage:
 
     def _strike(self, strike: Strike) -> None:
         """All hits of a strike; what it takes is shared out among them."""
-        victim = strike.victim.index
+        victim, attacker, weapon = strike.victim, strike.attacker, strike.weapon
         if strike.takes != "none":
             self._recover(victim, strike.t - 2)
-        if strike.attacker is None or strike.weapon is None:
+        if weapon is None:
             self._take(strike.t, victim, self._health[victim], strike.category, strike.reason, strike.causer)
             return
-        attacker, weapon = strike.attacker.index, strike.weapon
         blows = self._blows(strike)
         since = max(strike.since, self._touched[victim] if strike.takes != "none" else strike.since) + 0.01
         apart = min(weapon.interval_s * 1.5, max(strike.t - since, 0.0) / len(blows)) if blows else 0.0
@@ -150,19 +138,19 @@ class Damage:
             strike.attack_id = self._next_id(attacker)
             if weapon.is_thrown:
                 at = max(strike.t - apart * shots - _THROWN_BEFORE_S, strike.since + 0.005)
-                row = (min(at, strike.t - apart * shots), attacker, strike.attack_id, weapon.item)
+                row = (min(at, strike.t - apart * shots), attacker, strike.attack_id, weapon.item["itemId"])
                 self._rows["throws"].append(row)
         for number, (damage, reason) in enumerate(blows):
             t = strike.t - apart * (shots - 1 - number // pellets)
             if weapon.is_shot and number % pellets == 0:
                 strike.attack_id = self._next_id(attacker)
-                self._rows["shots"].append((t - 0.004, attacker, strike.attack_id, weapon.item))
+                self._rows["shots"].append((t - 0.004, attacker, strike.attack_id, weapon.item["itemId"]))
             facts = (strike.category, reason, strike.causer)
             self._take(t, victim, damage, *facts, attacker=attacker, attack_id=strike.attack_id)
 
     def _blows(self, strike: Strike) -> list[tuple[float, str]]:
         """Damage and part of the body of each hit; the last one has the strike's."""
-        weapon, rng, left = strike.weapon, self._rng, self._health[strike.victim.index]
+        weapon, rng, left = strike.weapon, self._rng, self._health[strike.victim]
         assert weapon is not None
         if strike.takes == "none":
             return [(0.0, strike.reason)] * int(rng.integers(1, 5))
@@ -183,9 +171,8 @@ class Damage:
 
     def _recover(self, i: int, until: float) -> None:
         """Since the last harm, somebody hurt has healed, if there was time."""
-        person = self._story.people[i]
         t, health = self._touched[i] + float(self._rng.uniform(9, 20)), self._health[i]
-        if person.is_bot or not 0 < health < 95:
+        if self._story.is_bot[i] or not 0 < health < 95:
             return
         if health < _FIRST_AID_TO and t < until:
             health = self._use(i, t, self._heals, _FIRST_AID_TO)
@@ -193,13 +180,8 @@ class Damage:
         if t < until and self._rng.random() < 0.6:
             self._use(i, t, self._boosts, min(health + 15, 100.0))
 
-    def _use(self, i: int, t: float, of: Items, health: float) -> float:
-        item = self._story.pick(of.items, of.shares)
-        self._rows["uses"].append((t, i, item, health - self._health[i]))
+    def _use(self, i: int, t: float, of: tuple[list[Any], list[float]], health: float) -> float:
+        item = self._story.pick(*of)
+        self._rows["uses"].append((t, i, item["itemId"], health - self._health[i]))
         self._set(i, t, health)
         return health
-
-
-def _columns(rows: list[tuple[Any, ...]], types: dict[str, type]) -> Columns:
-    values = zip(*rows, strict=True) if rows else ((),) * len(types)
-    return {name: np.array(list(of), dtype=types[name]) for name, of in zip(types, values, strict=True)}

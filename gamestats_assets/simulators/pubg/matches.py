@@ -10,11 +10,14 @@ something.
 
 from __future__ import annotations
 
+import functools
 import math
+import multiprocessing
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,13 +26,14 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+import polars as pl
 from isal import igzip
 
 from gamestats_assets.simulators.pubg.damage import Damage
 from gamestats_assets.simulators.pubg.paths import Paths
 from gamestats_assets.simulators.pubg.story import Story
 from gamestats_assets.simulators.pubg.telemetry import MatchIdentity, Telemetry
-from gamestats_assets.simulators.pubg.truth import MatchTruth, PlayerTruth, credited, match_truth, player_truths
+from gamestats_assets.simulators.pubg.truth import MatchTruth, PlayerTruth, match_truth, player_truths
 from gamestats_assets.simulators.pubg.world import MAPS, stable_number
 from gamestats_assets.simulators.templates import filled, template
 
@@ -37,7 +41,6 @@ _ENCODER = msgspec.json.Encoder()
 _TEAM_SIZES = {"solo": 1, "duo": 2, "squad": 4}
 _UPLOADED_AFTER_S = 49
 """Seconds from the end of a match to the upload of its telemetry."""
-_LOBBY_S = 66
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -66,7 +69,6 @@ def simulate_match(
     bots: int | None = None,
     telemetry_version: Literal["v2", "v1"] = "v2",
     population: int = 400,
-    created_at: Literal["stored", "opened"] = "stored",
     squads: Sequence[int] | None = None,
 ) -> SimulatedMatch:
     """Simulate one match.
@@ -81,8 +83,6 @@ def simulate_match(
         bots: How many of them are bots; by default 4 or 8 in official matches, else none.
         telemetry_version: `v1` writes the form of old tournament files.
         population: Number of people the players are drawn from, so that they meet again in other matches.
-        created_at: What `createdAt` of the match object says: the end (`stored`), or the opening of the lobby
-            before the start (`opened`), which is what the upload times in the real match objects point to.
         squads: Which squads of the population play, by number; drawn by the seed when None.
 
     Raises:
@@ -106,8 +106,16 @@ def simulate_match(
     started_at = started_at.replace(tzinfo=UTC) if started_at.tzinfo is None else started_at.astimezone(UTC)
     started_at = started_at.replace(microsecond=started_at.microsecond // 1000 * 1000)
     match_id = _uuid(rng)
-    story = Story(rng, map_name, not is_official, players, bots, team_size, max(population, players + 40), squads)
-    story.run()
+    story = Story(
+        rng,
+        map_name,
+        competitive=not is_official,
+        players=players,
+        bots=bots,
+        team_size=team_size,
+        population=max(population, players + 40),
+        squads=squads,
+    )
     paths, old = Paths(story), telemetry_version == "v1"
     identity = MatchIdentity(
         _match_name(rng, match_id, started_at, game_mode, match_type),
@@ -119,8 +127,8 @@ def simulate_match(
     )
     telemetry = Telemetry(story, paths, Damage(story, paths, old), identity, old)
     everybody = player_truths(telemetry)
-    truth = match_truth(telemetry, match_id, seed, everybody)
-    document = _match_document(telemetry, truth, everybody, game_mode, match_type, created_at)
+    truth = match_truth(telemetry, match_id, everybody)
+    document = _match_document(telemetry, truth, everybody, game_mode, match_type)
     return SimulatedMatch(_ENCODER.encode(document), _ENCODER.encode(telemetry.log), truth)
 
 
@@ -136,28 +144,26 @@ def _match_name(rng: np.random.Generator, match_id: str, start: datetime, mode: 
 
 def _participants(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> list[dict[str, Any]]:
     """All participants with their statistics, as the API has them since 2019."""
-    kills = [kill for kill in telemetry.story.kills if kill.killer not in (None, kill.victim)]
-    strikes = [credited(kill, telemetry.old) for kill in kills]
-    longest, by_vehicle, ended_by = [0.0] * len(everybody), [0] * len(everybody), ["alive"] * len(everybody)
-    for kill, strike, distance_cm in zip(kills, strikes, telemetry.distances_cm(strikes), strict=True):
-        assert kill.killer is not None
-        longest[kill.killer.index] = max(longest[kill.killer.index], distance_cm / 100)
-        by_vehicle[kill.killer.index] += strike.category == "Damage_VehicleHit"
-    for kill in telemetry.story.kills:
-        other = "suicide" if kill.killer is kill.victim else "byplayer"
-        ended_by[kill.victim.index] = "byzone" if kill.killer is None else other
-    order = sorted(range(len(everybody)), key=lambda i: (-everybody[i].kills, everybody[i].placement, i))
-    weapons = np.bincount(telemetry.weapons_picked_up, minlength=len(everybody)).tolist()
+    story, count = telemetry.story, len(everybody)
+    by_others = telemetry.kills.filter(pl.col("killer") >= 0, pl.col("killer") != pl.col("victim"))
+    longest = dict(by_others.group_by("killer").agg(pl.col("distance_m").max()).iter_rows())
+    by_vehicle = Counter(by_others.filter(category="Damage_VehicleHit")["killer"])
+    weapons = Counter(telemetry.pickups.filter(category="Weapon")["who"])
+    ended_by = ["alive"] * count
+    for kill in story.kills:
+        other = "suicide" if kill.killer == kill.victim else "byplayer"
+        ended_by[kill.victim] = "byzone" if kill.killer < 0 else other
+    order = sorted(range(count), key=lambda i: (-everybody[i].kills, everybody[i].placement, i))
     return [
         filled(
             template("pubg", "match")["participant"],
             {
                 **vars(truth),
-                "id": _uuid(telemetry.story.rng),
+                "id": _uuid(story.rng),
                 "damage_dealt": round(truth.damage_dealt, 5),
                 "ended_by": ended_by[i],
                 "kill_place": order.index(i) + 1,
-                "longest_kill_m": round(longest[i], 5),
+                "longest_kill_m": round(longest.get(i, 0.0), 5),
                 "ridden_m": round(float(telemetry.paths.ridden[i]), 4),
                 "walked_m": round(float(telemetry.paths.walked[i]), 4),
                 "road_kills": by_vehicle[i],
@@ -170,39 +176,30 @@ def _participants(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> lis
 
 
 def _match_document(
-    telemetry: Telemetry,
-    truth: MatchTruth,
-    everybody: Sequence[PlayerTruth],
-    mode: str,
-    match_type: str,
-    created: str,
+    telemetry: Telemetry, truth: MatchTruth, everybody: Sequence[PlayerTruth], mode: str, match_type: str
 ) -> dict[str, Any]:
     """The JSON:API document: match, participants, rosters, and the asset that names the telemetry."""
     story, forms = telemetry.story, template("pubg", "match")
     rng, duration_s = story.rng, round(story.end)
-    after_s = {
-        "opened": -_LOBBY_S,
-        "stored": duration_s + int(rng.integers(2, 20)),
-        "uploaded": duration_s + _UPLOADED_AFTER_S + int(rng.integers(5)),
-    }
-    at = {name: truth.started_at + timedelta(seconds=seconds) for name, seconds in after_s.items()}
+    stored = truth.started_at + timedelta(seconds=duration_s + int(rng.integers(2, 20)))
+    uploaded = truth.started_at + timedelta(seconds=duration_s + _UPLOADED_AFTER_S + int(rng.integers(5)))
     participants = _participants(telemetry, everybody)
     rosters = [
         filled(
             forms["roster"],
             {
                 "id": _uuid(rng),
-                "rank": telemetry.ranks[team.index],
-                "won": "true" if telemetry.ranks[team.index] == 1 else "false",
-                "team_id": team.team_id,
-                "links": _links(participants[person.index] for person in team.members),
+                "rank": rank,
+                "won": "true" if rank == 1 else "false",
+                "team_id": story.team_ids[team],
+                "links": _links(participants[i] for i in np.flatnonzero(story.team == team).tolist()),
             },
         )
-        for team in story.teams
+        for team, rank in enumerate(telemetry.ranks.tolist())
     ]
-    asset_id, folder = _uuid(rng, version=1), f"{at['uploaded']:%Y/%m/%d/%H/%M}"
+    asset_id, folder = _uuid(rng, version=1), f"{uploaded:%Y/%m/%d/%H/%M}"
     url = f"https://telemetry-cdn.pubg.com/bluehole-pubg/steam/{folder}/{asset_id}-telemetry.json"
-    asset = filled(forms["asset"], {"id": asset_id, "created_at": f"{at['uploaded']:{_TIME}}", "url": url})
+    asset = filled(forms["asset"], {"id": asset_id, "created_at": f"{uploaded:{_TIME}}", "url": url})
     included = [*participants, *rosters, asset]
     values = {
         "match_id": truth.match_id,
@@ -210,7 +207,7 @@ def _match_document(
         "is_custom": match_type == "custom",
         "match_type": match_type,
         "game_mode": mode,
-        "created_at": f"{at[created]:{_TIME}}",
+        "created_at": f"{stored:{_TIME}}",
         "duration_s": duration_s,
         "roster_links": _links(rosters),
         "asset_links": _links([asset]),
@@ -251,22 +248,8 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _one_of_day(folder: str, day: date, index: int, matches: int, seed: int, options: dict[str, Any]) -> MatchTruth:
-    number = stable_number("day", seed, index)
-    slot_ms = 86_400_000 / matches
-    offset = timedelta(milliseconds=int((index + Random(number).uniform(0.02, 0.98)) * slot_ms))
-    return write_match(Path(folder), number, datetime(day.year, day.month, day.day, tzinfo=UTC) + offset, **options)
-
-
 def simulate_day(
-    folder: Path,
-    day: date,
-    matches: int,
-    seed: int,
-    *,
-    processes: int = 1,
-    progress: Callable[[int], None] | None = None,
-    **options: Any,
+    folder: Path, day: date, matches: int, seed: int, *, processes: int = 1, **options: Any
 ) -> list[MatchTruth]:
     """Write a day of matches into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz` each.
 
@@ -279,27 +262,27 @@ def simulate_day(
         matches: How many.
         seed: Decides the matches; give every day its own, or the same matches happen again.
         processes: Worker processes.
-        progress: Called with the number of matches written so far.
         options: Passed to `simulate_match`.
 
     Returns:
         The truths, in order of start.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [(str(folder), day, index, matches, seed, options) for index in range(matches)]
-    truths: dict[int, MatchTruth] = {}
+    one = functools.partial(_one_of_day, folder, day, matches, seed, options)
+    return mapped(one, range(matches), processes)
 
-    def done(index: int, truth: MatchTruth) -> None:
-        truths[index] = truth
-        if progress:
-            progress(len(truths))
 
+def mapped(make: Callable[[Any], MatchTruth], tasks: Sequence[Any], processes: int) -> list[MatchTruth]:
+    """What a function makes of each task, by so many processes."""
     if processes <= 1:
-        for index, task in enumerate(tasks):
-            done(index, _one_of_day(*task))
-    else:
-        with ProcessPoolExecutor(processes) as pool:
-            futures = {pool.submit(_one_of_day, *task): index for index, task in enumerate(tasks)}
-            for future in as_completed(futures):
-                done(futures[future], future.result())
-    return [truths[index] for index in range(matches)]
+        return [make(task) for task in tasks]
+    # Not forked: the threads of Polars do not go on in a copy of the process.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(make, tasks))
+
+
+def _one_of_day(folder: Path, day: date, matches: int, seed: int, options: dict[str, Any], index: int) -> MatchTruth:
+    number = stable_number("day", seed, index)
+    share = (index + Random(number).uniform(0.02, 0.98)) / matches
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(milliseconds=int(share * 86_400_000))
+    return write_match(folder, number, start, **options)

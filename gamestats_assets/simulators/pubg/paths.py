@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any
 
@@ -46,7 +45,6 @@ class Paths:
     """Positions in metres, one row per person and one column per second.
 
     Attributes:
-        death: second of each elimination, infinite for who survives.
         stop: when each person is out, or the match over.
         jump, landing: when each leaves the plane, and lands.
         walked, ridden: metres on foot, and in vehicles.
@@ -55,50 +53,41 @@ class Paths:
     """
 
     def __init__(self, story: Story) -> None:
-        people, rng = story.people, story.rng
-        self.end = story.end
-        self.death = np.array([person.death for person in people])
+        rng, self.landing, self.death = story.rng, story.landing, story.death
+        everybody = np.arange(self.death.size)
         self.stop = np.minimum(self.death, story.end)
-        self.landing = np.array([person.landing for person in people])
-        self.jump = np.minimum(np.maximum(4.0, self.landing - rng.uniform(28, 36, len(people))), story.flight_s)
-        self.outs = np.sort(self.death[np.isfinite(self.death)])
-        begins = [(i, span[0], False) for i, person in enumerate(people) for span in person.downs]
-        ends = [(i, span[1], True) for i, person in enumerate(people) for span in person.downs]
-        dead = [(i, person.death, False) for i, person in enumerate(people) if person.death < math.inf]
-        changes = [*((i, -1000.0, True) for i in range(len(people))), *begins, *ends, *dead]
-        who, t, stands = map(np.array, zip(*changes, strict=True))
-        self._stands = Latest(who, t, stands)
-        self._walk(story, len(people), int(story.end + LOGGED_AFTER_DEATH_S) + 12)
+        self.jump = np.minimum(np.maximum(4.0, self.landing - rng.uniform(28, 36, everybody.size)), story.flight_s)
+        who, begin, end = map(np.array, zip(*story.downs, strict=True)) if story.downs else (np.zeros(0, int),) * 3
+        times = [np.full(everybody.size, -1000.0), begin, end, self.death]
+        stands = np.repeat([True, False, True, False], [each.size for each in times])
+        self._stands = Latest(np.concatenate([everybody, who, who, everybody]), np.concatenate(times), stands)
+        self._walk(story, everybody.size, int(story.end + LOGGED_AFTER_DEATH_S) + 12)
 
     def _walk(self, story: Story, people: int, length: int) -> None:
         rng = story.rng
         seconds = np.arange(float(length))
         blue_x, blue_y, blue_r = story.circles.blue(seconds)
-        team = np.array([person.team for person in story.people])
         marks = np.arange(0, length + 18, 18.0)
         apart = np.minimum(20.0, 0.28 * np.interp(marks, seconds, blue_r))
         noise = rng.normal(0, 1, (2, people, marks.size)) * apart
         ground = rng.uniform(4, 34, people)
         off_x, off_y = ([np.interp(seconds, marks, one) for one in axis] for axis in noise)
-        self.x = np.clip(story.x[team, :length] + off_x, 0, story.map.side)
-        self.y = np.clip(story.y[team, :length] + off_y, 0, story.map.side)
+        self.x = np.clip(story.x[story.team, :length] + off_x, 0, story.map.side)
+        self.y = np.clip(story.y[story.team, :length] + off_y, 0, story.map.side)
         self.z = ground[:, None] + 3 * np.sin(seconds / 37 + np.arange(people)[:, None])
-        (x0, y0), (x1, y1) = story.flight
-        for i, person in enumerate(story.people):
-            x, y = self.x[i], self.y[i]
-            for begin, end in person.downs:  # who lies stays there, then catches up
-                a, b = int(begin), min(int(end) + 1, length)
-                back = min(b + _CATCH_UP_S, length)
-                for axis in (x, y):
-                    axis[a:b] = axis[a]
-                    axis[b:back] = axis[a] + np.linspace(0, 1, back - b) * (axis[b:back] - axis[a])
-            if person.death < math.inf:
-                x[int(person.death) :], y[int(person.death) :] = x[int(person.death)], y[int(person.death)]
-            down = int(person.landing) + 1
-            legs = (0.0, self.jump[i], person.landing)
-            share = self.jump[i] / story.flight_s
-            x[:down] = np.interp(seconds[:down], legs, (x0, x0 + share * (x1 - x0), x[down]))
-            y[:down] = np.interp(seconds[:down], legs, (y0, y0 + share * (y1 - y0), y[down]))
+        for i, begin, end in story.downs:  # who lies stays there, then catches up
+            a, b = int(begin), min(int(end) + 1, length)
+            back = min(b + _CATCH_UP_S, length)
+            for axis in (self.x[i], self.y[i]):
+                axis[a:b] = axis[a]
+                axis[b:back] = axis[a] + np.linspace(0, 1, back - b) * (axis[b:back] - axis[a])
+        flight = np.array(story.flight)
+        for i in range(people):
+            down, share = int(self.landing[i]) + 1, self.jump[i] / story.flight_s
+            legs = (0.0, self.jump[i], self.landing[i])
+            for axis, (begin, end) in zip((self.x[i], self.y[i]), flight.T, strict=True):
+                axis[int(self.stop[i]) :] = axis[int(self.stop[i])]
+                axis[:down] = np.interp(seconds[:down], legs, (begin, begin + share * (end - begin), axis[down]))
             self.z[i, :down] = np.interp(seconds[:down], legs, (_PLANE_HEIGHT_M, _PLANE_HEIGHT_M, ground[i]))
         np.clip(self.x, 0, story.map.side, out=self.x)
         np.clip(self.y, 0, story.map.side, out=self.y)
@@ -110,18 +99,19 @@ class Paths:
         seconds = np.arange(float(length))
         self.rides: list[tuple[int, float, float, str]] = []
         self.riding = np.zeros(self.x.shape, dtype=bool)
-        for team in story.teams:
-            speed = np.hypot(np.gradient(story.x[team.index, :length]), np.gradient(story.y[team.index, :length]))
-            fast = (speed > _RIDES_FROM_M_PER_S) & (seconds > team.landing + 10) & (seconds < story.end)
+        speed = np.hypot(np.gradient(story.x[:, :length], axis=1), np.gradient(story.y[:, :length], axis=1))
+        for team in range(len(story.team_ids)):
+            members = np.flatnonzero(story.team == team)
+            fast = (speed[team] > _RIDES_FROM_M_PER_S) & (seconds > self.landing[members].max()) & (seconds < story.end)
             for a, b in pairwise(np.flatnonzero(np.diff(fast)).tolist()):
                 if not fast[a + 1] or b - a < _SHORTEST_RIDE_S:
                     continue
                 vehicle = story.pick(story.map.vehicles)
-                for person in team.members:
-                    lies = any(u - 1 < b and v > a for u, v in person.downs)
-                    if not lies and person.death > b + 1 and person.landing < a:
-                        self.rides.append((person.index, a + 1.0, float(b), vehicle))
-                        self.riding[person.index, a + 1 : b] = True
+                lying = {i for i, begin, end in story.downs if begin - 1 < b and end > a}
+                for i in members[self.death[members] > b + 1].tolist():
+                    if i not in lying:
+                        self.rides.append((i, a + 1.0, float(b), vehicle))
+                        self.riding[i, a + 1 : b] = True
         step = np.hypot(np.diff(self.x), np.diff(self.y))
         step *= (seconds[1:] > self.landing[:, None] + 1) & (seconds[1:] < self.stop[:, None])
         self.ridden = (step * self.riding[:, 1:]).sum(axis=1)
@@ -154,4 +144,4 @@ class Paths:
 
     def alive(self, t: Floats) -> Ints:
         """How many people are alive at each time."""
-        return len(self.death) - np.searchsorted(self.outs, t, side="right")
+        return len(self.death) - np.searchsorted(np.sort(self.death), t, side="right")

@@ -1,6 +1,6 @@
 """Who plays a match, which way each team takes, and who fells, finishes, revives or robs whom, and when.
 
-Units are metres, and seconds since LogMatchStart.
+Units are metres, and seconds since LogMatchStart. People and teams are numbered from 0; -1 is nobody, or the zone.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from gamestats_assets.simulators.pubg.circles import Circles, Floats
 from gamestats_assets.simulators.pubg.world import (
@@ -36,7 +37,7 @@ ZONE = "BattleRoyaleModeController_Def_C"
 """Causer of the blue zone's damage."""
 PARTS = {"TorsoShot": 0.42, "ArmShot": 0.18, "LegShot": 0.11, "PelvisShot": 0.12, "HeadShot": 0.17}
 """Parts of the body, and the shares of hits on them."""
-_CAUSES = {"fight": 0.92, "zone": 0.045, "own grenade": 0.021, "friend": 0.014}
+_CAUSES = {"fight": 0.86, "zone": 0.105, "own grenade": 0.021, "friend": 0.014}
 _FATES = {"revive": 0.43, "finish": 0.31, "bleed": 0.26}
 _FATES_AFTER_S = {"revive": (10, 26), "finish": (2, 20), "bleed": (40, 95)}
 _FIGHT_GOES_ON_S, _SAME_FIGHT = 55, 0.8
@@ -46,132 +47,108 @@ _DBNO_IDS = 126
 """Knocks are numbered in the highest byte of 31 bits, as in files."""
 
 
-@dataclass(eq=False)
-class Team:
-    """A team: its number in the game, its people, and when it landed and was out."""
-
-    index: int
-    team_id: int
-    members: list[Person]
-    landing: float
-    out: float = math.inf
-
-    def standing(self) -> list[Person]:
-        """Members who are alive and not knocked."""
-        return [person for person in self.members if person.stands]
-
-    def alive(self) -> list[Person]:
-        """Members who are alive, knocked or not."""
-        return [person for person in self.members if person.death == math.inf]
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Strike:
-    """Hits of one person on another that end at `t`.
+    """Hits of one person on another, or of the zone, the last of them at `t`.
 
     Attributes:
-        attacker: None where the zone strikes.
+        number: place among all strikes.
         weapon: None for the zone and for bleeding.
-        category: `damageTypeCategory`.
-        causer: `damageCauserName`.
-        reason: `damageReason` of the last hit.
-        takes: all health that is left, some of it, or none from somebody who lies.
+        takes: all health that is left, some of it, none from somebody who lies, or nothing by any hit.
         since: the first hit comes no earlier.
         attack_id: of the last hit, once that is known.
     """
 
+    number: int
     t: float
-    attacker: Person | None
-    victim: Person
+    attacker: int
+    victim: int
     weapon: Weapon | None
     category: str
     causer: str
     reason: str
-    takes: Literal["all", "some", "none"]
+    takes: Literal["all", "some", "none", "nothing"]
     since: float
     attack_id: int = -1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Knock:
     """Somebody goes down by a strike; its attacker is the victim where it was their own grenade."""
 
     number: int
     strike: Strike
     dbno_id: int
-    helpers: list[Person]
+    helpers: list[int]
     over: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Kill:
-    """Somebody is out.
-
-    Attributes:
-        credited: the strike that counts: of the knock, or the last one where there was none or somebody stole the kill.
-        finish: the strike that ended it.
-    """
+    """Somebody is out. `credited` is the strike that counts (of the knock, unless there was none or somebody stole the
+    kill), `finish` the one that ended it."""
 
     t: float
-    victim: Person
-    killer: Person | None
-    finisher: Person | None
+    victim: int
+    killer: int
+    finisher: int
     knock: Knock | None
     credited: Strike
     finish: Strike
-    helpers: list[Person]
+    helpers: list[int]
 
 
-@dataclass(eq=False)
-class Revive:
-    """Somebody is helped up."""
-
-    t: float
-    reviver: Person
-    knock: Knock
-
-
-@dataclass
 class Story:
-    """A match as decisions: call `run` once, then read the lists.
+    """A match as decisions, played to its end.
 
     Attributes:
-        squads: the numbers of the squads of the population that play; drawn where None.
+        team_ids: number of each team in the game.
         x, y: where each team is in each second, one row per team.
         flight: begin and end of the plane's way.
+        landing, death: second of each person's landing and elimination, infinite for who survives.
+        downs: person, begin and end of each time spent knocked.
+        out: second in which each team is out.
+        revives: time, reviver and knock.
+        end: second of the last elimination.
     """
 
-    rng: np.random.Generator
-    map_name: str
-    competitive: bool
-    players: int
-    bots: int
-    team_size: int
-    population: int
-    squads: Sequence[int] | None = None
-    people: list[Person] = field(default_factory=list)
-    teams: list[Team] = field(default_factory=list)
-    strikes: list[Strike] = field(default_factory=list)
-    knocks: list[Knock] = field(default_factory=list)
-    kills: list[Kill] = field(default_factory=list)
-    revives: list[Revive] = field(default_factory=list)
-    end: float = 0.0
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        map_name: str,
+        *,
+        competitive: bool,
+        players: int,
+        bots: int,
+        team_size: int,
+        population: int,
+        squads: Sequence[int] | None,
+    ) -> None:
+        """Seat everybody, let each team find its way through the circles, and play.
 
-    def __post_init__(self) -> None:
-        """Seat everybody, and let each team find its way through the circles."""
-        self.map = MAPS[self.map_name]
-        rules = self.map.competitive if self.competitive else self.map.public
+        Args:
+            squads: the numbers of the squads of the population that play; drawn where None.
+        """
+        self.rng, self.map = rng, MAPS[map_name]
+        rules = self.map.competitive if competitive else self.map.public
         self.flight_s = PLANE_S + PLANE_S_OF_8KM * self.map.side / 8160
-        self.circles = Circles(rules, self.map.side, self.flight_s, self.rng)
+        self.circles = Circles(rules, self.map.side, self.flight_s, rng)
+        self.strikes, self.knocks, self.kills = list[Strike](), list[Knock](), list[Kill]()
+        self.revives: list[tuple[float, int, Knock]] = []
         self._pending: list[tuple[float, int, Knock, str]] = []
-        self._fights: list[tuple[Team, Team, float]] = []
-        self._dbno = self.rng.permutation(_DBNO_IDS) + 1
-        self._board()
+        self._fights: list[tuple[int, int, float]] = []
+        self._dbno = rng.permutation(_DBNO_IDS) + 1
+        self._board(players - bots, bots, team_size, population, squads)
+        count = len(self.people)
+        self.death, self.out = np.full(count, math.inf), np.full(len(self.team_ids), math.inf)
+        self._lies = np.full(count, -1)
+        self._up_since = self.landing.copy()
+        self.downs: list[list[Any]] = []
         self._travel()
-        length = self.rng.normal(rules.duration_s["mean"], rules.duration_s["spread"])
+        length = rng.normal(rules.duration_s["mean"], rules.duration_s["spread"])
         length = min(max(length, rules.duration_s["least"]), rules.duration_s["greatest"])
-        ranks = ((np.arange(len(self.people)) + 0.5) / len(self.people)) ** self.rng.uniform(0.97, 1.25)
-        self._due = np.interp(100 * ranks, *SURVIVAL) * length
+        ranks = ((np.arange(count) + 0.5) / count) ** rng.uniform(0.97, 1.25)
+        self._play(np.interp(100 * ranks, *SURVIVAL) * length)
 
     def pick(self, among: Sequence[Any], shares: Sequence[float] | None = None) -> Any:
         """One of some things."""
@@ -182,17 +159,15 @@ class Story:
 
     # ----------------------------------------------------------------- before the first shot
 
-    def _board(self) -> None:
+    def _board(self, humans: int, bots: int, team_size: int, population: int, squads: Sequence[int] | None) -> None:
         """Seat the people in teams, and drop every team somewhere near the plane's way."""
         rng, side = self.rng, self.map.side
-        humans = self.players - self.bots
-        needed = math.ceil(humans / self.team_size)
-        if self.squads is None:
-            squads = rng.choice(max(self.population // 4, needed), needed, replace=False)
-        else:
-            squads = rng.permutation(list(self.squads))
-        seats = [(place, int(squad) * 4 + i) for place, squad in enumerate(squads) for i in range(self.team_size)]
-        seats = [*seats[:humans], *((needed + i // self.team_size, None) for i in range(self.bots))]
+        needed = math.ceil(humans / team_size)
+        drawn = rng.choice(max(population // 4, needed), needed, replace=False) if squads is None else squads
+        seats: list[tuple[int, int | None]] = [
+            (place, int(squad) * 4 + i) for place, squad in enumerate(drawn) for i in range(team_size)
+        ]
+        seats = [*seats[:humans], *((needed + i // team_size, None) for i in range(bots))]
         count = seats[-1][0] + 1
         angle = rng.uniform(0, 2 * math.pi)
         ahead, aside = np.array([math.cos(angle), math.sin(angle)]), np.array([-math.sin(angle), math.cos(angle)])
@@ -206,34 +181,29 @@ class Story:
         self._places = np.clip(places, 0.05 * side, 0.95 * side)
         jumps = np.clip(((self._places - self.flight[0]) @ ahead) / (2 * reach), 0, 1) * self.flight_s
         away = np.abs((self._places - middle) @ aside)
-        landings = np.clip(jumps, 8, self.flight_s - 2) + 26 + np.minimum(away / 25, 32) + rng.uniform(0, 5, count)
-        numbers = (rng.permutation(needed + 5) + 1)[:needed].tolist() + [200 + i for i in range(count - needed)]
-        self.teams = [Team(i, numbers[i], [], float(landings[i])) for i in range(count)]
+        self._landings = np.clip(jumps, 8, self.flight_s - 2) + 26 + np.minimum(away / 25, 32)
+        self.team_ids = (rng.permutation(needed + 5) + 1)[:needed].tolist() + [200 + i for i in range(count - needed)]
         shares = [np.array([getattr(gun, name) for gun in GUNS]) for name in ("share", "share", "early_share")]
-        guns = [rng.choice(len(GUNS), len(seats), p=share / share.sum()) for share in shares]
+        guns = np.stack([rng.choice(len(GUNS), len(seats), p=share / share.sum()) for share in shares], axis=1)
+        self.people: list[Person] = []
         for index, (seat, number) in enumerate(seats):
-            if number is None:
-                who = (f"ai.{332 + index}", f"Bot_{int(rng.integers(1000)):03d}", 0.12, BOT_BODY)
-            else:
-                who = make_person(number)
-            account_id, name, skill, body = who
-            main, second, early = (GUNS[int(drawn[index])] for drawn in guns)
-            landing = self.teams[seat].landing + rng.uniform(0, 6)
-            person = Person(index, account_id, name, seat, number is None, skill, body, (main, second, early), landing)
-            self.people.append(person)
-            self.teams[seat].members.append(person)
+            bot = (f"ai.{332 + index}", f"Bot_{int(rng.integers(1000)):03d}", 0.12, BOT_BODY)
+            account_id, name, skill, body = bot if number is None else make_person(number)
+            main, second, early = (GUNS[gun] for gun in guns[index].tolist())
+            self.people.append(Person(account_id, name, seat, number is None, skill, body, (main, second, early)))
+        self.team = np.array([seat for seat, _ in seats])
+        self.is_bot = np.array([person.is_bot for person in self.people])
+        self.landing = self._landings[self.team] + rng.uniform(0, 6, len(seats))
 
     def _travel(self) -> None:
         """Every team's way: in each phase to a place in the white circle, early or late."""
-        rng, side, count = self.rng, self.map.side, len(self.teams)
+        rng, side, count = self.rng, self.map.side, len(self.team_ids)
         seconds = np.arange(int(self.circles.spans[-1][2]) + 600.0)
         at = self._places
-        moments = [np.array([team.landing for team in self.teams])]
-        points = [at]
+        moments, points = [self._landings], [at]
         for phase, (shown, moves, closed) in enumerate(self.circles.spans):
             x, y, r = self.circles.whites[phase + 1]
-            to_team = np.arctan2(at[:, 1] - y, at[:, 0] - x)
-            angle = to_team + rng.normal(0, 1.2, count)
+            angle = np.arctan2(at[:, 1] - y, at[:, 0] - x) + rng.normal(0, 1.2, count)
             far = 0.85 * r * np.sqrt(rng.random(count))
             to = np.stack([x + far * np.cos(angle), y + far * np.sin(angle)], axis=1)
             inside = np.hypot(at[:, 0] - x, at[:, 1] - y) < 0.85 * r
@@ -243,11 +213,8 @@ class Story:
             way = np.hypot(*(to - at).T)
             # Many are late while the zone hurts little, and pay.
             late = rng.random(count) < (0.75 if phase < 3 else 0.4)
-            due = np.where(
-                late,
-                closed + rng.uniform(-10, 90 if phase < 3 else 20, count),
-                rng.uniform(shown + 0.4 * (moves - shown), closed - 4, count),
-            )
+            early = rng.uniform(shown + 0.4 * (moves - shown), closed - 4, count)
+            due = np.where(late, closed + rng.uniform(-10, 90 if phase < 3 else 20, count), early)
             arrive = np.maximum(due, moments[-1] + 1 + way / 26)
             leave = np.maximum(moments[-1] + 0.5, arrive - way / np.where(way > 500, 15.0, 4.5))
             moments += [leave, arrive]
@@ -258,75 +225,80 @@ class Story:
             np.stack([np.interp(seconds, times[:, i], ways[:, i, axis]) for i in range(count)]) for axis in (0, 1)
         )
 
-    def place(self, team: Team, t: float) -> tuple[float, float]:
-        """Where a team is."""
-        return float(self.x[team.index, int(t)]), float(self.y[team.index, int(t)])
+    def _places_at(self, t: float) -> Floats:
+        """Where the teams are: one row per team."""
+        return np.stack([self.x[:, int(t)], self.y[:, int(t)]], axis=1)
 
-    def _meet(self, a: Team, b: Team, t: float) -> None:
+    def _gap(self, a: int, b: int, t: float) -> float:
+        return math.dist(*self._places_at(t)[[a, b]])
+
+    def _meet(self, a: int, b: int, t: float) -> None:
         """Bend the ways of two teams so that they are within a fight's distance at `t`."""
-        spots = np.array([self.place(a, t), self.place(b, t)])
-        gap = math.dist(*spots)
-        wanted = min(max(self.rng.lognormal(math.log(24), 1.0), 4.0), 380.0)
-        if gap <= 1.3 * wanted:
-            return
-        toward = (1 - wanted / gap) / 2 * (spots[::-1] - spots)
-        for team, way in zip((a, b), toward, strict=True):
-            self._bend(team, t, way)
+        gap, wanted = self._gap(a, b, t), min(max(self.rng.lognormal(math.log(24), 1.0), 4.0), 380.0)
+        if gap > 1.3 * wanted:
+            spots = self._places_at(t)
+            toward = (1 - wanted / gap) / 2 * (spots[b] - spots[a])
+            self._bend(a, t, toward)
+            self._bend(b, t, -toward)
 
-    def _bend(self, team: Team, t: float, way: Floats) -> None:
+    def _bend(self, team: int, t: float, way: Floats) -> None:
         """Move a team's place at `t`, and less and less what lies before and after it."""
         seconds = np.arange(self.x.shape[1])
         share = np.clip(1 - np.abs(seconds - int(t)) / max(8.0, math.hypot(*way) / 8), 0, 1)
-        share[: int(team.landing) + 1] = 0
-        self.x[team.index] += share * way[0]
-        self.y[team.index] += share * way[1]
-
-    def _leave_circle(self, team: Team, t: float) -> bool:
-        """Lead a team out of the blue circle where it already hurts; whether there is land outside."""
-        if self.circles.damage(np.array([t]))[0] == 0:
-            return False
-        x, y, radius = (float(values[0]) for values in self.circles.blue(np.array([t])))
-        at, center = np.array(self.place(team, t)), np.array([x, y])
-        for toward in (at, np.full(2, self.map.side / 2)):
-            out = (toward - center) / max(math.dist(toward, center), 1.0) * max(radius + 60, math.dist(at, center))
-            if np.all((center + out > 0) & (center + out < self.map.side)):
-                self._bend(team, t, center + out - at)
-                return True
-        return False
+        share[: int(self._landings[team]) + 1] = 0
+        self.x[team] += share * way[0]
+        self.y[team] += share * way[1]
 
     # ----------------------------------------------------------------- fighting
 
-    def run(self) -> None:
-        """Play the match to its end."""
+    @property
+    def _alive(self) -> npt.NDArray[np.bool_]:
+        return self.death == math.inf
+
+    @property
+    def _stand(self) -> npt.NDArray[np.bool_]:
+        return self._alive & (self._lies < 0)
+
+    def _standing(self, team: int) -> list[int]:
+        return np.flatnonzero(self._stand & (self.team == team)).tolist()
+
+    def _play(self, due: Floats) -> None:
+        """Play until one team is left; `due` are the seconds in which people are felled."""
         now = 0.0
-        while sum(team.out == math.inf for team in self.teams) > 1:
-            felled = sum(not person.stands for person in self.people)
-            due = self._due[min(felled, len(self._due) - 1)] * self.rng.uniform(0.985, 1.01)
-            now = max(due, now + self.rng.uniform(0.6, 4.0))
+        while (self.out == math.inf).sum() > 1:
+            felled = min(int((~self._stand).sum()), due.size - 1)
+            now = max(due[felled] * self.rng.uniform(0.985, 1.01), now + self.rng.uniform(0.6, 4.0))
             if self._pending and self._pending[0][0] <= now:
                 now, _, knock, fate = heapq.heappop(self._pending)
                 self._resolve(knock, fate, now)
             else:
                 self._strike(now)
         self.end = max(kill.t for kill in self.kills) + 0.1
-        for person in self.people:
-            for span in person.downs:
-                span[1] = min(span[1], person.death, self.end + 300)
+        for down in self.downs:
+            down[2] = min(down[2], self.death[down[0]], self.end + 300)
 
     def _strike(self, t: float) -> None:
         """Somebody is felled: by an enemy, the zone, a friend, or their own grenade."""
         cause = self.pick(list(_CAUSES), list(_CAUSES.values()))
-        ready = [person for person in self.people if person.stands and t > self.teams[person.team].landing + 25]
-        victim = self.pick(ready) if ready else None
-        if victim is not None and cause == "own grenade":
+        ready = np.flatnonzero(self._stand & (t > self._landings[self.team] + 25)).tolist()
+        if cause == "zone":
+            ready = [i for i in ready if self._is_hurt_by_zone(int(self.team[i]), t)]
+        victim = self.pick(ready) if ready else -1
+        friends = [mate for mate in self._standing(int(self.team[victim])) if mate != victim]
+        if victim >= 0 and cause == "own grenade":
             self._fell(t, victim, victim, FRAG, [])
-        elif victim is not None and cause == "zone" and self._leave_circle(self.teams[victim.team], t):
-            self._fell(t, None, victim, None, [])
-        elif victim is not None and cause == "friend" and len(self.teams[victim.team].standing()) > 2:
-            friend = self.pick([one for one in self.teams[victim.team].standing() if one is not victim])
-            self._fell(t, friend, victim, friend.guns[0], [])
+        elif victim >= 0 and cause == "zone":
+            self._fell(t, -1, victim, None, [])
+        elif victim >= 0 and cause == "friend" and len(friends) > 1:
+            friend = self.pick(friends)
+            self._fell(t, friend, victim, self.people[friend].guns[0], [])
         else:
             self._fight(t)
+
+    def _is_hurt_by_zone(self, team: int, t: float) -> bool:
+        at = np.array([t])
+        x, y, radius = self.circles.blue(at)
+        return bool(self.circles.damage(at)[0] > 0 and math.dist(self._places_at(t)[team], (x[0], y[0])) > radius[0])
 
     def _fight(self, t: float) -> None:
         """One of two teams that are near each other fells somebody of the other; both shoot."""
@@ -334,50 +306,48 @@ class Story:
         if teams is None:
             return
         a, b = teams
-        strength = [sum(person.skill for person in team.standing()) ** 1.5 for team in (a, b)]
+        skill = [person.skill for person in self.people]
+        strength = [sum(skill[i] for i in self._standing(team)) ** 1.5 for team in (a, b)]
         if self.rng.random() > strength[0] / sum(strength):
             a, b = b, a
-        shooters = a.standing()
-        shooter = self.pick(shooters, [person.skill**1.15 for person in shooters])
-        victim = self.pick(b.standing())
-        mates = [person for person in shooters if person is not shooter and not person.is_bot]
-        helpers = [person for person in mates if self.rng.random() < 0.17]
+        shooters, targets = self._standing(a), self._standing(b)
+        shooter = self.pick(shooters, [skill[i] ** 1.15 for i in shooters])
+        victim = self.pick(targets)
+        helpers = [i for i in shooters if i != shooter and not self.is_bot[i] and self.rng.random() < 0.17]
         for helper in helpers:
-            self._hit(t - self.rng.uniform(2.2, 5), helper, victim, helper.guns[0], "some")
-        for attackers, targets in ((a, b), (b, a)):  # shots that fell nobody
+            self._hit(t - self.rng.uniform(2.2, 5), helper, victim, self.people[helper].guns[0], "some")
+        for attackers, others in ((shooters, targets), (targets, shooters)):  # shots that fell nobody
             for _ in range(self.pick((0, 1, 2, 3), (26, 33, 25, 16))):
-                attacker, target = self.pick(attackers.standing()), self.pick(targets.standing())
-                gun = MOLOTOV if self.rng.random() < 0.02 else attacker.guns[0 if t > 230 else 2]
-                self._hit(t + self.rng.uniform(-9, 9), attacker, target, gun, "some")
-        distance = math.dist(self.place(a, t), self.place(b, t))
-        self._fell(t, shooter, victim, self._gun(shooter, t, distance), helpers)
+                attacker = self.pick(attackers)
+                gun = MOLOTOV if self.rng.random() < 0.02 else self.people[attacker].guns[0 if t > 230 else 2]
+                self._hit(t + self.rng.uniform(-9, 9), attacker, self.pick(others), gun, "some")
+        self._fell(t, shooter, victim, self._gun(shooter, t, self._gap(a, b, t)), helpers)
 
-    def _opponents(self, t: float) -> tuple[Team, Team] | None:
+    def _opponents(self, t: float) -> tuple[int, int] | None:
         """Two teams that go on fighting, or begin because they are near each other."""
+        able = np.unique(self.team[self._stand])
+        able = able[t > self._landings[able] + 14]
         self._fights = [
-            (a, b, last) for a, b, last in self._fights
-            if t - last < _FIGHT_GOES_ON_S and a.standing() and b.standing()
-        ]  # fmt: skip
+            (a, b, last) for a, b, last in self._fights if t - last < _FIGHT_GOES_ON_S and {a, b} <= {*able.tolist()}
+        ]
         if self._fights and self.rng.random() < _SAME_FIGHT:
             a, b, last = self.pick(self._fights)
             self._fights.remove((a, b, last))
+        elif able.size < 2:
+            return None
         else:
-            teams = [team for team in self.teams if team.standing() and t > team.landing + 14]
-            if len(teams) < 2:
-                return None
-            index = [team.index for team in teams]
-            x, y = self.x[index, int(t)], self.y[index, int(t)]
-            gap = np.hypot(x[:, None] - x, y[:, None] - y)
-            bots = np.array([team.members[0].is_bot for team in teams])
+            places = self._places_at(t)[able]
+            gap = np.hypot(*(places[:, None] - places).transpose(2, 0, 1))
+            bots = np.isin(able, self.team[self.is_bot])
             fewer = np.where(bots[:, None] & bots, 1e-6, np.where(bots[:, None] | bots, 0.35, 1.0))
             likely = np.triu(np.exp(-gap / _NEAR_M) * fewer + 1e-9 / (1 + gap), 1).ravel()
-            i, j = divmod(self.pick(range(likely.size), likely.tolist()), len(teams))
-            a, b = teams[i], teams[j]
+            i, j = divmod(self.pick(range(likely.size), likely.tolist()), able.size)
+            a, b = int(able[i]), int(able[j])
         self._fights.append((a, b, t))
         self._meet(a, b, t)
         return a, b
 
-    def _gun(self, shooter: Person, t: float, distance: float) -> Weapon:
+    def _gun(self, shooter: int, t: float, distance: float) -> Weapon:
         """What somebody shoots, throws or drives with at this distance and time."""
         u = self.rng.random()
         if distance < 45 and u < 0.05:
@@ -386,45 +356,43 @@ class Story:
             return RAMMING
         if distance < 40 and u > 0.97 and t < 230:
             return FISTS
-        main, second, early = shooter.guns
-        fitting = [
-            gun for gun in ((early, early, main) if t < 230 else (main, main, second)) if gun.reach_m >= distance
-        ]
-        return self.pick(fitting) if fitting else MARKSMAN
+        main, second, early = self.people[shooter].guns
+        at_hand = (early, early, main) if t < 230 else (main, main, second)
+        return self.pick([gun for gun in at_hand if gun.reach_m >= distance] or [MARKSMAN])
 
-    def _hit(self, t: float, attacker: Person | None, victim: Person, weapon: Weapon | None, takes: Any) -> Strike:
+    def _hit(self, t: float, attacker: int, victim: int, weapon: Weapon | None, takes: Any) -> Strike:
         """Note a strike; it may be dropped later where it takes only some health."""
-        category, causer, reason = "Damage_BlueZone", ZONE, "NonSpecific"
-        since = victim.up_since
-        if weapon is not None and attacker is not None:
-            category, causer, since = weapon.category, weapon.causer, max(since, attacker.up_since)
+        category, causer, reason, since = "Damage_BlueZone", ZONE, "NonSpecific", self._up_since[victim]
+        if weapon is not None:
+            category, causer, since = weapon.category, weapon.causer, max(since, self._up_since[attacker])
             reason = self.pick(list(PARTS), list(PARTS.values())) if weapon.is_shot else reason
-            causer = attacker.body if weapon is FISTS and not attacker.is_bot else causer
+            causer = self.people[attacker].body if weapon is FISTS and not self.is_bot[attacker] else causer
             causer = self.pick(self.map.vehicles) if weapon is RAMMING else causer
-        strike = Strike(t, attacker, victim, weapon, category, causer, reason, takes, since)
-        self.strikes.append(strike)
-        return strike
+        facts = (weapon, category, causer, reason, takes, float(since))
+        self.strikes.append(Strike(len(self.strikes), t, attacker, victim, *facts))
+        return self.strikes[-1]
 
-    def _fell(
-        self, t: float, maker: Person | None, victim: Person, weapon: Weapon | None, helpers: list[Person]
-    ) -> None:
+    def _fell(self, t: float, maker: int, victim: int, weapon: Weapon | None, helpers: list[int]) -> None:
         """The victim has no health left: down while somebody of the team stands, else out with the team."""
-        strike = self._hit(t, maker, victim, weapon, "all")
-        team = self.teams[victim.team]
-        if len(team.standing()) == 1:
-            self._out(Kill(t, victim, maker, maker, None, strike, strike, helpers))
-            for number, person in enumerate(team.alive()):
-                self._bleed_out(self.knocks[person.knock], t + 0.004 * (number + 1))
+        strike, team = self._hit(t, maker, victim, weapon, "all"), self.team[victim]
+        if self._standing(team) == [victim]:
+            self._eliminate(Kill(t, victim, maker, maker, None, strike, strike, helpers))
+            for number, mate in enumerate(np.flatnonzero(self._alive & (self.team == team)).tolist()):
+                self._bleed_out(self.knocks[self._lies[mate]], t + 0.004 * (number + 1))
             return
         turn, slot = divmod(len(self.knocks), _DBNO_IDS)
-        dbno_id = -1 if maker is None else (int(self._dbno[slot]) << 24) + turn
-        knock = Knock(len(self.knocks), strike, dbno_id, helpers)
+        knock = Knock(len(self.knocks), strike, -1 if maker < 0 else (int(self._dbno[slot]) << 24) + turn, helpers)
         self.knocks.append(knock)
-        victim.knock = knock.number
-        victim.downs.append([t, math.inf])
-        fate = self.pick(list(_FATES), list(_FATES.values())) if maker is not None else "bleed"
-        after = _FATES_AFTER_S[fate] if maker is not None else (4, 12)
+        self._lies[victim] = knock.number
+        self.downs.append([victim, t, math.inf])
+        fate = self.pick(list(_FATES), list(_FATES.values())) if maker >= 0 else "bleed"
+        after = _FATES_AFTER_S[fate] if maker >= 0 else (4, 12)
         heapq.heappush(self._pending, (t + self.rng.uniform(*after), knock.number, knock, fate))
+
+    def _end_knock(self, knock: Knock, t: float) -> None:
+        victim = knock.strike.victim
+        knock.over, self._lies[victim], self._up_since[victim] = True, -1, t
+        next(down for down in reversed(self.downs) if down[0] == victim)[2] = t
 
     def _resolve(self, knock: Knock, fate: str, t: float) -> None:
         """What becomes of somebody who lies, unless the team was wiped before."""
@@ -432,62 +400,52 @@ class Story:
             return
         victim, maker = knock.strike.victim, knock.strike.attacker
         if fate == "revive":
-            self.revives.append(Revive(t, self.pick(self.teams[victim.team].standing()), knock))
-            knock.over, victim.knock = True, -1
-            victim.downs[-1][1] = t
+            self.revives.append((t, self.pick(self._standing(int(self.team[victim]))), knock))
+            self._end_knock(knock, t)
             return
-        if fate == "bleed" or maker is None or maker is victim:
+        if fate == "bleed" or maker in (-1, victim):
             self._bleed_out(knock, t)
             return
-        mates = [person for person in self.teams[maker.team].standing() if person not in (maker, victim)]
-        is_enemy = maker.team != victim.team
+        mates = [mate for mate in self._standing(int(self.team[maker])) if mate not in (maker, victim)]
+        is_enemy, maker_stands = self.team[maker] != self.team[victim], bool(self._stand[maker])
         thieves = self._third_party(knock, t) if is_enemy else []
         if thieves and self.rng.random() < _STOLEN:
             # An outsider takes the kill, and the knocker is left with an assist.
             thief = self.pick(thieves)
-            finish = self._hit(t, thief, victim, thief.guns[0], "none")
-            self._out(Kill(t, victim, thief, thief, knock, finish, finish, [] if maker.is_bot else [maker]))
-        elif mates and is_enemy and (not maker.stands or self.rng.random() < _FINISHED_BY_MATE):
-            mate = self.pick(mates)
-            finish = self._hit(t, mate, victim, mate.guns[0], "none")
-            self._out(Kill(t, victim, maker, mate, knock, knock.strike, finish, knock.helpers))
-        elif maker.stands:
-            finish = self._hit(t, maker, victim, maker.guns[0], "none")
-            self._out(Kill(t, victim, maker, maker, knock, knock.strike, finish, knock.helpers))
-        else:
+            finish = self._hit(t, thief, victim, self.people[thief].guns[0], "none")
+            helpers = [] if self.is_bot[maker] else [maker]
+            self._eliminate(Kill(t, victim, thief, thief, knock, finish, finish, helpers))
+            return
+        by_mate = bool(mates) and is_enemy and (not maker_stands or self.rng.random() < _FINISHED_BY_MATE)
+        if not by_mate and not maker_stands:
             self._bleed_out(knock, t)
+            return
+        finisher = self.pick(mates) if by_mate else maker
+        finish = self._hit(t, finisher, victim, self.people[finisher].guns[0], "none")
+        self._eliminate(Kill(t, victim, maker, finisher, knock, knock.strike, finish, knock.helpers))
 
-    def _third_party(self, knock: Knock, t: float) -> list[Person]:
+    def _third_party(self, knock: Knock, t: float) -> list[int]:
         """Humans of the nearest team within reach that is neither the victim's nor the knocker's."""
-        victim, maker = knock.strike.victim, knock.strike.attacker
-        at = self.place(self.teams[victim.team], t)
-        near = [
-            (math.dist(at, self.place(team, t)), team.index)
-            for team in self.teams
-            if team.index not in (victim.team, maker.team if maker else -1) and t > team.landing + 20
-        ]
-        people = [
-            [person for person in self.teams[index].standing() if not person.is_bot]
-            for gap, index in sorted(near) if gap < _THIEF_WITHIN_M
-        ]  # fmt: skip
-        return next(filter(None, people), [])
+        teams = self.team[[knock.strike.victim, knock.strike.attacker]]
+        gaps = np.hypot(*(self._places_at(t) - self._places_at(t)[teams[0]]).T)
+        near = (gaps < _THIEF_WITHIN_M) & (t > self._landings + 20) & ~np.isin(np.arange(gaps.size), teams)
+        able = self._stand & ~self.is_bot & near[self.team]
+        nearest = np.where(able, gaps[self.team], math.inf)
+        return np.flatnonzero(able & (nearest == nearest.min())).tolist()
 
     def _bleed_out(self, knock: Knock, t: float) -> None:
         """Somebody who lies dies without a shot; the kill is the knocker's where there is one."""
         victim, maker = knock.strike.victim, knock.strike.attacker
-        category, causer = ("Damage_BlueZone", ZONE) if maker is None else ("Damage_Groggy", victim.body)
-        reason = "NonSpecific" if maker is None else "None"
-        finish = Strike(t, maker, victim, None, category, causer, reason, "none", t)
-        self._out(Kill(t, victim, maker, maker, knock, knock.strike, finish, knock.helpers))
+        by_zone = ("Damage_BlueZone", ZONE, "NonSpecific")
+        facts = by_zone if maker < 0 else ("Damage_Groggy", self.people[victim].body, "None")
+        self.strikes.append(Strike(len(self.strikes), t, maker, victim, None, *facts, "nothing", t))
+        self._eliminate(Kill(t, victim, maker, maker, knock, knock.strike, self.strikes[-1], knock.helpers))
 
-    def _out(self, kill: Kill) -> None:
-        """Somebody is out."""
-        victim = kill.victim
-        victim.death = kill.t
+    def _eliminate(self, kill: Kill) -> None:
+        self.death[kill.victim] = kill.t
         if kill.knock is not None:
-            kill.knock.over, victim.knock = True, -1
-            victim.downs[-1][1] = kill.t
+            self._end_knock(kill.knock, kill.t)
         self.kills.append(kill)
-        team = self.teams[victim.team]
-        if not team.alive():
-            team.out = kill.t
+        team = self.team[kill.victim]
+        if not (self._alive & (self.team == team)).any():
+            self.out[team] = kill.t

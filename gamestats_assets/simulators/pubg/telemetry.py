@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from gamestats_assets.simulators.pubg.circles import Floats
 from gamestats_assets.simulators.pubg.damage import Damage
 from gamestats_assets.simulators.pubg.paths import LOGGED_AFTER_DEATH_S, Ints, Paths
-from gamestats_assets.simulators.pubg.story import Kill, Story, Strike
-from gamestats_assets.simulators.pubg.world import RAMMING, items
+from gamestats_assets.simulators.pubg.story import Story, Strike
+from gamestats_assets.simulators.pubg.world import ITEMS, RAMMING, items
 from gamestats_assets.simulators.templates import rows, template
 
 Event = dict[str, Any]
@@ -32,6 +33,7 @@ _NULL_OF = 8
 _BURSTS_A_MINUTE, _THROWS_A_MINUTE, _OF_A_BOT = 0.35, 0.1, 0.35
 _IDLE_IDS = 1 << 20
 """Attacks that concern nobody are numbered from here."""
+_SHOWN = ("damageReason", "damageTypeCategory", "damageCauserName", "distance")
 _PLANE = {"vehicleType": "TransportAircraft", "vehicleId": "DummyTransportAircraft_C", "isEngineOn": False}
 
 
@@ -65,41 +67,47 @@ class MatchIdentity:
 
 
 class Telemetry:
-    """The events of a finished story, and the tables that they were written from.
+    """The events of a story, and the tables that they were written from, whose people are numbered from 0.
 
     Attributes:
         log: all events, in the file's order.
         ranks: the placement of each team.
+        kills: victim, killer, finisher, knocker (-1 is nobody), helpers, and the category of the finish, the reason and
+            the causer of the strike that counts.
+        knocks: attacker, victim and causer.
+        throws: who threw which item.
         positions: who was where in which moment of the match, in metres.
         landings: place of each person's landing in metres, of those who landed.
-        thrown: who threw which item.
-        weapons_picked_up: who picked one up, once for each.
+        pickups: who picked up something of which category.
     """
+
+    throws: pl.DataFrame
+    positions: pl.DataFrame
+    landings: pl.DataFrame
+    pickups: pl.DataFrame
 
     def __init__(self, story: Story, paths: Paths, damage: Damage, match: MatchIdentity, old: bool) -> None:
         self.story, self.paths, self.damage, self.match, self.old = story, paths, damage, match, old
         self._rng, self._keys, self._log = story.rng, list[Floats](), list[Event]()
         people, everybody = story.people, np.arange(len(story.people))
-        order = sorted(story.teams, key=lambda team: -team.out)
-        self.ranks = [order.index(team) + 1 for team in story.teams]
-        self._team = np.array([person.team for person in people])
-        self._rank = np.array(self.ranks)[self._team]
-        self._out = np.array([team.out for team in story.teams])[self._team]
-        self._own_rank = np.empty(len(people), dtype=np.int64)
-        self._own_rank[np.argsort(-paths.death, kind="stable")] = everybody + 1
+        self.ranks = np.argsort(np.argsort(-story.out, kind="stable"), kind="stable") + 1
+        self._rank, self._out = self.ranks[story.team], story.out[story.team]
+        self._own_rank = np.argsort(np.argsort(-story.death, kind="stable"), kind="stable") + 1
         self._bases = fill(
             _PARTS["character"],
             name=[person.name for person in people],
-            teamId=[story.teams[person.team].team_id for person in people],
+            teamId=[story.team_ids[person.team] for person in people],
             accountId=[person.account_id for person in people],
             type=["user_ai" if person.is_bot else "user" for person in people],
         )
-        self._minutes = np.maximum(paths.stop - paths.landing - 4, 0) / 60
-        self._minutes *= [_OF_A_BOT if person.is_bot else 1.0 for person in people]
+        self._minutes = np.maximum(paths.stop - paths.landing - 4, 0) / 60 * np.where(story.is_bot, _OF_A_BOT, 1.0)
+        self._infos = self._damage_infos(story.strikes)
+        self.kills, self.knocks = self._kill_table(), self._knock_table()
         self._begin(everybody)
         self._land(everybody)
         self._drive()
         self._fight()
+        self._kill()
         self._shoot()
         self._loot()
         self._be_somewhere(everybody)
@@ -107,6 +115,67 @@ class Telemetry:
         self._finish(everybody)
         in_order = np.argsort(np.concatenate(self._keys), kind="stable").tolist()
         self.log = [self._definition(), *(self._log[number] for number in in_order)]
+
+    # ----------------------------------------------------------------- tables of fights
+
+    def _damage_infos(self, strikes: Sequence[Strike]) -> list[Event]:
+        """What a file says of each strike; the zone is at no distance."""
+        t = np.array([strike.t for strike in strikes])
+        victims, attackers = (
+            self.paths.place(np.array([getattr(strike, role) for strike in strikes]), t)
+            for role in ("victim", "attacker")
+        )
+        apart = np.sqrt(sum((a - b) ** 2 for a, b in zip(victims, attackers, strict=True)))
+        by_zone = np.array([strike.attacker < 0 for strike in strikes])
+        return fill(
+            _PARTS["damage_info"],
+            damageReason=[strike.reason for strike in strikes],
+            damageTypeCategory=[strike.category for strike in strikes],
+            damageCauserName=[strike.causer for strike in strikes],
+            distance=np.where(by_zone, -1.0, np.round(100 * apart, 2)).tolist(),
+        )
+
+    def _kill_table(self) -> pl.DataFrame:
+        """An old file knows the last strike only, no other finisher, and one assistant at most."""
+        rows: list[dict[str, Any]] = []
+        for kill in self.story.kills:
+            credited = kill.finish if self.old else kill.credited
+            others = [i for i in dict.fromkeys(kill.helpers) if i not in (kill.killer, kill.victim)]
+            helpers = [i for i in others if not self.story.is_bot[i]]
+            knock = kill.knock
+            rows.append(
+                {
+                    "t": kill.t,
+                    "victim": kill.victim,
+                    "killer": kill.killer,
+                    "finisher": kill.killer if self.old else kill.finisher,
+                    "knocker": knock.strike.attacker if knock else -1,
+                    "helpers": helpers[:1] if self.old else helpers,
+                    "finish": kill.finish.number,
+                    "credited": credited.number,
+                    "knock": knock.strike.number if knock else -1,
+                    "dbno_id": knock.dbno_id if knock else -1,
+                    "attack_id": kill.finish.attack_id,
+                    "finish_category": kill.finish.category,
+                    "category": credited.category,
+                    "reason": credited.reason,
+                    "causer": credited.causer,
+                    "distance_m": self._infos[credited.number]["distance"] / 100,
+                }
+            )
+        return pl.DataFrame(rows, schema_overrides={"helpers": pl.List(pl.Int64)}, infer_schema_length=None)
+
+    def _knock_table(self) -> pl.DataFrame:
+        strikes = [knock.strike for knock in self.story.knocks]
+        return pl.DataFrame(
+            {
+                "t": [strike.t for strike in strikes],
+                "attacker": [strike.attacker for strike in strikes],
+                "victim": [strike.victim for strike in strikes],
+                "causer": [strike.causer for strike in strikes],
+            },
+            schema_overrides={"t": pl.Float64, "attacker": pl.Int64, "victim": pl.Int64, "causer": pl.String},
+        )
 
     # ----------------------------------------------------------------- forms
 
@@ -165,27 +234,6 @@ class Telemetry:
         vehicles = fill(_PARTS["vehicle"], vehicleId=ids, seatIndex=seats, location=places)
         return [vehicle if vehicle["vehicleId"] else {**vehicle, **_PLANE} for vehicle in vehicles]
 
-    def distances_cm(self, strikes: Sequence[Strike]) -> list[float]:
-        """From the attacker to the victim of each strike; -1 where the zone struck."""
-        t = np.array([strike.t for strike in strikes])
-        of = [self.paths.place(np.array([strike.victim.index for strike in strikes]), t)]
-        of.append(self.paths.place(np.array([_index(strike.attacker) for strike in strikes]), t))
-        far = np.round(100 * np.sqrt(sum((a - b) ** 2 for a, b in zip(*of, strict=True))), 2).tolist()
-        return [-1 if strike.attacker is None else distance for strike, distance in zip(strikes, far, strict=True)]
-
-    def _infos(self, strikes: Sequence[Strike | None]) -> list[Event]:
-        known = [strike for strike in strikes if strike is not None]
-        filled = iter(
-            fill(
-                _PARTS["damage_info"],
-                damageReason=[strike.reason for strike in known],
-                damageTypeCategory=[strike.category for strike in known],
-                damageCauserName=[strike.causer for strike in known],
-                distance=self.distances_cm(known),
-            )
-        )
-        return [_PARTS["damage_info"] if strike is None else next(filled) for strike in strikes]
-
     # ----------------------------------------------------------------- what happens
 
     def _definition(self) -> Event:
@@ -214,12 +262,11 @@ class Telemetry:
             self.emit(kind, t, character=self.characters(everybody, t), vehicle=vehicles)
         who = np.flatnonzero(self.paths.landing <= self.paths.stop)
         t = self.paths.landing[who]
-        parachute = items("parachute").items * who.size
+        parachute = items("parachute")[0] * who.size
         self.emit("LogItemUnequip", t, character=self.characters(who, t), item=parachute)
         landed = self.characters(who, t)
         self.emit("LogParachuteLanding", t, character=landed)
-        places = [(one["location"]["x"] / 100, one["location"]["y"] / 100) for one in landed]
-        self.landings = dict(zip(who.tolist(), places, strict=True))
+        self.landings = _where(who, t, landed)
 
     def _drive(self) -> None:
         rides = self.paths.rides
@@ -229,89 +276,94 @@ class Telemetry:
             self.emit(kind, t, character=self.characters(who, t), vehicle=self._vehicles(ids, who, t))
 
     def _fight(self) -> None:
-        """Damage, knocks, revives and deaths, and what heals."""
-        hits, uses, story = self.damage.hits, self.damage.uses, self.story
-        t, victims = hits["t"], hits["victim"]
+        """Damage, knocks and revives, and what heals."""
+        hits, uses, story, weapons = self.damage.hits, self.damage.uses, self.story, self._weapons
+        t = hits["t"].to_numpy()
         self.emit(
             "LogPlayerTakeDamage",
             t,
-            attackId=hits["attack_id"].tolist(),
-            attacker=self.characters(hits["attacker"], t),
-            victim=self.characters(victims, t, hits["health"]),
-            damageTypeCategory=hits["category"].tolist(),
-            damageReason=hits["reason"].tolist(),
-            damage=hits["damage"].tolist(),
-            damageCauserName=hits["causer"].tolist(),
+            attackId=hits["attack_id"].to_list(),
+            attacker=self.characters(hits["attacker"].to_numpy(), t),
+            victim=self.characters(hits["victim"].to_numpy(), t, hits["health"].to_numpy()),
+            damageTypeCategory=hits["category"].to_list(),
+            damageReason=hits["reason"].to_list(),
+            damage=hits["damage"].to_list(),
+            damageCauserName=hits["causer"].to_list(),
         )
-        t, who, used = uses["t"], uses["who"], uses["item"].tolist()
+        t, who, used = uses["t"].to_numpy(), uses["who"].to_numpy(), [ITEMS[item] for item in uses["item"]]
         self.emit("LogItemUse", t, character=self.characters(who, t - 0.001), item=used)
-        self.emit("LogHeal", t, character=self.characters(who, t), healAmount=uses["healed"].tolist())
+        self.emit("LogHeal", t, character=self.characters(who, t), healAmount=uses["healed"].to_list())
         strikes = [knock.strike for knock in story.knocks]
-        t = np.array([strike.t for strike in strikes]) + 0.002
+        infos = [self._infos[strike.number] for strike in strikes]
+        t = self.knocks["t"].to_numpy() + 0.002
         self.emit(
             "LogPlayerMakeGroggy",
             t,
             attackId=[strike.attack_id for strike in strikes],
-            attacker=self.characters([_index(strike.attacker) for strike in strikes], t),
-            victim=self.characters([strike.victim.index for strike in strikes], t),
-            damageReason=[strike.reason for strike in strikes],
-            damageTypeCategory=[strike.category for strike in strikes],
-            damageCauserName=[strike.causer for strike in strikes],
-            victimWeapon=[strike.victim.guns[0].causer for strike in strikes],
-            distance=self.distances_cm(strikes),
+            attacker=self.characters(self.knocks["attacker"].to_numpy(), t),
+            victim=self.characters(self.knocks["victim"].to_numpy(), t),
+            victimWeapon=[weapons[strike.victim] for strike in strikes],
             isAttackerInVehicle=[strike.weapon is RAMMING for strike in strikes],
             dBNOId=[knock.dbno_id for knock in story.knocks],
+            **{name: [info[name] for info in infos] for name in _SHOWN},
         )
-        t = np.array([revive.t for revive in story.revives])
+        t = np.array([t for t, _, _ in story.revives])
         self.emit(
             "LogPlayerRevive",
             t,
-            reviver=self.characters([revive.reviver.index for revive in story.revives], t),
-            victim=self.characters([revive.knock.strike.victim.index for revive in story.revives], t),
-            dBNOId=[revive.knock.dbno_id for revive in story.revives],
+            reviver=self.characters([reviver for _, reviver, _ in story.revives], t),
+            victim=self.characters([knock.strike.victim for _, _, knock in story.revives], t),
+            dBNOId=[knock.dbno_id for _, _, knock in story.revives],
         )
-        self._kill(story.kills)
 
-    def _kill(self, kills: Sequence[Kill]) -> None:
-        t = np.array([kill.t for kill in kills]) + 0.003
-        victims = np.array([kill.victim.index for kill in kills])
+    @property
+    def _weapons(self) -> list[str]:
+        """What each person has in hand."""
+        return [person.guns[0].causer for person in self.story.people]
+
+    def _kill(self) -> None:
+        kills, weapons, people = self.kills, self._weapons, self.story.people
+        t = kills["t"].to_numpy() + 0.003
+        victims = kills["victim"].to_numpy()
         columns: dict[str, Sequence[Any]] = {
-            "attackId": [kill.finish.attack_id for kill in kills],
-            "dBNOId": [kill.knock.dbno_id if kill.knock else -1 for kill in kills],
+            "attackId": kills["attack_id"].to_list(),
+            "dBNOId": kills["dbno_id"].to_list(),
             "victim": self.characters(victims, t),
-            "killer": self.characters([_index(kill.killer) for kill in kills], t),
-            "victimWeapon": [kill.victim.guns[0].causer for kill in kills],
+            "killer": self.characters(kills["killer"].to_numpy(), t),
+            "victimWeapon": [weapons[victim] for victim in victims.tolist()],
             "victimGameResult": fill(
                 _PARTS["game_result"],
                 rank=np.where(t >= self._out[victims], self._rank[victims], 0).tolist(),
-                teamId=[self.story.teams[kill.victim.team].team_id for kill in kills],
-                accountId=[kill.victim.account_id for kill in kills],
+                teamId=[self._bases[victim]["teamId"] for victim in victims.tolist()],
+                accountId=[people[victim].account_id for victim in victims.tolist()],
             ),
         }
-        finishes = self._infos([kill.finish for kill in kills])
-        helpers = [assistants(kill, self.old) for kill in kills]
+        finishes = [self._infos[number] for number in kills["finish"].to_list()]
         if self.old:
-            shown = ("damageReason", "damageTypeCategory", "damageCauserName", "distance")
-            columns |= {name: [info[name] for info in finishes] for name in shown}
-            columns["assistant"] = self.characters([helper[0].index if helper else -1 for helper in helpers], t)
+            columns |= {name: [info[name] for info in finishes] for name in _SHOWN}
+            columns["assistant"] = self.characters(kills["helpers"].list.first().fill_null(-1).to_numpy(), t)
             self.emit("LogPlayerKill", t, **columns)
             return
-        credited = self._infos([kill.credited for kill in kills])
-        blank = {**_PARTS["damage_info"], "damageReason": "", "damageTypeCategory": "", "damageCauserName": ""}
-        knocks = [kill.knock.strike if kill.knock else None for kill in kills]
+        none = _PARTS["damage_info"]
+        blank = {**none, "damageReason": "", "damageTypeCategory": "", "damageCauserName": ""}
+        rows = kills.to_dicts()
         columns |= {
-            "dBNOMaker": self.characters([_index(strike.attacker) if strike else -1 for strike in knocks], t),
-            "dBNODamageInfo": self._infos(knocks),
-            "finisher": self.characters([_index(kill.finisher) for kill in kills], t),
+            "dBNOMaker": self.characters(kills["knocker"].to_numpy(), t),
+            "dBNODamageInfo": [none if row["knock"] < 0 else self._infos[row["knock"]] for row in rows],
+            "finisher": self.characters(kills["finisher"].to_numpy(), t),
             "finishDamageInfo": finishes,
-            "killerDamageInfo": [info if kill.killer else blank for kill, info in zip(kills, credited, strict=True)],
-            "assists_AccountId": [[helper.account_id for helper in helping] for helping in helpers],
+            "killerDamageInfo": [blank if row["killer"] < 0 else self._infos[row["credited"]] for row in rows],
+            "assists_AccountId": [[people[helper].account_id for helper in row["helpers"]] for row in rows],
             "teamKillers_AccountId": [
-                [kill.killer.account_id] if kill.killer and is_team_kill(kill) else [] for kill in kills
+                [people[row["killer"]].account_id] if self._is_team_kill(row["killer"], row["victim"]) else []
+                for row in rows
             ],
-            "isSuicide": [kill.killer is kill.victim for kill in kills],
+            "isSuicide": [row["killer"] == row["victim"] for row in rows],
         }
         self.emit("LogPlayerKillV2", t, **columns)
+
+    def _is_team_kill(self, killer: int, victim: int) -> bool:
+        return killer not in (-1, victim) and bool(self.story.team[killer] == self.story.team[victim])
 
     def _moments(self, a_minute: float) -> tuple[Ints, Floats]:
         """People and times of what everybody does now and then while standing."""
@@ -332,28 +384,22 @@ class Telemetry:
         t = np.repeat(first, count) + number * np.array([gun.interval_s for gun in guns])
         able = np.flatnonzero(self.paths.stands(who, t) & (t < self.paths.stop[who] - 1))
         ids = (who << 24) + _IDLE_IDS + np.arange(who.size)
-        self._attack(
-            np.concatenate([shots["t"], t[able]]),
-            np.concatenate([shots["who"], who[able]]),
-            [*shots["attack_id"].tolist(), *ids[able].tolist()],
-            [*shots["item"].tolist(), *(guns[i].item for i in able.tolist())],
-        )
-        throws, pool = self.damage.throws, items("thrown plaything")
+        bursts = _shots(t[able], who[able], ids[able], [guns[i].item["itemId"] for i in able.tolist()])
+        self._attack(pl.concat([shots, bursts]))
+        pool, shares = items("thrown plaything")
         idle, t = self._moments(_THROWS_A_MINUTE)
+        which = rng.choice(len(pool), idle.size, p=shares)
         ids = (idle << 24) + 2 * _IDLE_IDS + np.arange(idle.size)
-        which = rng.choice(len(pool.items), idle.size, p=pool.shares)
-        who = np.concatenate([throws["who"], idle])
-        thrown = [*throws["item"].tolist(), *(pool.items[i] for i in which.tolist())]
-        times = np.concatenate([throws["t"], t])
-        attack_ids = [*throws["attack_id"].tolist(), *ids.tolist()]
-        self._attack(times, who, attack_ids, thrown)
+        thrown = _shots(t, idle, ids, [pool[i]["itemId"] for i in which.tolist()])
+        self.throws = pl.concat([self.damage.throws, thrown])
+        self._attack(self.throws)
         if not self.old:
-            attackers = self.characters(who, times)
-            self.emit("LogPlayerUseThrowable", times, attackId=attack_ids, attacker=attackers, weapon=thrown)
-        self.thrown = {"who": who, "item": np.array([item["itemId"] for item in thrown])}
+            self._attack(self.throws, "LogPlayerUseThrowable")
 
-    def _attack(self, t: Floats, who: Ints, ids: list[int], weapons: list[Event]) -> None:
-        self.emit("LogPlayerAttack", t, attackId=ids, attacker=self.characters(who, t), weapon=weapons)
+    def _attack(self, shots: pl.DataFrame, kind: str = "LogPlayerAttack") -> None:
+        t, weapons = shots["t"].to_numpy(), [ITEMS[item] for item in shots["item"]]
+        attackers = self.characters(shots["who"].to_numpy(), t)
+        self.emit(kind, t, attackId=shots["attack_id"].to_list(), attacker=attackers, weapon=weapons)
 
     def _loot(self) -> None:
         """What fills a file and concerns no fight: looting, doors, vaults."""
@@ -361,12 +407,10 @@ class Telemetry:
             who, t = self._moments(float(row["a_minute"]))
             columns: dict[str, list[Any]] = {}
             if row["key"]:
-                pool = items(row["roles"])
-                which = self._rng.choice(len(pool.items), who.size, p=pool.shares).tolist()
-                columns[row["key"]] = [pool.items[i] for i in which]
-                if row["event_type"] == "LogItemPickup":
-                    categories = [pool.items[i]["category"] for i in which]
-                    self.weapons_picked_up = who[np.array(categories) == "Weapon"]
+                pool, shares = items(row["roles"])
+                columns[row["key"]] = [pool[i] for i in self._rng.choice(len(pool), who.size, p=shares).tolist()]
+            if row["event_type"] == "LogItemPickup":
+                self.pickups = pl.DataFrame({"who": who, "category": [item["category"] for item in columns["item"]]})
             self.emit(row["event_type"], t, character=self.characters(who, t), **columns)
 
     def _be_somewhere(self, everybody: Ints) -> None:
@@ -396,9 +440,8 @@ class Telemetry:
             elapsedTime=np.maximum(np.round(t), 0).astype(int).tolist(),
             numAlivePlayers=self.paths.alive(t).tolist(),
         )
-        x, y = (np.array([one["location"][axis] for one in characters]) / 100 for axis in ("x", "y"))
         in_game = (self.story.circles.is_game(t) >= 1) & (t < self.paths.death[who])
-        self.positions = {"who": who[in_game], "t": t[in_game], "x": x[in_game], "y": y[in_game]}
+        self.positions = _where(who, t, characters).filter(in_game)
 
     def _state(self) -> None:
         """Both circles every ten seconds, and once more at the end, so that all positions lie between two states."""
@@ -408,9 +451,9 @@ class Telemetry:
         t: Floats = np.append(regular, story.end).round(3)
         x, y, radius = story.circles.blue(t)
         white = story.circles.white(t)
-        outs = np.sort([team.out for team in story.teams])
-        people, teams = ([len(of)] * t.size for of in (story.people, story.teams))
-        alive_teams = (len(story.teams) - np.searchsorted(outs, t, side="right")).tolist()
+        outs = np.sort(story.out)
+        people, teams = ([len(of)] * t.size for of in (story.people, story.team_ids))
+        alive_teams = (len(story.team_ids) - np.searchsorted(outs, t, side="right")).tolist()
         states = fill(
             _PARTS["game_state"],
             elapsedTime=np.round(t).astype(int).tolist(),
@@ -436,16 +479,11 @@ class Telemetry:
         self.emit("LogPlayerLogout", end[0] + self._rng.uniform(0.5, 14, len(humans)), accountId=humans)
 
 
-def _index(person: Any) -> int:
-    return -1 if person is None else person.index
+def _where(who: Ints, t: Floats, characters: list[Event]) -> pl.DataFrame:
+    """Who was where, in metres, as a file has it."""
+    places = {axis: np.array([one["location"][axis] for one in characters]) / 100 for axis in ("x", "y")}
+    return pl.DataFrame({"who": who, "t": t, **places})
 
 
-def assistants(kill: Kill, old: bool) -> list[Any]:
-    """Who is given an assist; old files name one at most."""
-    helpers = [one for one in dict.fromkeys(kill.helpers) if one not in (kill.killer, kill.victim) and not one.is_bot]
-    return helpers[:1] if old else helpers
-
-
-def is_team_kill(kill: Kill) -> bool:
-    """Whether somebody killed a team mate."""
-    return kill.killer is not None and kill.killer is not kill.victim and kill.killer.team == kill.victim.team
+def _shots(t: Floats, who: Ints, ids: Ints, weapons: list[str]) -> pl.DataFrame:
+    return pl.DataFrame({"t": t, "who": who, "attack_id": ids, "item": weapons}, schema_overrides={"item": pl.String})

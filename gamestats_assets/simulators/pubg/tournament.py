@@ -12,13 +12,12 @@ was a warm-up only a person can tell.
 from __future__ import annotations
 
 import functools
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gamestats_assets.simulators.pubg.matches import MatchTruth, write_match
+from gamestats_assets.simulators.pubg.matches import MatchTruth, mapped, write_match
 from gamestats_assets.simulators.pubg.world import make_person, stable_number
 
 MAPS = (("Baltic_Main", "Erangel"), ("Desert_Main", "Miramar"), ("Tiger_Main", "Taego"), ("Neon_Main", "Rondo"),
@@ -140,11 +139,7 @@ def simulate_tournament(
     )  # fmt: skip
     games = _games(divisions, days, ZoneInfo(time_zone), seed, played)
     write = functools.partial(_write, folder)
-    if processes > 1:
-        with ProcessPoolExecutor(processes) as pool:
-            truths = list(pool.map(write, games))
-    else:
-        truths = [write(game) for game in games]
+    truths = mapped(write, games, processes)
     matches = tuple(
         TournamentMatch(truth, game.division, game.status, game.round_number, game.match_number)
         for game, truth in zip(games, truths, strict=True)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import polars as pl
 
 from gamestats_assets.simulators.pubg.damage import TICK_S
-from gamestats_assets.simulators.pubg.story import Kill, Strike
-from gamestats_assets.simulators.pubg.telemetry import Telemetry, assistants, is_team_kill
-from gamestats_assets.simulators.pubg.world import THROWN
+from gamestats_assets.simulators.pubg.telemetry import Telemetry
+from gamestats_assets.simulators.pubg.world import ITEMS, THROWN
 
 _TACTICAL = {weapon.item["itemId"] for weapon in THROWN} | {
     f"Item_Weapon_{name}_C" for name in ("SmokeBomb", "FlashBang", "DecoyGrenade")
 }
 _SMOKE = "Item_Weapon_SmokeBomb_C"
-_THROWN_DAMAGE = {weapon.category for weapon in THROWN}
+_THROWN_DAMAGE = [weapon.category for weapon in THROWN]
 _UNCLEAN = ("Damage_Groggy", "Damage_BlueZone")
 """Nobody takes a kill from somebody who bleeds out, or whom the zone finishes."""
+_REVIVES = {"t": pl.Float64, "who": pl.Int64, "knock": pl.Object}
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,13 @@ class PlayerTruth:
     smokes_thrown: int
     throwable_damage: float
     time_survived_s: float
-    landing: tuple[float, float] | None
+    landing: list[float] | None
     avg_distance_from_center: float | None
     max_distance_from_center: float | None
     avg_distance_from_edge: float | None
     min_distance_from_edge: float | None
     time_outside_zone_seconds: float
-    weapons: dict[str, tuple[float, int, int]] = field(default_factory=dict)
+    weapons: dict[str, tuple[float, int, int]]
 
 
 @dataclass(frozen=True)
@@ -103,161 +100,129 @@ class MatchTruth:
     players: int
     teams: int
     bots: int
-    event_counts: dict[str, int]
     players_truth: dict[str, PlayerTruth]
     kills: int
     knocks: int
-    revives: int
-    seed: int
 
 
-def match_truth(telemetry: Telemetry, match_id: str, seed: int, everybody: Sequence[PlayerTruth]) -> MatchTruth:
-    """The truth of a whole match."""
+def match_truth(telemetry: Telemetry, match_id: str, players: list[PlayerTruth]) -> MatchTruth:
+    """The truth of a whole match, given that of everybody."""
     story, start = telemetry.story, telemetry.match.start
-    humans = {
-        truth.account_id: truth
-        for truth, person in zip(everybody, story.people, strict=True)
-        if not person.is_bot
-    }  # fmt: skip
+    humans = {player.account_id: player for player in players if not player.account_id.startswith("ai.")}
     return MatchTruth(
         match_id=match_id,
-        map_name=story.map_name,
+        map_name=telemetry.match.map_name,
         started_at=start,
         ended_at=start + timedelta(milliseconds=round(story.end * 1000)),
         match_date=start.date(),
         players=len(humans),
-        teams=len(story.teams),
-        bots=len(story.people) - len(humans),
-        event_counts=dict(Counter(event["_T"] for event in telemetry.log)),
+        teams=len(story.team_ids),
+        bots=len(players) - len(humans),
         players_truth=humans,
         kills=len(story.kills),
         knocks=len(story.knocks),
-        revives=len(story.revives),
-        seed=seed,
     )
-
-
-def credited(kill: Kill, old: bool) -> Strike:
-    """The strike whose weapon a file gives the kill to; an old one knows the last only."""
-    return kill.finish if old else kill.credited
 
 
 def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
     """The figures of everybody, bots included, in the order of the people."""
-    story, damage, old = telemetry.story, telemetry.damage, telemetry.old
-    people, count = story.people, len(story.people)
-    is_bot, team = np.array([person.is_bot for person in people]), np.array([person.team for person in people])
+    story = telemetry.story
+    people = pl.DataFrame({"who": np.arange(len(story.people)), "team": story.team, "is_bot": story.is_bot})
 
-    def total(who: Any, amount: Any = None) -> list[Any]:
-        who = np.asarray(who, dtype=np.int64)
-        return np.bincount(who, weights=amount, minlength=count).tolist()
+    def known(table: pl.DataFrame, *roles: str) -> pl.DataFrame:
+        """With the team of those in some roles, and whether they are bots."""
+        for role in roles:
+            facts = people.rename({"who": role, "team": f"{role}_team", "is_bot": f"{role}_is_bot"})
+            table = table.join(facts, on=role, how="left", maintain_order="left")
+        return table
 
-    attacker, victim = (damage.hits[name] for name in ("attacker", "victim"))
-    taken, category = damage.hits["damage"], damage.hits["category"]
-    by_other = (attacker >= 0) & (attacker != victim)
-    given = by_other & (team[attacker] != team[victim])
-    by_bot, thrown = by_other & is_bot[attacker], given & np.isin(category, list(_THROWN_DAMAGE))
-    used = damage.uses["who"]
-    kind_used = np.array([item["subCategory"] for item in damage.uses["item"]])
-    threw, what = telemetry.thrown["who"], telemetry.thrown["item"]
-    kills = [kill for kill in story.kills if kill.killer not in (None, kill.victim) and not is_team_kill(kill)]
-    knocks = [knock.strike for knock in story.knocks if _is_given(knock.strike)]
-    steals, finishes = _stolen(kills, old)
-    figures: dict[str, list[Any]] = {
-        "kills": total([kill.killer.index for kill in kills if kill.killer]),
-        "assists": total([helper.index for kill in story.kills for helper in assistants(kill, old)]),
-        "dbnos": total([strike.attacker.index for strike in knocks if strike.attacker]),
-        "headshot_kills": total(
-            [kill.killer.index for kill in kills if kill.killer and credited(kill, old).reason == "HeadShot"]
+    hits = known(telemetry.damage.hits, "attacker", "victim").with_columns(
+        by_other=(pl.col("attacker") >= 0) & (pl.col("attacker") != pl.col("victim")),
+        is_thrown=pl.col("category").is_in(_THROWN_DAMAGE),
+    )
+    given = hits.filter("by_other", pl.col("attacker_team") != pl.col("victim_team"))
+    knocks = known(telemetry.knocks, "attacker", "victim").filter(pl.col("attacker_team") != pl.col("victim_team"))
+    kills = known(telemetry.kills, "killer", "victim", "knocker", "finisher").filter(
+        pl.col("killer") >= 0, pl.col("killer") != pl.col("victim")
+    )
+    own_team = pl.col("killer_team") == pl.col("victim_team")
+    clean = kills.filter(~own_team)
+    # What may count as taken from another: a knock by an enemy that humans alone had to do with, finished by a hit.
+    taken = clean.filter(
+        pl.col("knocker_team") != pl.col("victim_team"),
+        ~pl.col("finish_category").is_in(_UNCLEAN),
+        ~pl.any_horizontal("knocker_is_bot", "killer_is_bot", "finisher_is_bot", "victim_is_bot"),
+    )
+    throws = telemetry.throws
+    used = telemetry.damage.uses.with_columns(
+        kind=pl.col("item").replace_strict({item: facts["subCategory"] for item, facts in ITEMS.items()})
+    )
+    x, y, radius = story.circles.blue(telemetry.positions["t"].to_numpy())
+    away = ((pl.col("x") - x) ** 2 + (pl.col("y") - y) ** 2).sqrt()
+    zone = telemetry.positions.with_columns(center=away, edge=pl.lit(radius) - away)
+    landings = telemetry.landings.select("who", landing=pl.concat_list("x", "y"))
+    damage = pl.col("damage").sum()
+    count, no = pl.len(), pl.lit(0)
+    figures = {
+        "damage_dealt": (given, "attacker", damage),
+        "throwable_damage": (given.filter("is_thrown"), "attacker", damage),
+        "damage_received": (hits, "victim", damage),
+        "damage_received_from_players": (hits.filter("by_other", ~pl.col("attacker_is_bot")), "victim", damage),
+        "damage_received_from_bots": (hits.filter("by_other", "attacker_is_bot"), "victim", damage),
+        "time_outside_zone_seconds": (hits.filter(category="Damage_BlueZone"), "victim", TICK_S * count),
+        "dbnos": (knocks, "attacker", count),
+        "kills": (clean, "killer", count),
+        "headshot_kills": (clean.filter(reason="HeadShot"), "killer", count),
+        "team_kills": (kills.filter(own_team), "killer", count),
+        "assists": (telemetry.kills.explode("helpers"), "helpers", count),
+        "killsteals": (taken.filter(pl.col("killer_team") != pl.col("knocker_team")), "killer", count),
+        "finishes_stolen": (taken.filter(pl.col("finisher") != pl.col("knocker")), "finisher", count),
+        "revives": (
+            pl.DataFrame({"who": [who for _, who, _ in story.revives]}, schema={"who": pl.Int64}),
+            "who",
+            count,
         ),
-        "revives": total([revive.reviver.index for revive in story.revives]),
-        "team_kills": total([kill.killer.index for kill in story.kills if kill.killer and is_team_kill(kill)]),
-        "damage_dealt": total(attacker[given], taken[given]),
-        "damage_received": total(victim, taken),
-        "damage_received_from_players": total(victim[by_other & ~by_bot], taken[by_other & ~by_bot]),
-        "damage_received_from_bots": total(victim[by_bot], taken[by_bot]),
-        "killsteals": total(steals),
-        "finishes_stolen": total(finishes),
-        "heals_used": total(used[kind_used == "Heal"]),
-        "boosts_used": total(used[kind_used == "Boost"]),
-        "throwables_used": total(threw[np.isin(what, list(_TACTICAL))]),
-        "smokes_thrown": total(threw[what == _SMOKE]),
-        "throwable_damage": total(attacker[thrown], taken[thrown]),
-        "time_outside_zone_seconds": [TICK_S * ticks for ticks in total(victim[category == "Damage_BlueZone"])],
+        "heals_used": (used.filter(kind="Heal"), "who", count),
+        "boosts_used": (used.filter(kind="Boost"), "who", count),
+        "throwables_used": (throws.filter(pl.col("item").is_in(_TACTICAL)), "who", count),
+        "smokes_thrown": (throws.filter(item=_SMOKE), "who", count),
     }
-    hits = (attacker[given].tolist(), damage.hits["causer"][given].tolist(), taken[given].tolist())
-    weapons = _weapons(zip(*hits, strict=True))
-    for number, done in ((1, [(kill.killer, credited(kill, old)) for kill in kills]),
-                         (2, [(strike.attacker, strike) for strike in knocks])):  # fmt: skip
-        for person, strike in done:
-            assert person is not None
-            weapons[person.index][strike.causer][number] += 1
-    zone = _zone_figures(telemetry, count)
+    table = people.select("who")
+    for name, (rows, role, figure) in figures.items():
+        sums = rows.group_by(pl.col(role).alias("who")).agg(figure.alias(name))
+        table = table.join(sums, on="who", how="left", maintain_order="left").with_columns(pl.col(name).fill_null(0))
+    distances = zone.group_by("who").agg(
+        avg_distance_from_center=pl.col("center").mean(),
+        max_distance_from_center=pl.col("center").max(),
+        avg_distance_from_edge=pl.col("edge").mean(),
+        min_distance_from_edge=pl.col("edge").min(),
+    )
+    weapons = (
+        pl.concat(
+            [
+                given.filter(pl.col("damage") > 0).select("causer", "damage", who="attacker", kills=no, knocks=no),
+                clean.select("causer", damage=pl.lit(0.0), who="killer", kills=no + 1, knocks=no),
+                knocks.select("causer", damage=pl.lit(0.0), who="attacker", kills=no, knocks=no + 1),
+            ],
+            how="diagonal",
+        )
+        .group_by("who", "causer")
+        .agg(pl.col("damage", "kills", "knocks").sum())
+    )
+    for each in (distances, landings):
+        table = table.join(each, on="who", how="left", maintain_order="left")
+    used_by: dict[int, dict[str, tuple[float, int, int]]] = {who: {} for who in range(people.height)}
+    for who, causer, *sums in weapons.iter_rows():
+        used_by[who][causer] = (sums[0], sums[1], sums[2])
     return [
         PlayerTruth(
             account_id=person.account_id,
             player_name=person.name,
-            team_id=story.teams[person.team].team_id,
-            placement=telemetry.ranks[person.team],
-            time_survived_s=min(person.death + 0.003, story.end),
-            landing=telemetry.landings.get(person.index),
-            weapons={causer: (d, int(k), int(n)) for causer, (d, k, n) in weapons[person.index].items()},
-            **{name: values[person.index] for name, values in figures.items()},
-            **zone[person.index],
+            team_id=story.team_ids[person.team],
+            placement=int(telemetry.ranks[person.team]),
+            time_survived_s=min(float(story.death[who]) + 0.003, story.end),
+            weapons=used_by[who],
+            **row,
         )
-        for person in people
+        for who, (person, row) in enumerate(zip(story.people, table.drop("who").to_dicts(), strict=True))
     ]
-
-
-def _is_given(strike: Strike) -> bool:
-    return strike.attacker is not None and strike.attacker.team != strike.victim.team
-
-
-def _stolen(kills: Sequence[Kill], old: bool) -> tuple[list[int], list[int]]:
-    """Who took a kill from the knocker's team, and who finished another's knock."""
-    steals: list[int] = []
-    finishes: list[int] = []
-    for kill in kills:
-        finisher = kill.killer if old else kill.finisher
-        if kill.knock is None or kill.killer is None or finisher is None or kill.finish.category in _UNCLEAN:
-            continue
-        knocker = kill.knock.strike.attacker
-        if knocker is None or not _is_given(kill.knock.strike):
-            continue
-        if any(person.is_bot for person in (knocker, kill.killer, finisher, kill.victim)):
-            continue
-        if kill.killer.team != knocker.team:
-            steals.append(kill.killer.index)
-        if finisher is not knocker:
-            finishes.append(finisher.index)
-    return steals, finishes
-
-
-def _weapons(hits: Any) -> dict[int, dict[str, list[float]]]:
-    weapons: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0, 0]))
-    for who, causer, damage in hits:
-        if damage > 0:
-            weapons[who][causer][0] += damage
-    return weapons
-
-
-def _zone_figures(telemetry: Telemetry, count: int) -> list[dict[str, Any]]:
-    """Distances of each person's positions from the centre and the edge of the blue circle."""
-    where = telemetry.positions
-    x, y, radius = telemetry.story.circles.blue(where["t"])
-    center = np.hypot(where["x"] - x, where["y"] - y)
-    of: npt.NDArray[np.int64] = where["who"]
-    figures: list[dict[str, Any]] = []
-    for i in range(count):
-        mine = of == i
-        away, edge = center[mine], (radius - center)[mine]
-        seen = bool(mine.any())
-        figures.append(
-            {
-                "avg_distance_from_center": float(away.mean()) if seen else None,
-                "max_distance_from_center": float(away.max()) if seen else None,
-                "avg_distance_from_edge": float(edge.mean()) if seen else None,
-                "min_distance_from_edge": float(edge.min()) if seen else None,
-            }
-        )
-    return figures

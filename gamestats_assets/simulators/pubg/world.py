@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 from typing import Any
@@ -117,28 +117,27 @@ MARKSMAN = WEAPONS["WeapMini14_C"]
 """What somebody has where nothing else reaches far enough."""
 
 
-@dataclass(frozen=True)
-class Items:
-    """Items of some roles, and how often each is taken."""
+def items(roles: str) -> tuple[list[dict[str, Any]], list[float]]:
+    """The items of some roles, given as words with spaces between them, and the share of each; weapons are guns."""
+    wanted = roles.split()
+    found = [(_item(row), float(row["share"])) for row in rows("pubg", "items") if row["role"] in wanted]
+    if "weapon" in wanted:
+        total = sum(gun.share for gun in GUNS)
+        found += [(gun.item, 10 * gun.share / total) for gun in GUNS]
+    total = sum(share for _, share in found)
+    return [item for item, _ in found], [share / total for _, share in found]
 
-    items: list[dict[str, Any]]
-    shares: list[float]
+
+def _item(row: dict[str, str]) -> dict[str, Any]:
+    facts = {name: row[name] for name in ("itemId", "category", "subCategory")}
+    return {**_ITEM, **facts, "stackCount": int(row["stackCount"])}
 
 
-def items(roles: str) -> Items:
-    """The items of some roles, given as words with spaces between them; weapons are guns."""
-    found = Items([], [])
-    for row in rows("pubg", "items"):
-        if row["role"] in roles.split():
-            facts = {name: row[name] for name in ("itemId", "category", "subCategory")}
-            found.items.append({**_ITEM, **facts, "stackCount": int(row["stackCount"])})
-            found.shares.append(float(row["share"]))
-    if "weapon" in roles.split():
-        found.items.extend(gun.item for gun in GUNS)
-        found.shares.extend(10 * gun.share / sum(gun.share for gun in GUNS) for gun in GUNS)
-    total = sum(found.shares)
-    return Items(found.items, [share / total for share in found.shares])
-
+ITEMS = {
+    item["itemId"]: item
+    for item in [*(_item(row) for row in rows("pubg", "items")), *(weapon.item for weapon in WEAPONS.values())]
+}
+"""By id."""
 
 # --------------------------------------------------------------------------- people
 
@@ -146,20 +145,10 @@ _NAMES = rows("pubg", "names")
 BOT_BODY = "UltAIPawn_Base_Male_C"
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Person:
-    """A participant, and what becomes of them.
+    """A participant; `guns` are the first and second gun, and the one of the first minutes."""
 
-    Attributes:
-        team: index of the team.
-        guns: the first and second gun, and the one of the first minutes.
-        landing: second of the parachute's landing.
-        death: second of the elimination, infinite while alive.
-        knock: number of the knock under which the person lies, -1 while standing.
-        downs: begin and end of each time spent knocked.
-    """
-
-    index: int
     account_id: str
     name: str
     team: int
@@ -167,20 +156,6 @@ class Person:
     skill: float
     body: str
     guns: tuple[Weapon, Weapon, Weapon]
-    landing: float
-    death: float = math.inf
-    knock: int = -1
-    downs: list[list[float]] = field(default_factory=list)
-
-    @property
-    def stands(self) -> bool:
-        """Whether the person is alive and not knocked."""
-        return self.death == math.inf and self.knock < 0
-
-    @property
-    def up_since(self) -> float:
-        """When the person last got up, or landed."""
-        return self.downs[-1][1] if self.downs else self.landing
 
 
 def stable_number(*parts: object) -> int:

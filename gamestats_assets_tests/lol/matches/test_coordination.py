@@ -1,11 +1,8 @@
 """How teams acted together: fights, assists and objectives."""
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.coordination import team_coordination
@@ -98,40 +95,3 @@ def test_members_are_a_share_of_the_team_there_is() -> None:
 
 def test_the_arena_is_left_out() -> None:
     assert made((1, 0, [2]), subteam_id=1) == {}
-
-
-def fights_of(kills: list[Kill], size: int) -> dict[str, Any]:
-    """What the kills of one team come to, one by one."""
-    kills = sorted(kills, key=lambda each: each[1])
-    starts = [0, *(n for n, (a, b) in enumerate(pairwise(kills), 1) if b[1] - a[1] > 15_000), len(kills)]
-    fights = [kills[start:end] for start, end in pairwise(starts)]
-    members = [len({who for killer, _, helped in fight for who in (killer, *helped)}) for fight in fights]
-    together = [number * (number - 1) / (size * (size - 1)) for number in members]
-    return {
-        "kills": len(kills),
-        "fights": len(fights),
-        "assists_per_kill": sum(len(helped) for _, _, helped in kills) / len(kills),
-        "assisted_kill_share": sum(bool(helped) for _, _, helped in kills) / len(kills),
-        "kills_together_share": sum(len(fight) for fight in fights if len(fight) > 1) / len(kills),
-        "members_per_fight": sum(members) / len(fights),
-        "synchronisation": sum(s * len(fight) for s, fight in zip(together, fights, strict=True)) / len(kills),
-    }
-
-
-@st.composite
-def kills_of_blue(draw: st.DrawFn) -> list[Kill]:
-    at, kills = 0, []
-    for gap in draw(st.lists(st.sampled_from([0, 1000, 14_999, 15_000, 15_001, 60_000]), min_size=1, max_size=12)):
-        at += gap
-        killer = draw(st.integers(1, 5))
-        helped = draw(st.sets(st.integers(1, 5).filter(lambda who, killer=killer: who != killer)))
-        kills.append((killer, at, sorted(helped)))
-    return kills
-
-
-@settings(max_examples=30)
-@given(kills=kills_of_blue())
-def test_fights_are_what_counting_one_by_one_gives(kills: list[Kill]) -> None:
-    row = made(*kills)[100]
-    expected = fights_of(kills, 5)
-    assert {name: row[name] for name in expected} == pytest.approx(expected)

@@ -11,8 +11,6 @@ import pytest
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.features import is_held_out, participant_features
 from gamestats_assets_tests.lol.gold import (
-    Frames,
-    assert_order_does_not_matter,
     frames,
     make,
 )
@@ -138,22 +136,6 @@ def test_what_an_item_turned_into_is_completed_but_no_core_item_of_its_own() -> 
 # --------------------------------------------------------------------------- skills and teams
 
 
-def test_skills_and_synchronisation_are_those_of_silver() -> None:
-    skills = by(t.SkillOrders, "match_id", "participant_id")
-    teams = by(t.TeamCoordination, "match_id", "team_id")
-    for row in features().to_dicts():
-        own = skills[row["match_id"], row["participant_id"]]
-        [order] = own if row["has_timeline"] else [defaultdict(lambda: None)]
-        assert row["skill_max_order"] == order["max_order"]
-        assert row["skill_order_is_complete"] == order["is_complete"]
-        assert row["skill_first_levels"] == order["first_levels"]
-        assert row["skill_trigrams"] == order["trigrams"]
-        assert row["skill_first_maxed_at_s"] == order["first_maxed_at_s"]
-        assert row["skill_first_maxed_team_gold_diff"] == order["first_maxed_team_gold_diff"]
-        together = teams[row["match_id"], row["team_id"]]
-        assert row["team_synchronisation"] == (together[0]["synchronisation"] if together else None)
-
-
 def test_objectives_are_those_of_the_team() -> None:
     objectives = by(t.Objectives, "match_id")
     untaken = 0
@@ -216,22 +198,3 @@ def test_without_a_timeline_what_needs_one_is_unknown() -> None:
     for name in unknown:
         assert without.get_column(name).null_count() == without.height, name
     assert without.select("kills", "dpm", "vision_score").null_count().row(0) == (0, 0, 0)
-
-
-# --------------------------------------------------------------------------- everything
-
-
-def test_order_of_rows_does_not_matter() -> None:
-    assert_order_does_not_matter(participant_features, some_days())
-
-
-def some_days() -> Frames:
-    """A few of the matches."""
-    ids = frames()[t.Matches].get_column("match_id").head(200).to_list()
-    return {
-        table: frame.filter(pl.col("match_id").is_in(ids)) if "match_id" in frame.columns else frame
-        for table, frame in frames().items()
-    }
-
-
-# --------------------------------------------------------------------------- real matches

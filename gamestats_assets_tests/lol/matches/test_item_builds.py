@@ -79,11 +79,6 @@ def test_core_items_and_boots_are_numbered_in_their_order() -> None:
     assert [each["completed_at_s"] for each in found] == [10.0, 20.0, 30.0]
 
 
-def test_what_was_taken_back_was_not_completed() -> None:
-    found = built(bought(AXE, 10.0, is_undone=True, held_until_s=11.0), bought(BLADE, 20.0), bought(AXE, 30.0))
-    assert [(each["item_id"], each["core_order"]) for each in found] == [(BLADE, 1), (AXE, 2)]
-
-
 def test_of_a_double_completion_the_first_counts() -> None:
     found = built(bought(AXE, 10.0, held_until_s=15.0), bought(BLADE, 20.0), bought(AXE, 30.0))
     assert [(each["item_id"], each["completed_at_s"], each["left_at_s"]) for each in found] == [
@@ -116,15 +111,6 @@ def test_a_masterwork_is_what_its_item_turned_into(masterwork: dict[str, Any]) -
     assert [(each["item_id"], each["core_order"], each["transformed_from"]) for each in found] == [
         (AXE, 1, None),
         (MASTERWORK, 1, AXE),
-    ]
-
-
-def test_participants_are_numbered_each_by_itself() -> None:
-    found = built(bought(AXE, 10.0), bought(AXE, 11.0, participant_id=2), bought(BLADE, 12.0))
-    assert [(each["participant_id"], each["item_id"], each["completion"]) for each in found] == [
-        (1, AXE, 1),
-        (1, BLADE, 2),
-        (2, AXE, 1),
     ]
 
 

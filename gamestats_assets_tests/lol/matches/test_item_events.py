@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,8 +13,6 @@ from hypothesis import strategies as st
 
 from gamestats_assets.lol.matches.item_events import item_events
 from gamestats_assets.lol.tables import ItemEvents, Items, Matches, TimelineEvents
-from gamestats_assets_tests.lol.gold import make
-from gamestats_assets_tests.lol.pipeline import real_tables
 from gamestats_assets_tests.lol.scenario import kept, rows
 
 BOOTS, SWORD, DIRK, AXE, BLADE = 1, 2, 3, 4, 5
@@ -340,11 +337,3 @@ def _is_amid_a_purchase(events: Sequence[Event], length: int) -> bool:
         and following["event_type"] != "ITEM_UNDO"
         and last["at"] == following["at"]
     )
-
-
-# --------------------------------------------------------------------------- real matches
-
-
-def test_going_through_few_matches_at_once_gives_the_same(realdata: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gamestats_assets.lol.matches.item_events._AT_ONCE", 700)
-    assert make(item_events, real_tables(realdata)).equals(real_tables(realdata)[ItemEvents])

@@ -1,16 +1,13 @@
 """Participants, and how a game stands at a moment."""
 
-import bisect
 from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.matches.game_state import at_moments, team_gold_differences, with_gold_differences
+from gamestats_assets.lol.matches.game_state import team_gold_differences, with_gold_differences
 from gamestats_assets.lol.matches.participants import MINUTES, participants
 from gamestats_assets_tests.lol.scenario import MATCH_ID, gold_frames, kept, player, rows, ten
 
@@ -202,50 +199,7 @@ def test_a_champion_without_a_known_id_is_known_by_name() -> None:
     assert [made(*result)[number]["champion_id"] for number in (1, 2)] == [37_225_015] * 2
 
 
-# --------------------------------------------------------------------------- real matches
-
-
 # --------------------------------------------------------------------------- how a game stands at a moment
-
-
-@given(
-    frames=st.dictionaries(st.integers(0, 1000), st.integers(-1000, 1000), max_size=8),
-    others=st.dictionaries(st.integers(0, 1000), st.integers(-1000, 1000), max_size=3),
-    moments=st.lists(st.tuples(st.sampled_from("ab"), st.integers(-10, 1010)), min_size=1, max_size=8),
-)
-def test_values_at_moments(frames: dict[int, int], others: dict[int, int], moments: list[tuple[str, int]]) -> None:
-    result = {"a": frames, "b": others}
-    known = pl.LazyFrame(
-        [(who, at, value) for who, values in result.items() for at, value in values.items()],
-        schema={"who": pl.String, "timestamp_ms": pl.Int64, "gold": pl.Int32},
-        orient="row",
-    )
-    asked = pl.LazyFrame(
-        [(number, who, at) for number, (who, at) in enumerate(moments)],
-        schema={"number": pl.Int32, "who": pl.String, "timestamp_ms": pl.Int64},
-        orient="row",
-    )
-    between = {
-        row["number"]: row for row in at_moments(known, asked, ["gold"], ["who"]).collect().iter_rows(named=True)
-    }
-    last = at_moments(known, asked, ["gold"], ["who"], interpolate=False).collect()
-    assert len(between) == last.height == len(moments)
-    for row in last.iter_rows(named=True):
-        who, at = moments[row["number"]]
-        times = sorted(result[who])
-        position = bisect.bisect_right(times, at)
-        before = times[position - 1] if position else None
-        assert row["gold"] == (None if before is None else result[who][before])
-        assert (between[row["number"]]["who"], between[row["number"]]["timestamp_ms"]) == (who, at)
-        value = between[row["number"]]["gold"]
-        if before is not None and before == at:
-            assert value == result[who][before]
-        elif before is None or position == len(times):
-            assert value is None
-        else:
-            after = times[position]
-            part = (at - before) / (after - before)
-            assert value == pytest.approx(result[who][before] * (1 - part) + result[who][after] * part, abs=1e-9)
 
 
 def test_differences_of_teams_pass_over_a_frame_that_lacks_a_participant() -> None:
@@ -254,10 +208,6 @@ def test_differences_of_teams_pass_over_a_frame_that_lacks_a_participant() -> No
     blue = dict(found.filter(team_id=100).select("timestamp_ms", "team_gold_diff").iter_rows())
     assert blue == {60_000 * minute: 500 * minute for minute in range(26) if minute != 10}
     assert found.filter(team_id=200, timestamp_ms=60_000).get_column("team_gold_diff").to_list() == [-500]
-
-
-def test_there_are_no_differences_of_teams_in_the_arena() -> None:
-    assert team_gold_differences(FRAMES.lazy(), ten(subteam_id=1).lazy()).collect().is_empty()
 
 
 def test_gold_differences_at_moments_of_participants() -> None:

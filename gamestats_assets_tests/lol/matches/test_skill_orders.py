@@ -1,11 +1,8 @@
 """Orders of skills: which events are levels, and which skill was at its highest rank first."""
 
-from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.skill_orders import skill_orders
@@ -93,9 +90,6 @@ def test_which_skill_comes_first(levels: str, expected: str, is_complete: bool) 
     assert (row["levels"], row["max_order"], row["is_complete"]) == (levels, expected, is_complete)
 
 
-# --------------------------------------------------------------------------- what is no level
-
-
 # --------------------------------------------------------------------------- highest ranks
 
 
@@ -123,60 +117,3 @@ def test_a_match_without_a_timeline_has_no_orders() -> None:
         rows(t.TimelineFrames).lazy(),  # pyright: ignore[reportArgumentType]
     )
     assert kept(t.SkillOrders, frame).is_empty()
-
-
-# --------------------------------------------------------------------------- by another way
-
-
-def counted(events: list[Event], ranks: tuple[int, ...]) -> dict[str, Any]:
-    """What comes of events, counted one by one."""
-    seen: set[tuple[int, int]] = set()
-    rank: Counter[str] = Counter()
-    reached: dict[str, int] = {}
-    levels, maxed = "", []
-    for slot, at, kind in events:
-        if kind == "EVOLVE" or not 1 <= slot <= 4 or (slot, at) in seen:
-            continue
-        seen.add((slot, at))
-        skill = "QWER"[slot - 1]
-        if rank[skill] == ranks[slot - 1]:
-            continue
-        levels += skill
-        rank[skill] += 1
-        reached[skill] = at
-        if rank[skill] == ranks[slot - 1] and skill != "R":
-            maxed.append((at, slot, skill))
-    maxed.sort()
-    order = [skill for _, _, skill in maxed]
-    rest = [skill for skill in "QWE" if skill not in order]
-    order += sorted(rest, key=lambda skill: (-rank[skill], reached.get(skill, 0), "QWE".index(skill)))
-    return {
-        "levels": levels,
-        "max_order": "".join(order) if any(rank[skill] for skill in "QWE") else "",
-        "is_complete": len(maxed) >= 2,
-        "first_maxed": maxed[0][2] if maxed else None,
-        "first_maxed_at_s": maxed[0][0] / 1000 if maxed else None,
-        "second_maxed_at_s": maxed[1][0] / 1000 if len(maxed) > 1 else None,
-        "trigrams": [levels[start : start + 3] for start in range(min(len(levels), 9) - 2)],
-        "dropped_events": len(events) - len(levels),
-    }
-
-
-@st.composite
-def timelines(draw: st.DrawFn) -> list[Event]:
-    """Events in order of time, some of them twice, some at one time, some evolutions, some of no skill."""
-    found: list[Event] = []
-    at = 0
-    for slot in draw(st.lists(st.sampled_from([1, 1, 2, 2, 3, 3, 4, 0, 5]), max_size=30)):
-        at += draw(st.sampled_from([0, 500, 30_000])) if not found or found[-1][0] != slot else 500
-        kind = draw(st.sampled_from(["NORMAL", "NORMAL", "NORMAL", None, "EVOLVE"]))
-        found += [(slot, at, kind)] * draw(st.sampled_from([1, 1, 1, 2]))
-    return found
-
-
-@settings(max_examples=30)
-@given(events=timelines(), ranks=st.sampled_from([(5, 5, 5, 3), (6, 6, 6, 1), (2, 3, 1, 3)]))
-def test_orders_are_what_counting_one_by_one_gives(events: list[Event], ranks: tuple[int, ...]) -> None:
-    row = made(*events, ranks=list(ranks))
-    expected = counted(events, ranks)
-    assert {name: row[name] for name in expected} == expected

@@ -23,7 +23,7 @@ import pytest
 from playwright.sync_api import expect
 
 from gamestats_assets.lakehouse.delta.lake import Lake
-from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of, table_inputs
+from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.features import participant_features
@@ -264,15 +264,6 @@ def test_what_is_not_there_is_told_with_what_there_is(planted: Written, tmp_path
     assert not target.exists()
 
 
-def test_games_that_are_set_aside_are_told(planted: Written, tmp_path: Path) -> None:
-    assert "set aside" not in page_of(planted.path)
-    lake = lake_of(tmp_path / "lake", planted.frames, *GOLD)
-    entries = quarantine_frame(t.Matches, "2023-07-15", [Rejection("NA1_1", "unit", "a_check", "It is odd.", 1)])
-    lake.replace(quarantine_of("lol"), entries, partitions=[destination(t.Matches, "2023-07-15")])
-    write_report(tmp_path / "report.html", lake)
-    assert "1 of 1 game is set aside: 1 by a_check." in words_of(page_of(tmp_path / "report.html"))
-
-
 # --------------------------------------------------------------------------- values
 
 
@@ -330,12 +321,6 @@ def test_correlations_are_of_the_position_and_faded_where_they_may_be_chance(pla
     assert sum(value is not None for trace in (sure, faded) for line in trace["z"] for value in line) == 2 * len(rows)
     chance = sum(row["spearman_q_value"] > 0.05 for row in rows)
     assert f"Faded: {chance:,} pairs of {len(rows):,}" in chart["note"]
-
-
-def test_variables_have_names_that_can_be_read() -> None:
-    assert [variable_words(name) for name in ("cs_at_10", "lane_gold_diff_at_15", "duration_s", "dpm", "won")] == [
-        "CS at 10", "Lane gold lead at 15", "Duration (s)", "DPM", "Won"
-    ]  # fmt: skip
 
 
 def test_found_patterns_are_drawn_beside_their_naive_difference_and_told_below(planted: Written) -> None:
@@ -409,29 +394,6 @@ def test_what_could_not_be_tested_is_counted_with_its_reason(planted: Written, t
     _, family = min((row["pattern_id"], row["family"]) for row in of_rates if not row["is_found"])
     others = sum(row["family"] == family for row in of_rates) - 1
     assert f" {others} hypotheses on winning" in words_of(part_of(path, f"family-{family}"))
-
-
-def test_a_patch_on_which_a_pattern_could_not_be_tested_is_told_in_its_course(planted: Written, tmp_path: Path) -> None:
-    dragon = pl.col("condition_key") == "objective dragon"
-    before = pl.col("patch") == "13.9"
-    nothing = dict.fromkeys(("effect", "effect_low", "effect_high", "p_value", "q_value"), None)
-    result = changed(t.PatternTests, dragon & before, **nothing, reason="it always won", is_found=False)(planted.frames)
-    frames = planted.frames | result
-    frames[t.PatternHistory] = run_sql(t.PatternHistory, frames)
-    rows = {
-        row["patch"]: row
-        for row in frames[t.PatternHistory].to_dicts()
-        if row["condition"] == "taking the first dragon" and row["queue_group"] == "ranked_solo"
-    }
-    assert (rows["13.9"]["reason"], rows["13.9"]["is_found"], rows["13.9"]["q_value"]) == ("it always won", False, None)
-    (test,) = planted.rows(t.PatternTests, condition_key="objective dragon")
-    for name in ("discovery_half_q_value", "is_replicated", "reason"):
-        assert rows["13.10"][name] == test[name]
-    path = tmp_path / "report.html"
-    write_report(path, lake_of(tmp_path / "lake", frames, *GOLD))
-    lines = re.findall(r"(?s)<tr>.*?</tr>", part_of(path, "history"))
-    (line,) = [words_of(line) for line in lines if "taking the first dragon" in line]
-    assert line.endswith("1 of 1")
 
 
 def test_every_family_tells_what_so_many_games_can_find(planted: Written) -> None:

@@ -17,7 +17,6 @@ from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lol.riot.api import (
     REGIONS,
     Account,
-    RefusedRequestError,
     RiotApi,
     RiotIdError,
     UnknownPlatformError,
@@ -266,37 +265,7 @@ def test_an_answer_that_is_not_the_match_asked_for_is_not_taken_for_it(
     assert len(server.requests) == 5
 
 
-def test_one_failing_match_does_not_stop_the_others(server: RiotServer, api: RiotApi) -> None:
-    ids = serve(server, "NA1_1", "NA1_2", "NA1_3")
-    server.answer("/americas/lol/match/v5/matches/NA1_2", Answer(415))
-    fetched = api.fetch_matches([*ids, "XX1_4", "NA1_x"])
-    assert [match.status for match in fetched] == ["fetched", "failed", "fetched", "failed", "failed"]
-    assert ["415" in fetched[1].reason, "XX1" in fetched[3].reason.upper(), "NA1_X" in fetched[4].reason] == [True] * 3
-
-
 # ---------------------------------------------------------------- limits
-
-
-def test_before_an_answer_tells_other_limits_a_new_key_s_are_kept(
-    server: RiotServer, api: RiotApi, timer: FakeTime
-) -> None:
-    began = timer.now
-    for _ in range(100):
-        api.match_ids(ANN)
-    assert 4 <= timer.now - began < 10, "20 a second"
-    api.match_ids(ANN)
-    assert timer.now - began == pytest.approx(120, abs=0.5)
-
-
-def test_what_others_have_used_of_the_key_is_minded(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
-    result = {"X-App-Rate-Limit": "20:1,100:120", "X-App-Rate-Limit-Count": "1:1,99:120"}
-    path = f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids"
-    server.answer(path, Answer(body=b"[]", headers=result), Answer(body=b"[]"))
-    api.match_ids(ANN)
-    api.match_ids(ANN)
-    assert timer.slept == []
-    api.match_ids(ANN)
-    assert sum(timer.slept) == pytest.approx(120, abs=2)
 
 
 @pytest.mark.parametrize(
@@ -320,16 +289,6 @@ def test_a_refusal_stops_what_it_is_about_for_as_long_as_it_says(
     assert timer.slept == ([37.0] if stops_the_region else [])
     assert fetch_one(api).status == "fetched"
     assert timer.slept == [37.0]
-
-
-# ---------------------------------------------------------------- trouble
-
-
-def test_a_puuid_of_another_key_is_told_apart(server: RiotServer, api: RiotApi) -> None:
-    server.answer(f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids", Answer(400))
-    with pytest.raises(RefusedRequestError):
-        api.match_ids(ANN)
-    assert len(server.requests) == 1
 
 
 # ---------------------------------------------------------------- the key

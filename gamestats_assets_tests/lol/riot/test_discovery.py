@@ -284,21 +284,6 @@ def test_a_match_that_fails_is_tried_later_and_later_and_then_given_up(
     assert len(server.requests) == 5
 
 
-def test_seeded_players_are_fetched_at_once_when_somebody_asks(
-    url: SecretStr, server: RiotServer, api: RiotApi
-) -> None:
-    plays(server, "Ann#NA1", "NA1_1", "NA1_2")
-    plays(server, "Bob#NA1", "NA1_2")
-    seed(url, "Ann#NA1", "Bob#NA1", "Nobody#NA1")
-    report = discovery.find_and_fetch(url, api, now=NOW)
-    assert [account.riot_id for account in report.players] == ["Ann#NA1", "Bob#NA1"]
-    assert report.unknown_players == ("Nobody#NA1",)
-    assert {match.match_id: match.status for match in report.matches} == {"NA1_1": "fetched", "NA1_2": "fetched"}
-    assert report.failures == ()
-    again = discovery.find_and_fetch(url, api, now=NOW)
-    assert again.matches == ()
-
-
 # ---------------------------------------------------------------- the sensor
 
 

@@ -18,8 +18,6 @@ from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
 from gamestats_assets_tests.lol.gold import (
     CELL,
-    assert_nothing_of_nothing,
-    assert_order_does_not_matter,
     cell_of,
     frames,
     make,
@@ -251,9 +249,6 @@ def test_who_has_no_position_where_others_have_one_is_in_no_cell() -> None:
         assert dict(alone.select("position", "games").iter_rows()) == {"ALL": 6}
 
 
-# --------------------------------------------------------------------------- paths as numbers
-
-
 # --------------------------------------------------------------------------- skill orders
 
 
@@ -310,16 +305,3 @@ def skilled(levels: str, trigrams: Iterable[str] = (), *, complete: bool = False
         "skill_max_order": "QWE",
         "skill_order_is_complete": complete,
     }
-
-
-# --------------------------------------------------------------------------- everything
-
-
-@pytest.mark.parametrize("function", [item_build_stats, skill_order_stats])
-def test_order_of_rows_does_not_matter(function: Callable[..., Any]) -> None:
-    assert_order_does_not_matter(function, frames())
-
-
-@pytest.mark.parametrize("function", [item_build_stats, skill_order_stats])
-def test_no_games_have_no_rows(function: Callable[..., Any]) -> None:
-    assert_nothing_of_nothing(function, frames())

@@ -11,15 +11,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.statistics.item_paths import item_path_sequences
 from gamestats_assets_tests.lol.gold import (
     CELL,
-    assert_nothing_of_nothing,
-    assert_order_does_not_matter,
     cell_of,
     frames,
     make,
@@ -118,14 +114,6 @@ def test_paths_are_named_in_both_languages(paths: pl.DataFrame) -> None:
         assert row["path_name_ko"] == " > ".join(part["name_ko"] for part in parts)
 
 
-def test_order_of_rows_does_not_matter() -> None:
-    assert_order_does_not_matter(item_path_sequences, frames())
-
-
-def test_no_games_have_no_paths() -> None:
-    assert_nothing_of_nothing(item_path_sequences, frames())
-
-
 # --------------------------------------------------------------------------- by hand
 
 
@@ -191,13 +179,3 @@ def test_items_that_come_by_chance_in_any_order_have_a_lift_of_one() -> None:
     lifts = dict(made.select("path", "lift").iter_rows())
     assert len(lifts) == 12
     assert list(lifts.values()) == pytest.approx([1.0] * 12)
-
-
-SOME_ITEMS = st.permutations(range(1, 8)).flatmap(lambda items: st.integers(0, 7).map(lambda count: items[:count]))
-
-
-@settings(max_examples=40)
-@given(st.lists(SOME_ITEMS, min_size=1), st.integers(5, 30))
-def test_no_frequent_path_is_missed_and_none_is_made_up(games: list[list[int]], times: int) -> None:
-    made, result = of_games(*games * times)
-    assert_is_brute(made, result)

@@ -19,8 +19,6 @@ from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.statistics.arrays.regressions import basis
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets_tests.lol.gold import (
-    assert_nothing_of_nothing,
-    assert_order_does_not_matter,
     frames,
     make,
     wilson,
@@ -290,16 +288,6 @@ def test_short_games_unknown_leads_and_small_halves_grow_no_tree() -> None:
 
 
 # --------------------------------------------------------------------------- everything
-
-
-@pytest.mark.parametrize("function", [first_objective_stats, objective_decision_tree])
-def test_order_of_rows_does_not_matter(function: Callable[..., Any]) -> None:
-    assert_order_does_not_matter(function, frames())
-
-
-@pytest.mark.parametrize("function", [first_objective_stats, objective_decision_tree])
-def test_no_games_have_no_rows(function: Callable[..., Any]) -> None:
-    assert_nothing_of_nothing(function, frames())
 
 
 def test_rules_as_they_read() -> None:

@@ -17,8 +17,6 @@ from gamestats_assets.lol.statistics.objective_stats import first_objective_stat
 from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
 from gamestats_assets_tests.lol.gold import (
     Frames,
-    assert_nothing_of_nothing,
-    assert_order_does_not_matter,
     frames,
     make,
     position_of,
@@ -256,18 +254,6 @@ def test_games_that_did_not_last_are_in_no_model() -> None:
 
 
 # --------------------------------------------------------------------------- everything
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_order_of_rows_does_not_matter(function: Callable[..., Any]) -> None:
-    features = some()[t.ParticipantFeatures]
-    few = features.filter(pl.col("match_id").hash(2) % 4 == 0)
-    assert_order_does_not_matter(function, {t.ParticipantFeatures: few})
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_no_games_have_no_rows(function: Callable[..., Any]) -> None:
-    assert_nothing_of_nothing(function, some())
 
 
 def test_few_rows_have_no_statistics() -> None:

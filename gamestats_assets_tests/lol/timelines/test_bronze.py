@@ -159,21 +159,6 @@ def test_an_unreadable_timeline_is_told_and_stops_nothing(landing: Landing, payl
     assert unreadable == 1
 
 
-def test_a_timeline_with_too_many_bad_events_leaves_its_counts_alone(landing: Landing) -> None:
-    frames, rejections, unreadable = _decoded(landing, [_land(landing, ID, "timeline", _timeline(events=90, bad=5))])
-    [row] = frames[t.TimelineFiles].to_dicts()
-    assert (row["status"], row["frames"], row["events"]) == ("unreadable", 1, 95)
-    assert row["reason"].startswith("5 of 95 events cannot be read, more than 5%: ")
-    assert frames[t.TimelineEvents].is_empty()
-    assert frames[t.TimelineFrames].is_empty()
-    counts = frames[t.TimelineEventCounts].select("event_type", "events", "quarantined").rows()
-    assert counts == [("ITEM_PURCHASED", 90, 90), ("ITEM_SOLD", 5, 5)]
-    [rejection] = rejections[t.TimelineFiles]
-    assert (rejection.scope, rejection.rejected_rows) == ("file", 95)
-    assert rejection.reason.endswith(f".json: {row['reason']}")
-    assert unreadable == 1
-
-
 def test_a_match_counts_as_unreadable_only_when_nothing_of_it_can_be_read(landing: Landing) -> None:
     files = [
         _land(landing, "NA1_1", "match", _match("NA1_1")),

@@ -209,12 +209,6 @@ def _document(participants: int = 10, **info: Any) -> Document:
     return {"metadata": {"matchId": "NA1_47101", "participants": []}, "info": {**result, **info}}
 
 
-def test_a_match_object_reads_as_a_plain_reading_does() -> None:
-    decoded, frames = _decode(_document())
-    assert decoded.rejections == {}
-    _assert_rows(frames, _plain_rows(_document()))
-
-
 @pytest.mark.parametrize("gone", ["absent", "null"])
 def test_what_a_row_can_do_without_may_be_absent_or_null(gone: str) -> None:
     needed = {"participantId", "teamId", "win", "championId", "kills", "deaths", "assists", "goldEarned",
@@ -336,6 +330,3 @@ DATED = {"gameDuration": 1, "gameVersion": "13.14.1", "queueId": 420}
 def test_what_is_no_match_object_is_unreadable(content: bytes) -> None:
     with pytest.raises(UnreadableMatchError, match="Expected"):
         decode_match(content, DAY, HASH)
-
-
-# --------------------------------------------------------------------------- any damage at all

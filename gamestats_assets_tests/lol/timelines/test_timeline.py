@@ -7,20 +7,16 @@ import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
 from gamestats_assets.lol.timelines import timeline
 from gamestats_assets.lol.timelines.timeline import DecodedTimeline, UnreadableTimelineError, decode, rows_of
-from gamestats_assets_tests.support.damage import damaged, places
 
 DAY = date(2023, 7, 14)
 MATCH = "NA1_47101"
@@ -256,13 +252,6 @@ def _padded(*events: Any) -> list[Any]:
     return [*events, *([ONE_OF_EACH[1]] * 20 * len(events))]
 
 
-def test_one_event_of_each_kind_reads_as_a_plain_reading_does() -> None:
-    document = _document(ONE_OF_EACH[:9], [], ONE_OF_EACH[9:])
-    decoded, frames = _decode(document)
-    assert decoded.rejections == {}
-    _assert_rows(frames, _plain_rows(document))
-
-
 @pytest.mark.parametrize("kind", sorted(timeline.KNOWN_TYPES))
 def test_no_kind_loses_a_key_that_a_column_takes(kind: str) -> None:
     every: Document = {
@@ -435,62 +424,3 @@ def test_what_is_no_timeline_is_unreadable_and_says_so(content: bytes) -> None:
 def test_the_timeline_of_another_match_is_refused() -> None:
     with pytest.raises(UnreadableTimelineError, match="Expected the timeline of KR_9, found that of NA1_47101"):
         decode(SOUND, "KR_9", DAY)
-
-
-# --------------------------------------------------------------------------- any damage at all
-
-GARBAGE = [None, "", "x", -1, 3.7, 2**40, 2**70, True, [], {}, [None], {"x": "y"}]
-
-
-def _damage(event: Document, random: Random) -> Any:
-    kind = random.choice(["drop", "garbage", "garbage", "replace", "retype", "add"])
-    if kind == "replace":
-        return random.choice(GARBAGE)
-    if kind == "retype":
-        return {**event, "type": random.choice(["NEW", "", "CHAMPION_KILL", "LEVEL_UP", 4, None])}
-    if kind == "add":
-        return {**event, random.choice(["teamId", "wardType", "newKey", "position"]): random.choice(GARBAGE)}
-    place = random.choice(places(event))
-    return damaged(event, place, "drop" if kind == "drop" else random.choice(GARBAGE))
-
-
-def _kind(event: Any) -> str:
-    kind = event.get("type") if isinstance(event, dict) else None
-    return kind if isinstance(kind, str) and kind else "(none)"
-
-
-@settings(max_examples=80)
-@given(seed=st.integers(0, 2**32), damages=st.integers(0, 16))
-def test_every_event_is_a_row_or_in_quarantine_whatever_happens_to_it(seed: int, damages: int) -> None:
-    random = Random(seed)
-    events: list[Any] = ONE_OF_EACH * 10
-    random.shuffle(events)
-    damaged = {random.randrange(len(events)) for _ in range(damages)}
-    for index in damaged:
-        events[index] = _damage(events[index], random)
-    half = len(events) // 2
-    decoded = decode(_bytes(_document(events[:half], events[half:]), random.random() < 0.5), MATCH, DAY)
-    frames = rows_of([decoded])
-    _assert_as_declared(frames)
-    counts = _counts(frames)
-    # A kind that is empty is one, where the event can be read.
-    assert sum(result for _, result, _ in counts.values()) == decoded.facts["events"] == len(events)
-    seen = Counter(map(_kind, events))
-    assert {kind: counts[kind][1] for kind in counts if kind not in ("", "(none)")} == {
-        kind: result for kind, result in seen.items() if kind != "(none)"
-    }
-    if decoded.unreadable_reason is not None:
-        assert len(damaged) > 0.05 * len(events)
-        assert frames[TimelineEvents].is_empty()
-        return
-    rejected = len(decoded.rejections.get(TimelineEvents, []))
-    assert rejected == sum(bad for *_, bad in counts.values()) <= len(damaged)
-    assert frames[TimelineEvents].height == len(events) - rejected
-    match = {"match_id": MATCH, "match_date": DAY}
-    sound = [
-        {**match, "event_index": index, "frame_index": int(index >= half), **_event_row(event)}
-        for index, event in enumerate(events)
-        if index not in damaged
-    ]
-    kept = frames[TimelineEvents].filter(~pl.col("event_index").is_in(sorted(damaged)))
-    assert kept.equals(pl.DataFrame(sound, schema=TimelineEvents.schema()))

@@ -18,41 +18,40 @@ from typing import Any
 import pytest
 
 from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_day, simulate_match
-from gamestats_assets.simulators.pubg.telemetry import fill
 from gamestats_assets.simulators.pubg.world import MAPS
 
 START = datetime(2026, 3, 14, 23, 50, 7, 123000, tzinfo=UTC)  # ends after midnight
-MAPS_OF_8KM = ("Baltic_Main", "Tiger_Main", "Desert_Main", "Neon_Main")
+Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def matches() -> list[SimulatedMatch]:
-    """Four official squad matches on large maps, and their truths."""
-    return [simulate_match(seed, START, map_name=MAPS_OF_8KM[seed]) for seed in range(4)]
+    """Two official squad matches on large maps, and their truths."""
+    return [simulate_match(seed, START, map_name=name) for seed, name in enumerate(("Baltic_Main", "Tiger_Main"))]
 
 
 @pytest.fixture(scope="module")
-def logs(matches: list[SimulatedMatch]) -> list[list[dict[str, Any]]]:
+def logs(matches: list[SimulatedMatch]) -> list[list[Event]]:
     """Their telemetry, parsed."""
     return [json.loads(match.telemetry_json) for match in matches]
 
 
-def account(event: dict[str, Any], key: str) -> str:
+def account(event: Event, key: str) -> str:
     """Account of a character that may be missing, null or nameless."""
     return (event.get(key) or {}).get("accountId") or ""
 
 
-def seconds(event: dict[str, Any], start: datetime) -> float:
-    return (datetime.fromisoformat(event["_D"][:23] + "+00:00") - start).total_seconds()
+def seconds(event: Event) -> float:
+    return (datetime.fromisoformat(event["_D"][:23] + "+00:00") - START).total_seconds()
 
 
-# ---------------------------------------------------------------------------------------------- the files
-# themselves
+def of_kind(log: list[Event], *kinds: str) -> list[Event]:
+    return [event for event in log if event["_T"] in kinds]
 
 
 def test_same_seed_same_bytes(matches: list[SimulatedMatch]) -> None:
-    assert simulate_match(0, START, map_name=MAPS_OF_8KM[0]) == matches[0]
-    assert len({match.truth.match_id for match in matches}) == len(matches)
+    assert simulate_match(0, START, map_name="Baltic_Main") == matches[0]
+    assert matches[0].truth.match_id != matches[1].truth.match_id
 
 
 @pytest.mark.parametrize(
@@ -74,194 +73,147 @@ def test_other_modes_play_to_the_end(mode: str, kind: str, players: int, map_nam
     assert {p.placement for p in match.truth.players_truth.values()} <= set(range(1, match.truth.teams + 1))
 
 
-def test_unknown_maps_and_empty_matches_are_refused() -> None:
-    with pytest.raises(ValueError, match="Atlantis"):
-        simulate_match(1, START, map_name="Atlantis_Main")
-    with pytest.raises(ValueError, match="two teams"):
-        simulate_match(1, START, players=4, bots=1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"map_name": "Atlantis_Main"}, "Atlantis"),
+        ({"players": 4, "bots": 1}, "two teams"),
+        ({"match_type": "custom", "players": 16, "squads": [0, 1]}, "not 2 squads of 4"),
+    ],
+)
+def test_what_cannot_be_played_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        simulate_match(1, START, **options)
 
 
-def test_file_is_shaped_like_the_real_ones(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
-    for match, log in zip(matches, logs, strict=True):
-        truth = match.truth
-        assert Counter(e["_T"] for e in log) == truth.event_counts
-        definition = log[0]
-        assert definition["_T"] == "LogMatchDefinition"
-        assert definition["MatchId"].endswith(truth.match_id)
-        assert len(definition["_D"].split(".")[1]) == 8
-        assert "common" not in definition
-        assert all(len(e["_D"]) == 24 and e["_D"].endswith("Z") for e in log[1:])
-        times = [seconds(e, truth.started_at) for e in log]
-        backward = sum(b < a for a, b in pairwise(times))
-        assert 0 < backward <= 0.02 * len(log)
-        assert log[-1]["_T"] != "LogMatchEnd"
-        start = next(e for e in log if e["_T"] == "LogMatchStart")
-        assert start["_D"] == truth.started_at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        assert {"character", "primaryWeaponFirst"} <= set(start["characters"][0])
-        assert isinstance(json.loads(start["blueZoneCustomOptions"]), list)
-        games = {e["common"]["isGame"] for e in log[1:]}
-        assert {0, 0.10000000149011612, 0.5, 1, 1.5, 2, 2.5} <= games
+def test_file_is_shaped_like_the_real_ones(matches: list[SimulatedMatch], logs: list[list[Event]]) -> None:
+    log, truth = logs[0], matches[0].truth
+    assert log[0]["_T"] == "LogMatchDefinition"
+    assert log[0]["MatchId"].endswith(truth.match_id)
+    assert "common" not in log[0]
+    assert all(len(e["_D"]) == 24 and e["_D"].endswith("Z") for e in log[1:])
+    times = [seconds(e) for e in log]
+    assert 0 < sum(b < a for a, b in pairwise(times)) <= 0.02 * len(log)
+    start = of_kind(log, "LogMatchStart")[0]
+    assert start["_D"] == "2026-03-14T23:50:07.123Z"
+    assert {"character", "primaryWeaponFirst"} <= set(start["characters"][0])
+    assert {0, 0.10000000149011612, 0.5, 1, 1.5, 2, 2.5} <= {e["common"]["isGame"] for e in log[1:]}
 
 
-# ---------------------------------------------------------------------------------------------- truth
-
-
-def test_every_figure_occurs(matches: list[SimulatedMatch]) -> None:
+def test_every_figure_occurs() -> None:
     totals: Counter[str] = Counter()
-    for match in matches:
-        for player in match.truth.players_truth.values():
-            totals.update(
-                {key: value for key, value in dataclasses.asdict(player).items() if isinstance(value, int | float)}
-            )
+    for seed in range(4):
+        for player in simulate_match(seed, START).truth.players_truth.values():
+            figures = dataclasses.asdict(player).items()
+            totals.update({key: value for key, value in figures if isinstance(value, int | float)})
     assert {name for name, total in totals.items() if total <= 0} == set()
 
 
 def test_old_tournament_files_have_the_old_events() -> None:
     match = simulate_match(11, START, telemetry_version="v1", match_type="custom", players=64, map_name="Desert_Main")
     log = json.loads(match.telemetry_json)
-    types = {e["_T"] for e in log}
-    assert "LogPlayerKill" in types
-    assert not types & {"LogPlayerKillV2", "LogPlayerUseThrowable"}
-    assert "accountId" in next(e for e in log if e["_T"] == "LogMatchStart")["characters"][0]
-    bleeding = [e for e in log if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Groggy"]
-    assert all(e["damage"] > 0 for e in bleeding)
+    assert of_kind(log, "LogPlayerKill")
+    assert not of_kind(log, "LogPlayerKillV2", "LogPlayerUseThrowable")
+    assert "accountId" in of_kind(log, "LogMatchStart")[0]["characters"][0]
+    hits = of_kind(log, "LogPlayerTakeDamage")
+    assert all(e["damage"] > 0 for e in hits if e["damageTypeCategory"] == "Damage_Groggy")
 
 
-def test_nobody_acts_when_down_or_dead(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
+def test_nobody_acts_when_down_or_dead(matches: list[SimulatedMatch], logs: list[list[Event]]) -> None:
     for match, log in zip(matches, logs, strict=True):
-        dead: set[str] = set()
-        down: set[str] = set()
+        dead, down = set[str](), set[str]()
         for e in sorted(log[1:], key=lambda e: e["_D"]):
-            kind = e["_T"]
-            if kind in ("LogPlayerAttack", "LogItemUse", "LogHeal", "LogVehicleRide", "LogVaultStart"):
-                who = account(e, "attacker") or account(e, "character")
-                assert who not in dead, e
-                assert who not in down or kind == "LogItemUse", e
-            elif kind == "LogPlayerMakeGroggy":
-                assert account(e, "victim") not in down | dead
-                down.add(account(e, "victim"))
-                assert e["victim"]["health"] == 0
-            elif kind == "LogPlayerRevive":
-                assert account(e, "victim") in down
-                assert account(e, "reviver") not in down | dead
-                down.discard(account(e, "victim"))
-            elif kind == "LogPlayerKillV2":
-                assert account(e, "victim") not in dead
-                dead.add(account(e, "victim"))
-                assert (e["dBNODamageInfo"]["damageTypeCategory"] != "Damage_None") == (account(e, "victim") in down)
-            elif kind == "LogPlayerTakeDamage":
-                assert account(e, "victim") not in dead
-                assert 0 <= e["damage"] <= e["victim"]["health"] + 1e-3
+            victim = account(e, "victim")
+            match e["_T"]:
+                case "LogPlayerAttack" | "LogItemUse" | "LogHeal" | "LogVehicleRide" | "LogVaultStart":
+                    who = account(e, "attacker") or account(e, "character")
+                    assert who not in dead, e
+                    assert who not in down or e["_T"] == "LogItemUse", e
+                case "LogPlayerMakeGroggy":
+                    assert victim not in down | dead
+                    assert e["victim"]["health"] == 0
+                    down.add(victim)
+                case "LogPlayerRevive":
+                    assert victim in down
+                    assert account(e, "reviver") not in down | dead
+                    down.discard(victim)
+                case "LogPlayerKillV2":
+                    assert victim not in dead
+                    assert (e["dBNODamageInfo"]["damageTypeCategory"] != "Damage_None") == (victim in down)
+                    dead.add(victim)
+                case "LogPlayerTakeDamage":
+                    assert victim not in dead
+                    assert 0 <= e["damage"] <= e["victim"]["health"] + 1e-3
+                case _:
+                    pass
         assert len(dead) == match.truth.kills
 
 
-def test_placements_and_alive_counts(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
+def test_placements_and_alive_counts(matches: list[SimulatedMatch], logs: list[list[Event]]) -> None:
     for match, log in zip(matches, logs, strict=True):
-        truth = match.truth
-        start = next(e for e in log if e["_T"] == "LogMatchStart")
         teams = defaultdict(set)
-        for entry in start["characters"]:
+        for entry in of_kind(log, "LogMatchStart")[0]["characters"]:
             teams[entry["character"]["teamId"]].add(account(entry, "character"))
-        death = {account(e, "victim"): seconds(e, truth.started_at) for e in log if e["_T"] == "LogPlayerKillV2"}
+        death = {account(e, "victim"): seconds(e) for e in of_kind(log, "LogPlayerKillV2")}
         out = {team: max(death.get(a, math.inf) for a in members) for team, members in teams.items()}
         order = sorted(out, key=lambda team: -out[team])
-        assert out[order[0]] == math.inf
-        assert out[order[1]] < math.inf
-        for p in truth.players_truth.values():
+        assert out[order[0]] == math.inf > out[order[1]]
+        for p in match.truth.players_truth.values():
             assert order.index(p.team_id) + 1 == p.placement
-        for e in log:
-            if e["_T"] == "LogGameStatePeriodic":
-                t = seconds(e, truth.started_at)
-                game = e["gameState"]
-                assert game["numAlivePlayers"] == 100 - sum(d <= t + 0.003 for d in death.values())
-                assert game["numAliveTeams"] == sum(o > t for o in out.values())
-        ended = next(e for e in log if e["_T"] == "LogMatchEnd")
+        for e in of_kind(log, "LogGameStatePeriodic"):
+            t, game = seconds(e), e["gameState"]
+            assert game["numAlivePlayers"] == 100 - sum(d <= t + 0.003 for d in death.values())
+            assert game["numAliveTeams"] == sum(o > t for o in out.values())
+        ended = of_kind(log, "LogMatchEnd")[0]
         ranks = {c["character"]["teamId"]: c["character"]["ranking"] for c in ended["characters"]}
         assert ranks == {team: place for place, team in enumerate(order, 1)}
 
 
-def test_positions_are_on_the_map_and_nobody_teleports(
-    matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
-) -> None:
-    jumps, steps = 0, 0
-    for match, log in zip(matches, logs, strict=True):
-        side = MAPS[match.truth.map_name].side
-        last: dict[str, tuple[float, float, float]] = {}
-        for e in sorted((e for e in log if e["_T"] == "LogPlayerPosition"), key=lambda e: e["_D"]):
-            t = seconds(e, match.truth.started_at)
-            if t < 130:  # plane and parachute
-                continue
+def test_everybody_stays_on_the_map(matches: list[SimulatedMatch], logs: list[list[Event]]) -> None:
+    side = 100 * MAPS[matches[0].truth.map_name].side
+    for e in of_kind(logs[0], "LogPlayerPosition"):
+        if seconds(e) > 130:  # out of the plane
             at = e["character"]["location"]
-            x, y = at["x"] / 100, at["y"] / 100
-            assert 0 <= x <= side
-            assert 0 <= y <= side
-            a = account(e, "character")
-            if a in last and t > last[a][0]:
-                steps += 1
-                jumps += math.hypot(x - last[a][1], y - last[a][2]) / (t - last[a][0]) > 40
-            last[a] = t, x, y
-    assert jumps < 0.002 * steps
+            assert 0 <= min(at["x"], at["y"]) <= max(at["x"], at["y"]) <= side
 
 
 def test_match_object_says_what_the_telemetry_says(matches: list[SimulatedMatch]) -> None:
-    for match in matches:
-        document, truth = json.loads(match.match_json), match.truth
-        data, included = document["data"], document["included"]
-        assert data["id"] == truth.match_id
-        assert abs(data["attributes"]["duration"] - (truth.ended_at - truth.started_at).total_seconds()) <= 1
-        created = datetime.fromisoformat(data["attributes"]["createdAt"])
-        assert timedelta(0) < created - truth.ended_at < timedelta(seconds=30)
-        kinds = Counter(row["type"] for row in included)
-        assert kinds == {"participant": 100, "roster": 25, "asset": 1}
-        rows = {row["id"]: row for row in included}
-        assert [rows[r["id"]]["type"] for r in data["relationships"]["rosters"]["data"]] == ["roster"] * 25
-        assert rows[data["relationships"]["assets"]["data"][0]["id"]]["attributes"]["URL"].startswith("https://")
-        won = 0
-        for roster in (row for row in included if row["type"] == "roster"):
-            rank = roster["attributes"]["stats"]["rank"]
-            assert roster["attributes"]["won"] == ("true" if rank == 1 else "false")
-            won += rank == 1
-            for link in roster["relationships"]["participants"]["data"]:
-                assert rows[link["id"]]["attributes"]["stats"]["winPlace"] == rank
-        assert won == 1
-        players = [row["attributes"]["stats"] for row in included if row["type"] == "participant"]
-        assert sorted(p["killPlace"] for p in players) == list(range(1, 101))
-        for stat in players:
-            assert len(stat) == 23
-            p = truth.players_truth.get(stat["playerId"])
-            if p is None:
-                assert stat["playerId"].startswith("ai.")
-                continue
-            assert (stat["kills"], stat["assists"], stat["DBNOs"]) == (p.kills, p.assists, p.dbnos)
-            assert (stat["heals"], stat["boosts"], stat["revives"]) == (
-                p.heals_used,
-                p.boosts_used,
-                p.revives,
-            )
-            assert (stat["winPlace"], stat["headshotKills"]) == (p.placement, p.headshot_kills)
-            assert stat["damageDealt"] == pytest.approx(p.damage_dealt, abs=1e-4)
-            assert abs(stat["timeSurvived"] - p.time_survived_s) <= 0.51
-    opened = json.loads(simulate_match(0, START, map_name="Baltic_Main", created_at="opened").match_json)
-    assert datetime.fromisoformat(opened["data"]["attributes"]["createdAt"]) < START
+    document, truth = json.loads(matches[0].match_json), matches[0].truth
+    data, rows = document["data"], {row["id"]: row for row in document["included"]}
+    assert data["id"] == truth.match_id
+    assert abs(data["attributes"]["duration"] - (truth.ended_at - truth.started_at).total_seconds()) <= 1
+    created = datetime.fromisoformat(data["attributes"]["createdAt"])
+    assert timedelta(0) < created - truth.ended_at < timedelta(seconds=30)
+    assert Counter(row["type"] for row in rows.values()) == {"participant": 100, "roster": 25, "asset": 1}
+    assert [rows[r["id"]]["type"] for r in data["relationships"]["rosters"]["data"]] == ["roster"] * 25
+    assert rows[data["relationships"]["assets"]["data"][0]["id"]]["attributes"]["URL"].startswith("https://")
+    for roster in (row for row in rows.values() if row["type"] == "roster"):
+        rank = roster["attributes"]["stats"]["rank"]
+        assert roster["attributes"]["won"] == ("true" if rank == 1 else "false")
+        for link in roster["relationships"]["participants"]["data"]:
+            assert rows[link["id"]]["attributes"]["stats"]["winPlace"] == rank
+    players = [row["attributes"]["stats"] for row in rows.values() if row["type"] == "participant"]
+    assert sorted(p["killPlace"] for p in players) == list(range(1, 101))
+    same = {"kills": "kills", "assists": "assists", "DBNOs": "dbnos", "heals": "heals_used", "boosts": "boosts_used",
+            "revives": "revives", "winPlace": "placement", "headshotKills": "headshot_kills"}  # fmt: skip
+    for stat in (stat for stat in players if not stat["playerId"].startswith("ai.")):
+        p = truth.players_truth[stat["playerId"]]
+        assert {name: stat[name] for name in same} == {name: getattr(p, own) for name, own in same.items()}
+        assert stat["damageDealt"] == pytest.approx(p.damage_dealt, abs=1e-4)
+        assert abs(stat["timeSurvived"] - p.time_survived_s) <= 0.51
 
 
 def test_a_day_is_the_same_for_one_and_two_processes(tmp_path: Path) -> None:
-    counted: list[int] = []
-    one = simulate_day(tmp_path / "one", date(2026, 3, 1), 3, 5, progress=counted.append, players=40)
-    two = simulate_day(tmp_path / "two", date(2026, 3, 1), 3, 5, processes=2, players=40)
-    assert one == two
-    assert counted == [1, 2, 3]
-    files = sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert files == sorted(p.name for p in (tmp_path / "two").iterdir())
+    one = simulate_day(tmp_path / "one", date(2026, 3, 1), 3, 5, players=40)
+    assert one == simulate_day(tmp_path / "two", date(2026, 3, 1), 3, 5, processes=2, players=40)
+    files, again = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert files == again
     assert len(files) == 6
-    assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
-    assert [t.match_date for t in one] == [date(2026, 3, 1)] * 3
+    assert {t.match_date for t in one} == {date(2026, 3, 1)}
     assert sorted(t.started_at for t in one) == [t.started_at for t in one]
-    log = json.loads(gzip.decompress((tmp_path / "one" / f"{one[0].match_id}.telemetry.json.gz").read_bytes()))
-    assert Counter(e["_T"] for e in log) == one[0].event_counts
 
 
-# ---------------------------------------------------------------------------------------------- the real file
+# --------------------------------------------------------------------------- the real file
 
 
 def shape(value: Any) -> Any:
@@ -272,54 +224,36 @@ def shape(value: Any) -> Any:
 
 
 def misfit(real: Any, mine: Any, path: str = "") -> list[str]:
-    """Where a simulated shape differs from every way a real one may look; nulls and absent keys are the
-    same."""
+    """Where a simulated shape differs from every way a real one may look; nulls and absent keys are the same."""
     if "NoneType" in (real, mine):
         return []
     if isinstance(real, dict) and isinstance(mine, dict):
         optional = {"attacker", "killer", "finisher", "dBNOMaker", "vehicle"}
-        missing = [f"{path}.{k} missing" for k in real.keys() - mine.keys() - optional]
-        extra = [f"{path}.{k} not in real files" for k in mine.keys() - real.keys() - optional]
-        return missing + extra + [m for k in real.keys() & mine.keys() for m in misfit(real[k], mine[k], f"{path}.{k}")]
+        odd = [f"{path}.{key} on one side" for key in (real.keys() ^ mine.keys()) - optional]
+        return odd + [m for key in real.keys() & mine.keys() for m in misfit(real[key], mine[key], f"{path}.{key}")]
     return [] if real == mine else [f"{path}: {real} / {mine}"]
 
 
-def test_every_event_has_the_keys_of_the_real_one(realdata: Path, logs: list[list[dict[str, Any]]]) -> None:
+def test_every_event_has_the_keys_of_the_real_one(realdata: Path, logs: list[list[Event]]) -> None:
     paths = sorted((realdata / "pubg" / "telemetry").glob("*.json.gz"))
     if not paths:
         pytest.skip("no real telemetry found")
-    real: dict[str, dict[str, Any]] = {}
+    real: dict[str, Event] = {}
     for e in json.loads(gzip.decompress(paths[0].read_bytes())):
         real.setdefault(e["_T"], shape(e))
-    wrong: Counter[str] = Counter()
-    compared: set[str] = set()
-    for e in logs[0]:
-        if e["_T"] in real and e["_T"] != "LogMatchEnd":
-            compared.add(e["_T"])
-            wrong.update(f"{e['_T']}{m}" for m in misfit(real[e["_T"]], shape(e)))
-    assert not wrong
-    assert len(compared) >= 20
+    compared = [e for e in logs[0] if e["_T"] in real and e["_T"] != "LogMatchEnd"]
+    assert {f"{e['_T']}{m}" for e in compared for m in misfit(real[e["_T"]], shape(e))} == set()
+    assert len({e["_T"] for e in compared}) >= 20
 
 
-def test_names_are_the_official_ones(realdata: Path, logs: list[list[dict[str, Any]]]) -> None:
-    folder = realdata / "pubg" / "dictionaries"
-    known = {
-        key: {"", *json.loads((folder / f"telemetry__{name}.json").read_text())}
-        for key, name in (
-            ("damageCauserName", "damageCauserName"),
-            ("damageTypeCategory", "damageTypeCategory"),
-            ("itemId", "item__itemId"),
-            ("vehicleId", "vehicle__vehicleId"),
-        )
-    }
+def test_names_are_the_official_ones(realdata: Path, logs: list[list[Event]]) -> None:
+    files = {"damageCauserName": "damageCauserName", "damageTypeCategory": "damageTypeCategory",
+             "itemId": "item__itemId", "vehicleId": "vehicle__vehicleId"}  # fmt: skip
     found: dict[str, set[str]] = defaultdict(set)
     for e in (e for log in logs for e in log):
         for part in (e, *(value for value in e.values() if isinstance(value, dict))):
-            for key in known.keys() & part.keys():
+            for key in files.keys() & part.keys():
                 found[key].add(part[key])
-    assert {key: found[key] - known[key] - {"None"} for key in known} == {key: set() for key in known}
-
-
-def test_a_key_that_its_form_does_not_have_is_refused() -> None:
-    with pytest.raises(KeyError, match="attackId"):
-        fill({"attacker": None}, attackId=[1])
+    for key, name in files.items():
+        known = json.loads((realdata / "pubg" / "dictionaries" / f"telemetry__{name}.json").read_text())
+        assert found[key] - {"", "None", *known} == set()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.simulators.pubg.tournament import SHORT_OF_TEAMS, Tournament, simulate_tournament
 
 DAY = date(2026, 3, 14)
@@ -60,8 +59,3 @@ def test_one_match_was_remade_one_was_for_fun_and_one_had_too_few_teams(tourname
     assert slot.failed == failed.truth.match_id
     assert (slot.division, slot.round_number) == (failed.division, failed.round_number)
     assert len(tournament.by_status("not_tournament")) == len(tournament.by_status("remake_candidate")) == 1
-
-
-def test_squads_that_are_too_few_for_the_players_are_refused() -> None:
-    with pytest.raises(ValueError, match="not 2 squads of 4"):
-        simulate_match(1, datetime(2026, 3, 14, 18, tzinfo=UTC), match_type="custom", players=16, squads=[0, 1])
