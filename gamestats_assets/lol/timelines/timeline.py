@@ -1,14 +1,12 @@
 """Decode one timeline of match-v5: frames of every participant, and events of every kind.
 
-A timeline is read in one go, each event as a struct of its kind, and the common kinds as narrow ones. Where a kind is
-new, or a common one has a key that it never had, all events are read as one flat struct with every key that any kind
-has: a new kind is a row as well. Where something is not as it should be, each event and each participant's frame is
-read by itself, and those that cannot be are rejections.
+A timeline is read in one go, each event as one flat struct with every key that any kind has: a new kind is a row as
+well. Where something is not as it should be, each event and each participant's frame is read by itself, and those that
+cannot be are rejections.
 """
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -141,55 +139,11 @@ _KEYS = api_keys(TimelineEvents, without=_MADE)
 _FIELDS = {name: field for name, *field in struct_fields(TimelineEvents, _KEYS)}
 _FIELDS |= {name: [kind, None] for name, kind in _OTHERS.items()}
 _KEYS |= {name: camel_case(name) for name in _OTHERS}
-_NARROW: Mapping[str, tuple[str, ...]] = {
-    "CHAMPION_KILL": (
-        "killer_id", "victim_id", "assisting_participant_ids", "bounty", "shutdown_bounty", "kill_streak_length",
-        "position",
-    ),
-    "ITEM_DESTROYED": (item := ("participant_id", "item_id")),
-    "ITEM_PURCHASED": item,
-    "ITEM_SOLD": item,
-    "LEVEL_UP": ("participant_id", "level"),
-    "SKILL_LEVEL_UP": ("participant_id", "skill_slot", "level_up_type"),
-    "WARD_KILL": ("killer_id", "ward_type"),
-    "WARD_PLACED": ("creator_id", "ward_type"),
-}  # fmt: skip
-"""Fields of the kinds that nearly all events are of."""
-_PASSED_OVER: Mapping[str, tuple[str, ...]] = {
-    "CHAMPION_KILL": (
-        "victim_damage_dealt", "victim_damage_received", "victim_teamfight_damage_dealt",
-        "victim_teamfight_damage_received",
-    )
-}  # fmt: skip
-"""Known keys of those kinds that no column takes."""
-
-
-def _struct_of(kind: str) -> type[msgspec.Struct]:
-    """The struct of a known kind: a narrow one refuses other keys, any other has every field."""
-    fields: list[Any] = [(name, *_FIELDS[name]) for name in _shape_of(kind)]
-    fields += [(name, msgspec.Raw, msgspec.Raw()) for name in _PASSED_OVER.get(kind, ())]
-    return msgspec.defstruct(
-        kind, fields, tag_field="type", tag=kind, namespace={"type": kind},
-        rename=_KEYS | {name: camel_case(name) for name in _PASSED_OVER.get(kind, ())},
-        gc=False, forbid_unknown_fields=kind in _NARROW,
-    )  # fmt: skip
-
-
-def _shape_of(kind: str) -> tuple[str, ...]:
-    """The fields of a known kind."""
-    return ("timestamp_ms", *_NARROW[kind]) if kind in _NARROW else tuple(_FIELDS)
-
-
 _Event = msgspec.defstruct(
     "Event", [("type", str), *((name, *field) for name, field in _FIELDS.items())], rename=_KEYS, gc=False
 )
 """An event of any kind."""
-_STRUCTS = {kind: _struct_of(kind) for kind in sorted(KNOWN_TYPES)}
-_WHOLE = (
-    msgspec.json.Decoder(_Timeline[functools.reduce(operator.or_, _STRUCTS.values()), _Participant]),
-    msgspec.json.Decoder(_Timeline[_Event, _Participant]),
-)
-"""For files with nothing new in them, and for all files."""
+_WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Timeline[_Event, _Participant])
 _PIECEWISE = msgspec.json.Decoder(_Timeline[msgspec.Raw, msgspec.Raw])
 _ONE_EVENT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Event)
 _ONE_PARTICIPANT = msgspec.json.Decoder(_Participant)
@@ -294,12 +248,10 @@ def rows_of(timelines: Sequence[DecodedTimeline]) -> dict[type[Table], pl.DataFr
 
 
 def _read(content: bytes, match_id: str) -> Found:
-    for decoder in _WHOLE:
-        try:
-            return _found(decoder.decode(content))
-        except UNREADABLE:
-            continue
-    return _read_piece_by_piece(content, match_id)
+    try:
+        return _found(_WHOLE.decode(content))
+    except UNREADABLE:
+        return _read_piece_by_piece(content, match_id)
 
 
 def _found(read: _Timeline[Any, Any]) -> Found:
@@ -393,16 +345,6 @@ def _rejection(match_id: str, rule: str, reason: str, raw: msgspec.Raw) -> Rejec
     return Rejection(match_id, "row", rule, reason, 1, content)
 
 
-_SHAPES: Mapping[tuple[str, ...], Sequence[type[msgspec.Struct]]] = {
-    shape: [
-        *((_Event,) if shape == tuple(_FIELDS) else ()),
-        *(struct for kind, struct in _STRUCTS.items() if _shape_of(kind) == shape),
-    ]
-    for shape in dict.fromkeys(map(_shape_of, _STRUCTS))
-}
-"""Structs of events by the fields they have: their columns are built together."""
-
-
 def _joined(parts: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts]).astype(np.int64)
 
@@ -429,12 +371,13 @@ _UNDECLARED = {"creator_id": pl.Int16(), "killer_id": pl.Int16(), "real_timestam
 
 def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
     events = [event for timeline in timelines for event in timeline.found.events]
-    numbers: dict[tuple[str, ...], list[int]] = {fields: [] for fields in _SHAPES}
-    of_struct = {struct: numbers[fields] for fields, structs in _SHAPES.items() for struct in structs}
-    for number, struct in enumerate(map(type, events)):
-        of_struct[struct].append(number)
-    parts = [_part_of_events(fields, [events[each] for each in rows], rows) for fields, rows in numbers.items()]
-    rows = pl.concat(parts, how="diagonal").sort("number")
+    columns = {name: [*map(operator.attrgetter(name), events)] for name in ("type", *_FIELDS)}
+    columns["event_type"] = columns.pop("type")
+    positions = columns.pop("position")
+    for name in _Position.__struct_fields__:
+        columns[name] = [None if position is None else getattr(position, name) for position in positions]
+    schema = {**TimelineEvents.schema(), **_UNDECLARED}
+    rows = pl.DataFrame({name: _series(values, schema[name]) for name, values in columns.items()})
     at = pl.col("real_timestamp").cast(pl.Datetime("ms", "UTC")).cast(TimelineEvents.schema()["occurred_at"])
     return rows.with_columns(
         **_of_matches(timelines, [len(timeline.found.events) for timeline in timelines]),
@@ -444,19 +387,6 @@ def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
         participant_id=pl.coalesce("participant_id", "creator_id", "killer_id"),
         occurred_at=at,
     ).select(TimelineEvents.column_names())
-
-
-def _part_of_events(fields: Sequence[str], events: Sequence[Any], numbers: Sequence[int]) -> pl.DataFrame:
-    """The columns of events that have the same fields."""
-    columns = {name: [*map(operator.attrgetter(name), events)] for name in ("type", *fields)}
-    columns["event_type"] = columns.pop("type")
-    if "position" in fields:
-        positions = columns.pop("position")
-        for name in _Position.__struct_fields__:
-            columns[name] = [None if position is None else getattr(position, name) for position in positions]
-    schema = {**TimelineEvents.schema(), **_UNDECLARED}
-    series = {name: _series(values, schema[name]) for name, values in columns.items()}
-    return pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64), **series})
 
 
 def _frame_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
