@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gamestats_assets.simulators.lol.plan import CORE_SLOTS, OBJECTIVE_KINDS, Effect, skill_orders
+from gamestats_assets.simulators.lol.plan import CORE_SLOTS, OBJECTIVE_KINDS, skill_orders
 from gamestats_assets.simulators.lol.reference import BUILDS, CHAMPIONS, ITEMS, POSITIONS, TURNS_INTO
 from gamestats_assets.simulators.lol.story import ARAM, ORDERS, Flags, Ints, Story, Table, frame_before, sigmoid
 
@@ -24,16 +23,14 @@ def choose(story: Story) -> None:
     n = len(story)
     story.champion = np.full((n, 10), -1, np.int16)
     story.core_item = np.zeros((n, 10, CORE_SLOTS), np.int16)
-    arms = _arms(story)
-    wishes = _fill_arms(story, arms)
     story.boots, story.turned_ms = np.zeros((n, 10), np.int16), np.full((n, 10), -1, np.int32)
     story.order, story.first = np.zeros((n, 10), np.int8), np.zeros((n, 10), np.int8)
     story.doubled = np.zeros((n, 10), np.int8)
     taken: list[Table] = []
     for number, rows in story.chunks():
         rng = story.rng(2, number)
-        _champions(story, rng, rows, arms)
-        _items(story, rng, rows, arms, wishes[rows])
+        _champions(story, rng, rows)
+        _items(story, rng, rows)
         _boots_and_turns(story, rng, rows)
         _skills(story, rng, rows)
         taken.append(_objectives(story, story.rng(3, number), rows))
@@ -64,60 +61,17 @@ for _index, _each in enumerate(CHAMPIONS):
         _ORDER_SLOPES[_index, ORDERS.index(_order)] = _slope
 
 
-def _arms(story: Story) -> list[Effect]:
-    plan = story.plan
-    return [effect for effect in plan.effects if effect.kind == "item"] if plan.arms is not None else []
-
-
-def _fill_arms(story: Story, arms: list[Effect]) -> Ints:
-    """Decide who plays the champions of arms; 1 of who chooses the planted item, -1 of who must not."""
-    games, wishes = story.plan.arms or 0, np.zeros(story.champion.shape, np.int8)
-    for number, effect in enumerate(arms):
-        rng = story.rng(5, number)
-        place, slot = effect.place, effect.slot
-        match = rng.permutation(np.flatnonzero(story.counted))
-        seat = place + 5 * rng.integers(0, 2, match.size)
-        seat = np.where(story.champion[match, seat] < 0, seat, (seat + 5) % 10)
-        free = story.champion[match, seat] < 0
-        match, seat = match[free], seat[free]
-        got_so_far = story.core_ms[match, seat, slot] >= 0
-        reached = np.cumsum(got_so_far)
-        most = int(reached[-1]) if reached.size else 0
-        if most < 2 * games:
-            needed = math.ceil(len(story) * 2 * games / max(most, 1) * 1.02)
-            raise ValueError(
-                f"two arms of {games} games of {effect.champion} {effect.position} with {effect.core_order} core "
-                f"items need {2 * games} matches that have one; {most} of {len(story)} can. "
-                f"Simulate at least about {needed} matches."
-            )
-        last = int(np.searchsorted(reached, 2 * games)) + 1
-        match, seat, got_so_far = match[:last], seat[:last], got_so_far[:last]
-        story.champion[match, seat] = effect.player
-        match, seat = match[got_so_far], seat[got_so_far]
-        lead = story.own_lead(match, seat, story.core_ms[match, seat, slot])
-        slope = story.plan.confounding * ITEMS[effect.item or 0].win_more
-        chosen = np.argsort(-(slope * lead / 1000 + rng.gumbel(size=lead.size)))[:games]
-        wishes[match, seat] = -1
-        wishes[match[chosen], seat[chosen]] = 1
-    return wishes
-
-
-def _champions(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effect]) -> None:
+def _champions(story: Story, rng: np.random.Generator, rows: slice) -> None:
     m, chosen = rows.stop - rows.start, story.champion[rows]
     used = np.zeros((m, len(CHAMPIONS)), bool)
-    # Who plays these is settled.
-    used[:, [effect.player for effect in arms]] = True
-    match, seat = np.nonzero(chosen >= 0)
-    used[match, chosen[match, seat]] = True
     for place in rng.permutation(10):
         pool = np.array(story.plan.pool(POSITIONS[place % 5]))
         liked = -0.6 * np.log(np.arange(pool.size) + 3.0) + rng.gumbel(size=(m, pool.size))
-        best = pool[np.argmax(np.where(used[:, pool], -np.inf, liked), axis=1)]
-        chosen[:, place] = np.where(chosen[:, place] >= 0, chosen[:, place], best)
+        chosen[:, place] = pool[np.argmax(np.where(used[:, pool], -np.inf, liked), axis=1)]
         used[np.arange(m), chosen[:, place]] = True
 
 
-def _items(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effect], wishes: Ints) -> None:
+def _items(story: Story, rng: np.random.Generator, rows: slice) -> None:
     chosen, champion, core_ms = story.core_item[rows], story.champion[rows], story.core_ms[rows]
     pools, mythic = _POOLS[champion], _MYTHIC[champion]
     barred = np.zeros(pools.shape, bool)
@@ -125,20 +79,9 @@ def _items(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effec
         match, seat = np.nonzero(core_ms[:, :, slot] >= 0)
         lead = story.own_lead(match + rows.start, seat, core_ms[match, seat, slot])
         of, pool = champion[match, seat], pools[match, seat]
-        wish = _USUAL[of, :, slot] + story.plan.confounding * _SLOPES[of] * (lead / 1000)[:, None]
+        wish = _USUAL[of, :, slot] + _SLOPES[of] * (lead / 1000)[:, None]
         wish += rng.gumbel(size=wish.shape)
         wish[barred[match, seat] | (pool == 0)] = -np.inf
-        for effect in arms:
-            wished = wishes[match, seat]
-            here = ((of == effect.player) & (wished != 0))[:, None]
-            is_it = pool == effect.item
-            if slot < effect.slot:
-                # It must still be to be had, so no other mythic may rule it out.
-                spoils = is_it | (mythic[match, seat] & ITEMS[effect.item or 0].is_mythic)
-                wish[here & spoils] = -np.inf
-            if slot == effect.slot:
-                wish[here & is_it] = -np.inf
-                wish[is_it & (wished == 1)[:, None] & here] = np.inf
         best = np.argmax(wish, axis=1)
         chosen[match, seat, slot] = pool[np.arange(best.size), best]
         barred[match, seat, best] = True
@@ -169,7 +112,7 @@ def _skills(story: Story, rng: np.random.Generator, rows: slice) -> None:
     ms = np.where(at >= 0, at + story.learns_after_ms[rows], story.end_ms[rows][:, None]).ravel()
     lead = story.own_lead(match + rows.start, seat, np.minimum(ms, story.end_ms[rows][match]))
     of = champion.ravel()
-    wish = _ORDER_USUAL[of] + story.plan.confounding * _ORDER_SLOPES[of] * (lead / 1000)[:, None]
+    wish = _ORDER_USUAL[of] + _ORDER_SLOPES[of] * (lead / 1000)[:, None]
     wish += rng.gumbel(size=wish.shape)
     story.order[rows] = np.argmax(wish, axis=1).reshape(champion.shape)
     story.first[rows] = np.minimum(rng.geometric(0.6, champion.shape) - 1, 5)
@@ -240,7 +183,7 @@ def _taken(
         before = frame_before(story.frame_ms[rows], everyone, np.minimum(at, end))
         lead = story.lead[rows][everyone, before] / 1000
         if number == 0 or kind != "grubs":
-            blue = rng.random(m) < sigmoid(story.plan.confounding * _TAKER[kind] * lead)
+            blue = rng.random(m) < sigmoid(_TAKER[kind] * lead)
             # Who has no tower left loses none.
             blue = np.where(np.where(blue, *taken) >= cap, ~blue, blue)
         here = (at < until) & (np.where(blue, *taken) < cap)
@@ -293,7 +236,7 @@ def _kills(story: Story, rng: np.random.Generator, rows: slice) -> Table:
     at = (105_000 + (end[match] - 115_000) * rng.random(f) ** 0.85).astype(np.int64)
     size = rng.choice(np.arange(1, 6), f, p=(0.48, 0.23, 0.15, 0.08, 0.06))
     lead = story.lead[rows][match, frame_before(story.frame_ms[rows], match, at)]
-    chance = sigmoid(0.30 * story.plan.confounding * lead / 1000 + rng.normal(0, 0.9, f))
+    chance = sigmoid(0.30 * lead / 1000 + rng.normal(0, 0.9, f))
     falls = np.argsort(rng.standard_exponential((f, 2, 5), np.float32) / _DIES, axis=2).astype(np.int8)
     fight = np.repeat(np.arange(f), size)
     begin = np.cumsum(size) - size

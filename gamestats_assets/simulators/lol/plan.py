@@ -103,9 +103,6 @@ class Plan:
         days: over how many days they are spread evenly.
         patches: patches in order, each with its share of the days.
         effects: what is planted.
-        arms: games with and games without each planted item that there shall be exactly, among those of its champion
-            and position that got so far; None leaves it to chance.
-        confounding: how strongly choices depend on the gold gap; 0 is not at all.
         remakes: share of matches that are remakes.
         aram: share that is ARAM.
         bots: share that is against bots.
@@ -118,8 +115,6 @@ class Plan:
     patches: tuple[tuple[str, float], ...] = (("13.13", 1), ("13.14", 2))
     seed: int = 7
     effects: tuple[Effect, ...] = ()
-    arms: int | None = None
-    confounding: float = 1.0
     remakes: float = 0.01
     aram: float = 0.0
     bots: float = 0.0
@@ -133,9 +128,6 @@ class Plan:
             raise ValueError("expected remakes, aram and bots to leave room for ranked matches")
         for position in self.champions:
             _check("champions of a position", position, POSITIONS)
-        cells = [(effect.champion, effect.position) for effect in self.effects if effect.kind == "item"]
-        if self.arms is not None and len(set(cells)) < len(cells):
-            raise ValueError("with arms, a champion and position can have one planted item")
         for effect in self.effects:
             if effect.champion is not None and effect.player not in self.pool(POSITIONS[effect.place]):
                 raise ValueError(f"{effect.champion} is not among the champions of {effect.position}")

@@ -20,8 +20,8 @@ def simulate(plan: Plan) -> Story:
     """Simulate every match of a plan. The same plan gives the same story.
 
     Raises:
-        ValueError: when an effect cannot be planted: there are too few matches for its arms, or no log odds make so
-            great a difference. It says what would do.
+        ValueError: when an effect cannot be planted: there are no such games, or no log odds make so great a
+            difference.
     """
     story = Story(plan)
     play(story)

@@ -18,7 +18,6 @@ from gamestats_assets.lol.reference.data_dragon import (
     DocumentsFetched,
     VersionChoice,
     fetch_patches,
-    is_patch,
     landed_versions,
     patches_of,
     read_documents,
@@ -103,14 +102,6 @@ def test_what_an_entry_does_not_tell_has_its_default(landing: Landing) -> None:
     }  # fmt: skip
 
 
-def test_empty_texts_and_recipes_of_nothing_are_none(landing: Landing) -> None:
-    result = item(specialRecipe=0, requiredChampion="", requiredAlly="", depth=1)
-    (row,) = rows(land(landing, en_US=items(i1=result)).items)
-    assert [row[name] for name in ("special_recipe", "required_champion", "required_ally", "depth")] == [
-        None, None, None, 1,
-    ]  # fmt: skip
-
-
 BROKEN: dict[str, Any] = {
     "no object": 7,
     "no name": {"gold": item()["gold"]},
@@ -170,13 +161,6 @@ def test_of_several_documents_of_a_version_the_one_with_ranks_and_most_entries_c
 
 
 # ---------------------------------------------------------------- versions
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"), [("13.14", True), ("9.1", True), ("13.14.1", False), ("x", False), ("13.", False)]
-)
-def test_a_patch_is_two_numbers(text: str, is_one: bool) -> None:
-    assert is_patch(text) == is_one
 
 
 def test_patches_of_matches_are_read_from_their_objects(landing: Landing) -> None:

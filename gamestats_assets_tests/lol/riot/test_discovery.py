@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.apis import register
-from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, UnknownNameError
 from gamestats_assets.lakehouse.entries.fields import EntryError
 from gamestats_assets.lakehouse.entries.ops import entering
@@ -374,16 +372,3 @@ def test_a_refused_key_is_told_and_nothing_requested(
     assert "make a new one" in result.skip_reason.skip_message
     assert KEY not in result.skip_reason.skip_message
     assert not result.run_requests
-
-
-def test_a_tick_with_a_full_limit_gives_up_in_time(
-    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
-) -> None:
-    seed(url, "Ann#NA1")
-    SharedLimits(url).block("riot americas", 3600)
-    began = time.monotonic()
-    result = tick(stores, instance)
-    assert "used up" in result.skip_reason.skip_message
-    assert time.monotonic() - began < 5
-    assert server.requests == []
-    assert seeds(url)[0]["last_error"] is None

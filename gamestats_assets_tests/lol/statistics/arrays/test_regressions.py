@@ -215,33 +215,6 @@ def test_an_interval_excludes_nought_exactly_when_the_p_value_is_low() -> None:
     assert len(set(within)) == 2
 
 
-def test_a_null_choice_that_hangs_on_the_gold_difference_is_not_found() -> None:
-    random = np.random.default_rng(13)
-    result = [of(compare(*cell(random, 50_000), minimum=100), 1) for _ in range(40)]
-    naive = [each["naive_effect"] for each in result]
-    assert min(naive) > 0.2
-    p_values, effects = np.array([each["p_value"] for each in result]), np.array([each["effect"] for each in result])
-    assert stats.kstest(p_values, "uniform").pvalue > 0.01
-    assert abs(effects.mean()) < 3 * effects.std() / math.sqrt(40)
-    assert max(each["high"] - each["low"] for each in result) < 0.025
-    assert np.mean([each["standard_error"] for each in result]) == pytest.approx(effects.std(), rel=0.3)
-
-
-def test_planted_points_are_found_and_their_interval_holds_them() -> None:
-    random = np.random.default_rng(14)
-    hits, found, reps, planted = 0, 0, 300, 0.0
-    for _ in range(reps):
-        choice, state, won, codes = cell(random, 1_200, effect=0.55, share=0.3)
-        logit = 1.6 * np.tanh(1.5 * state[:, 0] / 3_500)
-        planted = (rate(logit + 0.55) - rate(logit)).mean()
-        result = of(compare(choice, state, won, codes, minimum=100), 1)
-        hits += result["low"] <= planted <= result["high"]
-        found += result["p_value"] < 0.05
-    assert 0.09 < planted < 0.12
-    assert stats.binomtest(hits, reps, 0.95).pvalue > 0.001
-    assert found > 0.7 * reps
-
-
 @pytest.mark.parametrize(("base", "rest"), [(0.3, 600), (0.5, 100), (0.7, 300)])
 def test_in_arms_of_a_hundred_games_false_finds_are_as_many_as_they_are_said_to_be(base: float, rest: int) -> None:
     random, reps = np.random.default_rng(int(base * 10)), 900
