@@ -18,7 +18,7 @@ from gamestats_assets.simulators.lol.plan import Effect, Plan
 from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets.simulators.lol.story import Story
 from gamestats_assets_tests.lol.scenario import kept
-from gamestats_assets_tests.lol.silver import silver as told_as_tables
+from gamestats_assets_tests.lol.silver import silver as tables_of_story
 
 Frames = Mapping[Any, pl.DataFrame]
 """Frames by table."""
@@ -57,7 +57,7 @@ def story() -> Story:
 @functools.cache
 def silver() -> Frames:
     """Silver tables of the matches of `PLAN`; of every tenth match without a timeline."""
-    frames = told_as_tables(story())
+    frames = tables_of_story(story())
     return without_timelines(frames, frames[t.Matches].get_column("match_id").gather_every(10).to_list())
 
 

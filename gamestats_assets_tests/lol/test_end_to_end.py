@@ -175,7 +175,7 @@ def test_an_answer_is_a_sentence_or_rows(season: Season) -> None:
     (row,) = json.loads(season.operation(*question, "--format", "json").stdout)
     assert row["games"] > 5
     said = season.operation(*question).stdout
-    assert "dpm of Ezreal in ranked_solo with Trinity Force and Manamune completed" in said
+    assert "dpm of 이즈리얼 in ranked_solo with Trinity Force and Manamune completed" in said
     assert f"{row['games']} games." in said
     assert "Only ranked_solo is looked at; --queue asks for another: aram (" in " ".join(said.split())
 

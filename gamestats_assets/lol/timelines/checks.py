@@ -87,13 +87,13 @@ def timelines_end_as_match_objects_tell(
         gold=pl.col("total_gold").sort_by("timestamp_ms").last(),
         damage=pl.col("damage_to_champions").sort_by("timestamp_ms").last(),
     )
-    recorded = raw.select(*PARTICIPANT, "gold_earned", told_damage="damage_to_champions")
+    recorded = raw.select(*PARTICIPANT, "gold_earned", recorded_damage="damage_to_champions")
 
     def differ(here: str, there: str, share: float) -> pl.Expr:
         return (pl.col(here) - pl.col(there)).abs() > (share * pl.col(there)).clip(lower_bound=50)
 
     return last.join(recorded, on=PARTICIPANT).filter(
-        differ("gold", "gold_earned", GOLD) | differ("damage", "told_damage", DAMAGE)
+        differ("gold", "gold_earned", GOLD) | differ("damage", "recorded_damage", DAMAGE)
     )
 
 

@@ -52,15 +52,15 @@ def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataF
     return pl.concat(
         [
             started,
-            _told(_components(completed, rng), "ITEM_PURCHASED", 1),
+            _events(_components(completed, rng), "ITEM_PURCHASED", 1),
             *_bought_with(early, held=0),
-            _told(undone, "ITEM_UNDO", 0),
+            _events(undone, "ITEM_UNDO", 0),
             *_bought_with(completed, held=1),
             # Used at once: what is bought is destroyed for it.
             *_bought_with(wards, held=0),
-            _told(_sold(completed, started), "ITEM_SOLD", -1),
-            _told(turning, "ITEM_DESTROYED", -1),
-            _told(turned, None, 1),
+            _events(_sold(completed, started), "ITEM_SOLD", -1),
+            _events(turning, "ITEM_DESTROYED", -1),
+            _events(turned, None, 1),
         ]
     ).sort(*_SEAT, "ms", maintain_order=True)
 
@@ -71,7 +71,7 @@ def final_items(events: pl.DataFrame) -> pl.DataFrame:
     return held.filter(pl.col("held") > 0).group_by(*_SEAT, maintain_order=True).agg(items="item")
 
 
-def _told(rows: pl.DataFrame, kind: str | None, held: int) -> pl.DataFrame:
+def _events(rows: pl.DataFrame, kind: str | None, held: int) -> pl.DataFrame:
     gold = pl.col("cost") if "cost" in rows.columns else pl.lit(0)
     return rows.select(
         *(pl.col(name).cast(pl.Int64) for name in (*_SEAT, "ms", "item")),
@@ -84,7 +84,7 @@ def _told(rows: pl.DataFrame, kind: str | None, held: int) -> pl.DataFrame:
 def _bought_with(rows: pl.DataFrame, held: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Purchases, each after the destruction of its components."""
     parts = rows.explode("recipe").drop_nulls("recipe").drop("cost", strict=False).with_columns(item="recipe")
-    return _told(parts, "ITEM_DESTROYED", -held), _told(rows, "ITEM_PURCHASED", held)
+    return _events(parts, "ITEM_DESTROYED", -held), _events(rows, "ITEM_PURCHASED", held)
 
 
 def _completed(story: Story, rows: slice) -> pl.DataFrame:
@@ -123,7 +123,7 @@ def _started(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataFram
         begun.with_columns(item=pl.lit(_POTION)),
         begun.with_columns(item=pl.lit(_STEALTH_WARD)).filter(pl.Series(~is_aram)),
     ]
-    return pl.concat([_told(each.with_columns(cost=_cost), "ITEM_PURCHASED", 1) for each in bought])
+    return pl.concat([_events(each.with_columns(cost=_cost), "ITEM_PURCHASED", 1) for each in bought])
 
 
 def _sold(completed: pl.DataFrame, started: pl.DataFrame) -> pl.DataFrame:

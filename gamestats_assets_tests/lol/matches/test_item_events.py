@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.lol.matches.item_events import item_events
 from gamestats_assets.lol.tables import ItemEvents, Items, Matches, TimelineEvents
@@ -209,131 +206,3 @@ def test_events_of_nobody_and_of_other_kinds_are_no_item_events() -> None:
     played = rows(Matches, {"data_dragon_version": VERSION})
     frames = (result.lazy(), played.lazy(), listing().lazy())
     assert kept(ItemEvents, item_events(*frames)).is_empty()  # pyright: ignore[reportArgumentType]
-
-
-# --------------------------------------------------------------------------- a shop that knows the truth
-
-RECIPES = {DIRK: [SWORD, SWORD], AXE: [DIRK, BOOTS], BLADE: [AXE, SWORD], TEAR: [BOOTS]}
-IN_SHOP = (BOOTS, SWORD, DIRK, AXE, BLADE, POTION, ELIXIR, TEAR, COIN, PET)
-
-
-class Shop:
-    """One participant with the inventory that the game would show, and the events that the timeline would tell."""
-
-    def __init__(self) -> None:
-        self.inventory: Counter[int] = Counter()
-        self.events: list[Event] = []
-        self.truths: list[Counter[int]] = []
-        self.shopped: list[tuple[str, int, list[int]]] = []
-        self.now = 0
-
-    def tell(self, *events: Event) -> None:
-        self.events += events
-        # Between the destruction of components and the purchase there is nothing to see.
-        self.truths += [self.inventory.copy()] * len(events)
-
-    def consume(self, item: int) -> list[int]:
-        """Take components of an item, or of those that are missing their components in turn."""
-        taken: list[int] = []
-        for component in RECIPES.get(item, []):
-            if self.inventory[component]:
-                self.inventory[component] -= 1
-                taken.append(component)
-            else:
-                taken += self.consume(component)
-        return taken
-
-    def act(self, what: int, which: int) -> None:
-        held = sorted(self.inventory.elements())
-        if what <= 3:
-            self.now += which % 2
-            item = IN_SHOP[which % len(IN_SHOP)]
-            self.buy(item)
-        elif what == 4 and held:
-            self.now += 1
-            item = held[which % len(held)]
-            self.inventory[item] -= 1
-            self.shopped.append(("sold", item, []))
-            self.tell(sell(item, self.now))
-        elif what <= 6 and self.shopped:
-            self.now += 1
-            self.undo()
-        elif held:
-            self.now += 1
-            self.use(held[which % len(held)])
-            self.now += 1
-
-    def buy(self, item: int) -> None:
-        if item == ELIXIR:
-            # Nothing can be taken back once it is drunk.
-            self.shopped.clear()
-            self.tell(*buy(ELIXIR, self.now, ELIXIR))
-            return
-        taken = self.consume(item)
-        self.inventory[item] += 1
-        self.shopped.append(("bought", item, taken))
-        self.tell(*buy(item, self.now, *taken))
-
-    def undo(self) -> None:
-        action, item, taken = self.shopped.pop()
-        if action == "sold":
-            self.inventory[item] += 1
-            self.tell(undo(self.now, after=item))
-            return
-        self.inventory[item] -= 1
-        self.inventory.update(taken)
-        self.tell(undo(self.now, before=item if self.now % 5 else 0))
-
-    def use(self, item: int) -> None:
-        becomes = {TEAR: MURAMANA, COIN: MEDAL, MEDAL: CREST}.get(item)
-        if item not in (POTION, PET) and becomes is None:
-            return
-        self.shopped.clear()
-        self.inventory[item] -= 1
-        if becomes is not None:
-            self.inventory[becomes] += 1
-        self.tell(gone(item, self.now))
-
-
-@settings(max_examples=60)
-@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99)), max_size=40), min_size=1, max_size=3))
-def test_what_is_held_is_what_the_shop_knows_after_every_event(players: list[list[tuple[int, int]]]) -> None:
-    shops = []
-    for acts in players:
-        shop = Shop()
-        for what, which in acts:
-            shop.act(what, which)
-        shops.append(shop)
-    # Each beginning of what a participant did is a match of its own; components alone are not yet a purchase.
-    beginnings = [
-        (shop, length)
-        for shop in shops
-        for length in range(1, len(shop.events) + 1)
-        if length == len(shop.events) or not _is_amid_a_purchase(shop.events, length)
-    ]
-    if not beginnings:
-        return
-    events = machine(*(shop.events[:length] for shop, length in beginnings), matches=len(beginnings))
-    found = {
-        match_id: sorted(items)
-        for match_id, items in events.filter(
-            pl.col("action").is_in(["purchased", "transformed"])
-            & ~pl.col("is_undone")
-            & pl.col("held_until_s").is_null()
-        )
-        .group_by("match_id")
-        .agg("item_id")
-        .iter_rows()
-    }
-    for number, (shop, length) in enumerate(beginnings, 1):
-        truth = sorted(shop.truths[length - 1].elements())
-        assert found.get(f"NA1_{number}", []) == truth, shop.events[:length]
-
-
-def _is_amid_a_purchase(events: Sequence[Event], length: int) -> bool:
-    last, following = events[length - 1], events[length]
-    return (
-        last["event_type"] == "ITEM_DESTROYED"
-        and following["event_type"] != "ITEM_UNDO"
-        and last["at"] == following["at"]
-    )

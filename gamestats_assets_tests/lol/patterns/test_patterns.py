@@ -234,19 +234,6 @@ def test_the_held_out_half_is_told_by_the_match_alone_and_replication_is_of_that
     assert {*result.iter_rows()} == {(None, None, None)}
 
 
-def test_power_is_told_for_the_threshold_of_the_family(made: dict[str, pl.DataFrame]) -> None:
-    tests = made["tests"]
-    alpha = LEVEL * tests.get_column("is_found").sum() / tests.height
-    row = of(tests, condition_key="item 3078 1st", champion_name="Ezreal")
-    base = row["baseline_value"]
-    error = math.sqrt(base * (1 - base) * (1 / row["games"] + 1 / row["baseline_games"]))
-    # By hand, and roughly: both errors as if the rates were equal.
-    by_hand = norm.sf(norm.isf(alpha / 2) - 0.03 / error)
-    assert row["power_at_3_points"] == pytest.approx(by_hand, abs=0.02)
-    z = norm.isf(alpha / 2) + norm.isf(0.1)
-    assert row["smallest_effect"] == pytest.approx(z * error, rel=0.15)
-
-
 def test_a_pattern_can_be_read(made: dict[str, pl.DataFrame]) -> None:
     row = of(made["patterns"], condition_key="item 3078 1st", champion_name="Ezreal")
     assert row["pattern_id"] == "ranked_solo/BOTTOM/81/item-3078-1st/win_rate"
@@ -486,14 +473,3 @@ def test_games_whose_state_is_unknown_are_in_neither_arm_and_counted(made: dict[
     assert (row["games"], row["baseline_games"]) == (expected["games"], expected["baseline_games"])
     for name in ("value", "effect", "p_value"):
         assert row[name] == pytest.approx(expected[name], abs=1e-9)
-
-
-def test_a_choice_whose_state_is_hardly_ever_known_is_not_tested_and_says_so(made: dict[str, pl.DataFrame]) -> None:
-    state = "core_items_lane_gold_diff"
-    features = by_state(made["features"], state).with_row_index("row")
-    hardly = pl.when(pl.col("row") < 300).then(state).otherwise(pl.lit([None], pl.List(pl.Float64)))
-    row = win_rate_of(features.with_columns(hardly.alias(state)), state)
-    assert row["games"] + row["baseline_games"] == 300
-    assert row["games_left_out"] == features.height - 300
-    assert "too few games whose state is known" in row["reason"]
-    assert math.isnan(row["p_value"])

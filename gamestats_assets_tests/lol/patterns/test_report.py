@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import statistics
 import typing
 from collections import Counter
 from collections.abc import Iterator
@@ -377,52 +376,6 @@ def test_whether_a_pattern_held_again_is_told(planted: Written, tmp_path: Path) 
     tried = result[True] + result[False]
     assert f"Held again {result[True]} of {tried} found by half" in words_of(part_of(path, "tiles"))
     assert f"alone finds {tried} that could be tried on the half that is held out; {result[True]} of these" in pills
-
-
-def test_what_could_not_be_tested_is_counted_with_its_reason(planted: Written, tmp_path: Path) -> None:
-    here = (pl.col("patch") == HERE[0]) & (pl.col("queue_group") == HERE[1]) & ~pl.col("is_found")
-    here = here & (pl.col("effect_unit") == "win_rate")
-    nothing = dict.fromkeys(("effect", "effect_low", "effect_high", "p_value", "q_value", "smallest_effect"), None)
-    frames = planted.frames | changed(t.PatternTests, here, **nothing, reason="it always won")(planted.frames)
-    frames[t.PatternHistory] = run_sql(t.PatternHistory, frames)
-    path = tmp_path / "report.html"
-    write_report(path, lake_of(tmp_path / "lake", frames, *GOLD))
-    assert "Could not be tested in ranked_solo: 1, as it always won (1)." in words_of(part_of(path, "patterns"))
-    tested = len(planted.rows(t.PatternTests)) - 1
-    assert f"Hypotheses tested {tested:,} in ranked_solo; 1 more could not be" in words_of(part_of(path, "tiles"))
-    of_rates = planted.rows(t.PatternTests, effect_unit="win_rate")
-    _, family = min((row["pattern_id"], row["family"]) for row in of_rates if not row["is_found"])
-    others = sum(row["family"] == family for row in of_rates) - 1
-    assert f" {others} hypotheses on winning" in words_of(part_of(path, f"family-{family}"))
-
-
-def test_every_family_tells_what_so_many_games_can_find(planted: Written) -> None:
-    tests = planted.rows(t.PatternTests)
-    (together,) = {row["tests"] for row in tests}
-    found = [row for row in tests if row["is_found"]]
-    said = words_of(part_of(planted.path, "patterns"))
-    assert f"Hypotheses tested together on patch 13.10: {together:,}" in said
-    tried = [row["is_replicated"] for row in tests if row["is_replicated"] is not None]
-    assert f"Found in ranked_solo: {len(found)}. One half of the matches alone finds {len(tried)} that" in said
-    assert f"; {sum(tried)} of these held there." in said
-    units = {"win_rate": (100, "{:.1f} points"), "dpm": (1, "{:.1f} damage per minute")}
-    for family in {row["family"] for row in tests}:
-        words = words_of(part_of(planted.path, f"family-{family}"))
-        for unit, (scale, form) in units.items():
-            of = [row for row in tests if (row["family"], row["effect_unit"]) == (family, unit)]
-            if of:
-                least = [scale * row["smallest_effect"] for row in of]
-                assert f"{len(of):,} hypothes" in words
-                assert form.format(min(least)) in words
-                assert form.format(statistics.median(least)) in words
-        powers = [row["power_at_3_points"] for row in tests if row["family"] == family and row["power_at_3_points"]]
-        if powers:
-            low, high, middle = (
-                "less than 0.01" if power < 0.01 else f"{power:.2f}"
-                for power in (min(powers), max(powers), statistics.median(powers))
-            )
-            result = f"{low} in each" if low == high else f"{low} to {high}, median {middle}"
-            assert f"true effect of 3 points: {result}." in words
 
 
 def test_first_objectives_are_told_naively_and_adjusted(planted: Written) -> None:

@@ -234,29 +234,6 @@ def test_champions_without_ranks_leave_the_full_document_wanted(server: RiotServ
     assert read_documents(landing).champions.get_column("max_ranks").to_list() == [[5, 5, 5, 3]]
 
 
-def test_a_patch_nobody_lists_has_the_nearest_one(server: RiotServer, landing: Landing) -> None:
-    done = fetch(landing, server, "15.1", "8.2", languages=["en_US"])
-    # What is called lolpatch_7.20 is no version.
-    assert done.stands_for == {
-        "8.2": VersionChoice("0.151.2", "earlier"),
-        "15.1": VersionChoice("14.1.1", "earlier"),
-    }
-    assert done.fetched == 2
-    assert ["0.151.2" in failure for failure in done.failures] == [True, True]
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_language_that_is_not_there_is_told_and_the_others_land(
-    server: RiotServer, landing: Landing, status: int
-) -> None:
-    for file in ("item", "championFull"):
-        server.answer(f"/cdn/13.14.1/data/xx_YY/{file}.json", Answer(status))
-    done = fetch(landing, server, "13.14", languages=["xx_YY", "en_US"])
-    assert done.fetched == 2
-    assert [f"answered {status}" in failure and "in xx_YY" in failure for failure in done.failures] == [True, True]
-    assert len(server.requests) == 5, "what is not there is asked for once"
-
-
 @pytest.mark.parametrize("body", [b"<html>", b"", items("13.13.1"), champions(), b'{"type": "item"}', items()[:-9]])
 def test_what_is_not_the_document_does_not_land(server: RiotServer, landing: Landing, body: bytes) -> None:
     server.answer("/cdn/13.14.1/data/en_US/item.json", Answer(body=body))

@@ -23,7 +23,7 @@ from gamestats_assets.lol import sensors
 from gamestats_assets.lol.riot import discovery
 from gamestats_assets.lol.riot.api import RiotApi
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.lol.files import champion, champions, item, items, match_object, timeline
+from gamestats_assets_tests.lol.files import match_object, timeline
 from gamestats_assets_tests.lol.riot.api_server import KEY, Listed, RiotServer
 from gamestats_assets_tests.pubg.api_server import Answer
 
@@ -101,20 +101,6 @@ def time_passes(url: SecretStr, minutes: float) -> None:
 
 
 # ---------------------------------------------------------------- what people enter
-
-
-def test_players_are_entered_listed_and_removed(url: SecretStr) -> None:
-    seed(url, " Hide on bush # KR1 ", platform="KR", days=10)
-    seed(url, "Caps#EUW", platform="euw1")
-    rows = seeds(url)
-    assert [(row["riot_id"], row["platform"], row["added_by"]) for row in rows] == [
-        ("Hide on bush#KR1", "kr", "ada"), ("Caps#EUW", "euw1", "ada"),
-    ]  # fmt: skip
-    assert rows[0]["wanted_since"] == NOW - timedelta(days=10)
-    with entering(url, "ada") as conn:
-        done = discovery.remove_seed(conn, "hide on bush#kr1", None, now=NOW)
-    assert done.line() == "removed   seeded player Hide on bush#KR1 (kr)"
-    assert [row["riot_id"] for row in seeds(url)] == ["Caps#EUW"]
 
 
 @pytest.mark.parametrize(
@@ -290,69 +276,10 @@ def tick(stores: Stores, instance: dg.DagsterInstance) -> Any:
     return sensor(dg.build_sensor_context(instance=instance, resources={"stores": stores}))
 
 
-def ids_of(request: dg.RunRequest) -> list[str]:
-    return request.run_config["ops"]["fetch_lol_matches"]["config"]["match_ids"]
-
-
-def run(stores: Stores, instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-    """Do what was requested, as the daemon would."""
-    return sensors.archive_lol_matches.execute_in_process(
-        instance=instance,
-        run_config=request.run_config,
-        tags=dict(request.tags),
-        resources={"stores": stores},
-        raise_on_error=False,
-    )
-
-
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as ephemeral:
         yield ephemeral
-
-
-def serve_lists(server: RiotServer) -> None:
-    server.files["/api/versions.json"] = b'["13.14.1"]'
-    for language in ("en_US", "ko_KR"):
-        server.files[f"/cdn/13.14.1/data/{language}/item.json"] = items(i1001=item(language))
-        server.files[f"/cdn/13.14.1/data/{language}/championFull.json"] = champions(
-            champion("Annie", 1, language, (5, 5, 5, 3))
-        )
-
-
-def test_new_matches_are_requested_once_and_fetched_with_the_lists_of_their_patch(
-    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
-) -> None:
-    plays(server, "Ann#NA1", "NA1_1", "NA1_2")
-    serve_lists(server)
-    seed(url, "Ann#NA1")
-    first = tick(stores, instance)
-    (request,) = first.run_requests
-    assert ids_of(request) == ["NA1_1", "NA1_2"]
-    (again,) = tick(stores, instance).run_requests
-    assert again.run_key == request.run_key, "Dagster makes one run of it"
-    assert run(stores, instance, request).success
-    assert sorted(file.kind for file in stores.landing.files("lol", "2023-07-14")) == ["match"] * 2 + ["timeline"] * 2
-    assert stores.landing.undated_kinds("lol") == [
-        "champions_en_us", "champions_ko_kr", "items_en_us", "items_ko_kr",
-    ]  # fmt: skip
-    done = tick(stores, instance)
-    assert done.run_requests == []
-    assert "Asked for 0 of 0 players" in done.skip_reason.skip_message
-    requests = len(server.requests)
-    assert run(stores, instance, request).success, "the same run again changes nothing"
-    assert len(server.requests) == requests
-
-
-def test_lists_that_cannot_be_had_do_not_fail_the_run(
-    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
-) -> None:
-    plays(server, "Ann#NA1", "NA1_1")
-    seed(url, "Ann#NA1")
-    (request,) = tick(stores, instance).run_requests
-    server.answer("/api/versions.json", Answer(404))
-    assert run(stores, instance, request).success
-    assert state(url) == {"NA1_1": "archived"}
 
 
 def test_without_a_key_the_tick_says_what_works(tmp_path: Path, url: SecretStr, instance: dg.DagsterInstance) -> None:

@@ -257,7 +257,7 @@ def orders() -> pl.DataFrame:
     return make(skill_order_stats, frames())
 
 
-def told_skills(game: Row) -> dict[str, set[str]]:
+def skills_counted(game: Row) -> dict[str, set[str]]:
     """What a game counts for, of each kind."""
     levels = game["skill_first_levels"]
     if levels is None:
@@ -274,7 +274,7 @@ def test_every_order_is_counted_with_its_figures(orders: pl.DataFrame) -> None:
     by_order: dict[Key, list[Row]] = defaultdict(list)
     eligible: dict[Key, list[bool]] = defaultdict(list)
     for game in games():
-        for kind, result in told_skills(game).items():
+        for kind, result in skills_counted(game).items():
             if result:
                 eligible[*cell_of(game), kind].append(game["won"])
             for skills in result:

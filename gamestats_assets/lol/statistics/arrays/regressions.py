@@ -321,7 +321,7 @@ def compare_within(
     if not has_both.any():
         return Reason.FEW_CLUSTERS
     arm, of, codes = arm[has_both], of[has_both], np.asarray(clusters)[has_both]
-    state, told_outcome = np.asarray(covariates, dtype=float)[has_both], np.asarray(outcome, dtype=float)[has_both]
+    state, known_outcome = np.asarray(covariates, dtype=float)[has_both], np.asarray(outcome, dtype=float)[has_both]
     rest = there - chosen
     weights = np.where(arm > 0, 1.0, chosen[of] / rest[of])
     totals = np.maximum(2 * chosen, 1)
@@ -339,7 +339,7 @@ def compare_within(
             break
     else:
         return Reason.FEW_CLUSTERS
-    left = np.stack([centred(arm), centred(told_outcome)], axis=1)
+    left = np.stack([centred(arm), centred(known_outcome)], axis=1)
     apart = weights @ np.square(left)
     fitted = 1 + np.unique(of).size
     if varying.size:
@@ -351,16 +351,16 @@ def compare_within(
         return Reason.FEW_CLUSTERS
     arm_left, outcome_left = left.T
     pulls = weights * arm_left
-    told_of = float(pulls @ arm_left)
-    if told_of <= _SINGULAR * apart[0]:
+    information = float(pulls @ arm_left)
+    if information <= _SINGULAR * apart[0]:
         return Reason.SINGULAR
-    if apart[1] <= _ROUNDING**2 * (weights @ np.square(told_outcome)):
+    if apart[1] <= _ROUNDING**2 * (weights @ np.square(known_outcome)):
         return Reason.NO_VARIATION
-    effect = float(pulls @ outcome_left) / told_of
+    effect = float(pulls @ outcome_left) / information
     scores = pulls * (outcome_left - effect * arm_left)
     design = np.column_stack([varying, centred(arm)])
     scores = matches.sums(scores / np.sqrt(_shares_left(design, weights, of, totals)))
-    error = np.sqrt(matches.count / (matches.count - 1) * float(scores @ scores)) / told_of
+    error = np.sqrt(matches.count / (matches.count - 1) * float(scores @ scores)) / information
     if not error > 0:
         return Reason.NO_VARIATION
     half, p_value = _test(effect, error, matches.sums(pulls * pulls), level)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,57 +23,6 @@ def variables(seed: int, rows: int = ROWS) -> Floats:
     columns = [shared * share + random.normal(size=rows) for share in (0, 0.3, -0.6, 1, 2)]
     columns += [np.floor(np.exp(columns[1])), 1e6 + columns[2], np.where(columns[3] > 1, 0.0, -0.0) + (columns[0] > 0)]
     return np.column_stack(columns)
-
-
-def scipys(kind: Callable[..., Any], x: Floats, y: Floats) -> tuple[float, float]:
-    """Coefficient and p-value."""
-    result = kind(x, y)
-    return float(result.statistic), float(result.pvalue)
-
-
-def pairs(values: Floats) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(values.shape[1]) for j in range(i)]
-
-
-@pytest.mark.parametrize("kind", ["rows together", "columns together", "float32"])
-def test_with_nothing_missing_every_pair_is_scipys(kind: str) -> None:
-    values = variables(1, 3_000)
-    given = {
-        "rows together": np.ascontiguousarray(values),
-        "columns together": np.asfortranarray(values),
-        "float32": values.astype(np.float32),
-    }[kind]
-    result, values = correlations(given), given.astype(float)
-    assert (result.n == 3_000).all()
-    for i, j in pairs(values):
-        r, p = scipys(stats.pearsonr, values[:, i], values[:, j])
-        assert result.pearson[i, j] == pytest.approx(r, abs=1e-9)
-        assert result.pearson_p[i, j] == pytest.approx(p, rel=1e-6, abs=1e-12)
-        r, p = scipys(stats.spearmanr, values[:, i], values[:, j])
-        assert result.spearman[i, j] == pytest.approx(r, abs=1e-9)
-        assert result.spearman_p[i, j] == pytest.approx(p, rel=1e-6, abs=1e-12)
-
-
-def test_a_pair_with_missing_values_is_of_its_common_rows() -> None:
-    values, random = variables(3), np.random.default_rng(4)
-    # What is missing hangs on the value, and one variable is known in the last rows only.
-    values[values[:, 1] > 0.5, 1] = np.nan
-    values[random.random(ROWS) < 0.3, 4] = np.inf
-    values[:-500, 6] = np.nan
-    result = correlations(values)
-    known = np.isfinite(values)
-    ranks = np.full(values.shape, np.nan)
-    for column, its, into in zip(values.T, known.T, ranks.T, strict=True):
-        into[its] = stats.rankdata(column[its])
-    for i, j in pairs(values):
-        common = known[:, i] & known[:, j]
-        assert result.n[i, j] == common.sum()
-        r, p = scipys(stats.pearsonr, values[common, i], values[common, j])
-        assert result.pearson[i, j] == pytest.approx(r, abs=1e-9)
-        assert result.pearson_p[i, j] == pytest.approx(p, rel=1e-6, abs=1e-12)
-        r, p = scipys(stats.pearsonr, ranks[common, i], ranks[common, j])
-        assert result.spearman[i, j] == pytest.approx(r, abs=1e-9)
-        assert result.spearman_p[i, j] == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
 def test_what_has_no_spread_has_no_correlation() -> None:
@@ -102,38 +49,7 @@ def test_few_rows_have_no_p_value(rows: int) -> None:
     assert math.isnan(result.pearson_p[0, 1]) == (rows < 3)
 
 
-def test_with_two_players_a_match_the_p_value_is_of_the_matches() -> None:
-    values = variables(6, 600)
-    values[:200, 1] = np.nan
-    result, alone = correlations(values, 300), correlations(values)
-    np.testing.assert_array_equal(result.spearman, alone.spearman)
-    for i, j, n in ((2, 0, 300), (1, 0, 200)):
-        r = result.pearson[i, j]
-        t = r * math.sqrt((n - 2) / (1 - r * r))
-        assert result.pearson_p[i, j] == pytest.approx(2 * stats.t.sf(abs(t), n - 2), rel=1e-9)
-    assert (result.pearson_p[~np.eye(8, dtype=bool)] >= alone.pearson_p[~np.eye(8, dtype=bool)]).all()
-
-
 # --------------------------------------------------------------------------- partial correlations
-
-
-def test_without_controls_it_is_spearmans() -> None:
-    values = variables(10, 2_000)
-    for i, j in ((0, 2), (2, 3), (5, 7)):
-        result = partial_spearman(values[:, i], values[:, j])
-        r, p = scipys(stats.spearmanr, values[:, i], values[:, j])
-        assert result.coefficient == pytest.approx(r, abs=1e-12)
-        assert result.p_value == pytest.approx(p, rel=0.2, abs=1e-6)
-        assert result.low < result.coefficient < result.high
-
-
-def test_with_one_control_it_is_the_textbooks() -> None:
-    values = variables(11, 2_000)
-    xy, xz, yz = (scipys(stats.spearmanr, values[:, i], values[:, j])[0] for i, j in ((2, 5), (2, 3), (5, 3)))
-    expected = (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
-    result = partial_spearman(values[:, 2], values[:, 5], values[:, 3])
-    assert result.coefficient == pytest.approx(expected, abs=1e-12)
-    assert abs(result.coefficient) < 0.7 * abs(xy)
 
 
 def test_the_error_is_that_of_leaving_out_one_match_at_a_time() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.proportion import proportion_confint
 
 from gamestats_assets.lol.statistics.arrays.intervals import (
     FEWEST_RESAMPLED,
@@ -19,15 +18,6 @@ from gamestats_assets.lol.statistics.arrays.intervals import (
 )
 
 
-def test_wilsons_intervals_of_many_rates() -> None:
-    wins, games = np.array([0, 1, 5, 53, 530, 10]), np.array([7, 3, 10, 100, 1_000, 10])
-    for level in (0.95, 0.99):
-        result = wilson(wins, games, level)
-        low, high = proportion_confint(wins, games, alpha=1 - level, method="wilson")
-        np.testing.assert_allclose(result.low, low, atol=1e-12)
-        np.testing.assert_allclose(result.high, high, atol=1e-12)
-
-
 def test_a_rate_of_no_games_has_no_interval_and_a_sure_one_ends_at_its_end() -> None:
     result = wilson([0, 0, 4], [0, 4, 4])
     assert np.isnan([result.low[0], result.high[0]]).all()
@@ -35,44 +25,9 @@ def test_a_rate_of_no_games_has_no_interval_and_a_sure_one_ends_at_its_end() -> 
     assert 0 < result.high[1] < 1 > result.low[2] > 0
 
 
-def test_without_skewness_the_interval_of_a_mean_is_students() -> None:
-    random = np.random.default_rng(1)
-    groups = [random.normal(500, 90, n) for n in (2, 3, 40, 2_000)]
-    spreads = [g.std(ddof=1) for g in groups]
-    result = skewed_mean_intervals([g.mean() for g in groups], spreads, [0.0] * 4, [g.size for g in groups], 0.9)
-    for index, group in enumerate(groups):
-        expected = stats.t.interval(0.9, group.size - 1, group.mean(), stats.sem(group))
-        np.testing.assert_allclose((result.low[index], result.high[index]), expected, rtol=1e-9)
-
-
 def test_a_mean_of_one_value_or_none_has_no_interval() -> None:
     result = skewed_mean_intervals([math.nan, 3.0], [math.nan, math.nan], [0.0, 0.0], [0, 1])
     assert np.isnan([result.low, result.high]).all()
-
-
-def exact_rank(n: int, level: float) -> int:
-    """The largest r, counted from one, of which each side is missed with at most half of the rest; nought for none."""
-    below, rank = 0.0, 0
-    while (below := below + math.comb(n, rank) * 0.5**n) <= (1 - level) / 2:
-        rank += 1
-    return rank
-
-
-@pytest.mark.parametrize("level", [0.95, 0.8])
-def test_a_medians_interval_ends_at_the_ranks_that_the_binomial_distribution_gives(level: float) -> None:
-    sizes = [*range(1, 40), 0, 99, 1_000]
-    result = median_intervals(
-        np.concatenate([np.arange(1, n + 1) for n in sizes]), np.concatenate([[0], np.cumsum(sizes)]), level
-    )
-    for index, n in enumerate(sizes):
-        rank = exact_rank(n, level) if n else 0
-        found = (result.median[index], result.low[index], result.high[index], result.coverage[index])
-        if not rank:
-            np.testing.assert_equal(found, ((n + 1) / 2 if n else math.nan, math.nan, math.nan, math.nan))
-            continue
-        missed = sum(math.comb(n, k) * 0.5**n for k in range(rank))
-        np.testing.assert_allclose(found, ((n + 1) / 2, rank, n + 1 - rank, 1 - 2 * missed))
-        assert found[-1] >= level
 
 
 def test_no_groups_and_only_empty_groups_have_no_median() -> None:
