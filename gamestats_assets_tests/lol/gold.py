@@ -78,12 +78,17 @@ def without_timelines(frames: Frames, match_ids: list[str]) -> Frames:
 @functools.cache
 def frames() -> Frames:
     """`silver()` with the wide rows, and with patches."""
-    known = dict(silver())
-    known[t.ParticipantFeatures] = make(participant_features, known)
-    known[FeaturesTaken] = taken(known[t.ParticipantFeatures])
-    known[ObjectivesTaken] = taken(known[t.Objectives])
-    known[t.Patches] = make(patches, known)
-    return known
+    return with_features(silver())
+
+
+def with_features(known: Frames) -> dict[Any, pl.DataFrame]:
+    """Silver tables with the wide rows, and with patches."""
+    made = dict(known)
+    made[t.ParticipantFeatures] = make(participant_features, made)
+    made[FeaturesTaken] = taken(made[t.ParticipantFeatures])
+    made[ObjectivesTaken] = taken(made[t.Objectives])
+    made[t.Patches] = make(patches, made)
+    return made
 
 
 def taken(rows: pl.DataFrame) -> pl.DataFrame:

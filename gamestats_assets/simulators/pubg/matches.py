@@ -150,9 +150,9 @@ def _participants(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> lis
     by_vehicle = Counter(by_others.filter(category="Damage_VehicleHit")["killer"])
     weapons = Counter(telemetry.pickups.filter(category="Weapon")["who"])
     ended_by = ["alive"] * count
-    for kill in story.kills:
-        other = "suicide" if kill.killer == kill.victim else "byplayer"
-        ended_by[kill.victim] = "byzone" if kill.killer < 0 else other
+    for killer, victim in telemetry.kills.select("killer", "victim").iter_rows():
+        other = "suicide" if killer == victim else "byplayer"
+        ended_by[victim] = "byzone" if killer < 0 else other
     order = sorted(range(count), key=lambda i: (-everybody[i].kills, everybody[i].placement, i))
     return [
         filled(

@@ -83,21 +83,6 @@ class Knock:
     over: bool = False
 
 
-@dataclass(eq=False, slots=True)
-class Kill:
-    """Somebody is out. `credited` is the strike that counts (of the knock, unless there was none or somebody stole the
-    kill), `finish` the one that ended it."""
-
-    t: float
-    victim: int
-    killer: int
-    finisher: int
-    knock: Knock | None
-    credited: Strike
-    finish: Strike
-    helpers: list[int]
-
-
 class Story:
     """A match as decisions, played to its end.
 
@@ -108,6 +93,9 @@ class Story:
         landing, death: second of each person's landing and elimination, infinite for who survives.
         downs: person, begin and end of each time spent knocked.
         out: second in which each team is out.
+        kills: rows of who is out: t, victim, killer, finisher, knocker, helpers, and numbers of strikes: `credited` is
+            the one that counts (of the knock, unless there was none or somebody stole the kill), `finish` the one that
+            ended it, `knock` the one that felled; -1 is none.
         revives: time, reviver and knock.
         end: second of the last elimination.
     """
@@ -133,7 +121,7 @@ class Story:
         rules = self.map.competitive if competitive else self.map.public
         self.flight_s = PLANE_S + PLANE_S_OF_8KM * self.map.side / 8160
         self.circles = Circles(rules, self.map.side, self.flight_s, rng)
-        self.strikes, self.knocks, self.kills = list[Strike](), list[Knock](), list[Kill]()
+        self.strikes, self.knocks, self.kills = list[Strike](), list[Knock](), list[dict[str, Any]]()
         self.revives: list[tuple[float, int, Knock]] = []
         self._pending: list[tuple[float, int, Knock, str]] = []
         self._fights: list[tuple[int, int, float]] = []
@@ -273,7 +261,7 @@ class Story:
                 self._resolve(knock, fate, now)
             else:
                 self._strike(now)
-        self.end = max(kill.t for kill in self.kills) + 0.1
+        self.end = float(self.death[~self._alive].max()) + 0.1
         for down in self.downs:
             down[2] = min(down[2], self.death[down[0]], self.end + 300)
 
@@ -376,7 +364,7 @@ class Story:
         """The victim has no health left: down while somebody of the team stands, else out with the team."""
         strike, team = self._hit(t, maker, victim, weapon, "all"), self.team[victim]
         if self._standing(team) == [victim]:
-            self._eliminate(Kill(t, victim, maker, maker, None, strike, strike, helpers))
+            self._eliminate(t, victim, maker, maker, None, strike, strike, helpers)
             for number, mate in enumerate(np.flatnonzero(self._alive & (self.team == team)).tolist()):
                 self._bleed_out(self.knocks[self._lies[mate]], t + 0.004 * (number + 1))
             return
@@ -413,8 +401,7 @@ class Story:
             # An outsider takes the kill, and the knocker is left with an assist.
             thief = self.pick(thieves)
             finish = self._hit(t, thief, victim, self.people[thief].guns[0], "none")
-            helpers = [] if self.is_bot[maker] else [maker]
-            self._eliminate(Kill(t, victim, thief, thief, knock, finish, finish, helpers))
+            self._eliminate(t, victim, thief, thief, knock, finish, finish, [maker])
             return
         by_mate = bool(mates) and is_enemy and (not maker_stands or self.rng.random() < _FINISHED_BY_MATE)
         if not by_mate and not maker_stands:
@@ -422,7 +409,7 @@ class Story:
             return
         finisher = self.pick(mates) if by_mate else maker
         finish = self._hit(t, finisher, victim, self.people[finisher].guns[0], "none")
-        self._eliminate(Kill(t, victim, maker, finisher, knock, knock.strike, finish, knock.helpers))
+        self._eliminate(t, victim, maker, finisher, knock, knock.strike, finish, knock.helpers)
 
     def _third_party(self, knock: Knock, t: float) -> list[int]:
         """Humans of the nearest team within reach that is neither the victim's nor the knocker's."""
@@ -439,13 +426,27 @@ class Story:
         by_zone = ("Damage_BlueZone", ZONE, "NonSpecific")
         facts = by_zone if maker < 0 else ("Damage_Groggy", self.people[victim].body, "None")
         self.strikes.append(Strike(len(self.strikes), t, maker, victim, None, *facts, "nothing", t))
-        self._eliminate(Kill(t, victim, maker, maker, knock, knock.strike, self.strikes[-1], knock.helpers))
+        self._eliminate(t, victim, maker, maker, knock, knock.strike, self.strikes[-1], knock.helpers)
 
-    def _eliminate(self, kill: Kill) -> None:
-        self.death[kill.victim] = kill.t
-        if kill.knock is not None:
-            self._end_knock(kill.knock, kill.t)
-        self.kills.append(kill)
-        team = self.team[kill.victim]
+    def _eliminate(
+        self,
+        t: float,
+        victim: int,
+        killer: int,
+        finisher: int,
+        knock: Knock | None,
+        credited: Strike,
+        finish: Strike,
+        helpers: list[int],
+    ) -> None:
+        self.death[victim] = t
+        if knock is not None:
+            self._end_knock(knock, t)
+        strikes = {"credited": credited.number, "finish": finish.number, "knock": knock.strike.number if knock else -1}
+        knocked = {"knocker": knock.strike.attacker if knock else -1, "dbno_id": knock.dbno_id if knock else -1}
+        own = [i for i in dict.fromkeys(helpers) if i not in (killer, victim) and not self.is_bot[i]]
+        people = {"victim": victim, "killer": killer, "finisher": finisher, "helpers": own}
+        self.kills.append({"t": t, **people, **knocked, **strikes})
+        team = self.team[victim]
         if not (self._alive & (self.team == team)).any():
-            self.out[team] = kill.t
+            self.out[team] = t

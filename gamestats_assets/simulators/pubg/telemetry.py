@@ -72,9 +72,8 @@ class Telemetry:
     Attributes:
         log: all events, in the file's order.
         ranks: the placement of each team.
-        kills: victim, killer, finisher, knocker (-1 is nobody), helpers, and the category of the finish, the reason and
-            the causer of the strike that counts.
-        knocks: attacker, victim and causer.
+        kills: those of the story, with the facts of the strike that counts, and `finish_category`.
+        knocks: strikes that felled somebody.
         throws: who threw which item.
         positions: who was where in which moment of the match, in metres.
         landings: place of each person's landing in metres, of those who landed.
@@ -102,7 +101,7 @@ class Telemetry:
         )
         self._minutes = np.maximum(paths.stop - paths.landing - 4, 0) / 60 * np.where(story.is_bot, _OF_A_BOT, 1.0)
         self._infos = self._damage_infos(story.strikes)
-        self.kills, self.knocks = self._kill_table(), self._knock_table()
+        self.kills, self.knocks = self._tables_of_fights()
         self._begin(everybody)
         self._land(everybody)
         self._drive()
@@ -135,47 +134,21 @@ class Telemetry:
             distance=np.where(by_zone, -1.0, np.round(100 * apart, 2)).tolist(),
         )
 
-    def _kill_table(self) -> pl.DataFrame:
-        """An old file knows the last strike only, no other finisher, and one assistant at most."""
-        rows: list[dict[str, Any]] = []
-        for kill in self.story.kills:
-            credited = kill.finish if self.old else kill.credited
-            others = [i for i in dict.fromkeys(kill.helpers) if i not in (kill.killer, kill.victim)]
-            helpers = [i for i in others if not self.story.is_bot[i]]
-            knock = kill.knock
-            rows.append(
-                {
-                    "t": kill.t,
-                    "victim": kill.victim,
-                    "killer": kill.killer,
-                    "finisher": kill.killer if self.old else kill.finisher,
-                    "knocker": knock.strike.attacker if knock else -1,
-                    "helpers": helpers[:1] if self.old else helpers,
-                    "finish": kill.finish.number,
-                    "credited": credited.number,
-                    "knock": knock.strike.number if knock else -1,
-                    "dbno_id": knock.dbno_id if knock else -1,
-                    "attack_id": kill.finish.attack_id,
-                    "finish_category": kill.finish.category,
-                    "category": credited.category,
-                    "reason": credited.reason,
-                    "causer": credited.causer,
-                    "distance_m": self._infos[credited.number]["distance"] / 100,
-                }
-            )
-        return pl.DataFrame(rows, schema_overrides={"helpers": pl.List(pl.Int64)}, infer_schema_length=None)
-
-    def _knock_table(self) -> pl.DataFrame:
-        strikes = [knock.strike for knock in self.story.knocks]
-        return pl.DataFrame(
-            {
-                "t": [strike.t for strike in strikes],
-                "attacker": [strike.attacker for strike in strikes],
-                "victim": [strike.victim for strike in strikes],
-                "causer": [strike.causer for strike in strikes],
-            },
-            schema_overrides={"t": pl.Float64, "attacker": pl.Int64, "victim": pl.Int64, "causer": pl.String},
+    def _tables_of_fights(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Kills and knocks; an old file knows of the last strike only, of no other finisher, and of one assistant."""
+        story = self.story
+        names = ("number", "t", "attacker", "victim", "category", "reason", "causer", "attack_id")
+        strikes = pl.DataFrame(
+            [[getattr(strike, name) for name in names] for strike in story.strikes], names, orient="row"
         )
+        strikes = strikes.with_columns(distance_m=pl.Series([info["distance"] / 100 for info in self._infos]))
+        kills = pl.DataFrame(story.kills, schema_overrides={"helpers": pl.List(pl.Int64)}, infer_schema_length=None)
+        if self.old:
+            kills = kills.with_columns(pl.col("helpers").list.head(1), credited="finish", finisher="killer")
+        facts = strikes.select("category", "reason", "causer", "distance_m", credited="number")
+        ends = strikes.select("attack_id", finish="number", finish_category="category")
+        kills = kills.join(facts, on="credited", maintain_order="left").join(ends, on="finish", maintain_order="left")
+        return kills, strikes[[knock.strike.number for knock in story.knocks]]
 
     # ----------------------------------------------------------------- forms
 
@@ -299,7 +272,7 @@ class Telemetry:
         self.emit(
             "LogPlayerMakeGroggy",
             t,
-            attackId=[strike.attack_id for strike in strikes],
+            attackId=self.knocks["attack_id"].to_list(),
             attacker=self.characters(self.knocks["attacker"].to_numpy(), t),
             victim=self.characters(self.knocks["victim"].to_numpy(), t),
             victimWeapon=[weapons[strike.victim] for strike in strikes],

@@ -19,7 +19,6 @@ _SMOKE = "Item_Weapon_SmokeBomb_C"
 _THROWN_DAMAGE = [weapon.category for weapon in THROWN]
 _UNCLEAN = ("Damage_Groggy", "Damage_BlueZone")
 """Nobody takes a kill from somebody who bleeds out, or whom the zone finishes."""
-_REVIVES = {"t": pl.Float64, "who": pl.Int64, "knock": pl.Object}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import typing
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,21 +21,19 @@ import pytest
 from playwright.sync_api import expect
 
 from gamestats_assets.lakehouse.delta.lake import Lake
-from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.matches.features import participant_features
 from gamestats_assets.lol.patterns.figures import variable_words
 from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_tests
 from gamestats_assets.lol.patterns.report import write_report
 from gamestats_assets.lol.patterns.subject import NothingToReportError
 from gamestats_assets.lol.reference.items import UnknownNameError
-from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
 from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.statistics.variables import variable_correlations, vision_survival
 from gamestats_assets.simulators.lol.plan import Effect, Plan
 from gamestats_assets.simulators.lol.seasons import simulate
+from gamestats_assets_tests.lol.gold import make, table_of, with_features
 from gamestats_assets_tests.lol.silver import Frames, silver
 from gamestats_assets_tests.support.browsers import Shown, chromium, keep
 from gamestats_assets_tests.support.frames import changed, run_sql
@@ -69,7 +66,7 @@ def season(plan: Plan) -> Frames:
     A champion and an item have markup in their names. In every tenth match those of the middle and bottom lanes change
     places, so that champions have several positions.
     """
-    made = silver(simulate(plan))
+    made: dict[Any, pl.DataFrame] = {**silver(simulate(plan))}
     of_match = made[t.Matches].select("match_id", "patch", "queue_group", "in_statistics")
     made[t.Objectives] = made[t.Objectives].select(
         name for name in made[t.Objectives].columns if name == "match_id" or name not in of_match.columns
@@ -86,17 +83,9 @@ def season(plan: Plan) -> Frames:
         position=pl.when(pl.col("match_id").str.ends_with("0")).then(swapped).otherwise("position")
     )
 
-    def make(transform: Any) -> None:
-        table = typing.get_args(typing.get_type_hints(transform)["return"])[0]
-        inputs = {name: made[source].lazy() for name, source in table_inputs(transform).items()}
-        made[table] = transform(**inputs).collect().select(table.column_names())
-
-    make(participant_features)
-    matches = made[t.ParticipantFeatures].select("match_id").unique()
-    ledger = matches.select(partition_key=pl.lit(""), unit_id="match_id", rows_hash="match_id")
-    made[FeaturesTaken] = made[ObjectivesTaken] = ledger
-    for transform in (patches, *_STATISTICS):
-        make(transform)
+    made = with_features(made)
+    for function in _STATISTICS:
+        made[table_of(function)] = make(function, made)
     made[t.PatternHistory] = run_sql(t.PatternHistory, made)
     return made
 

@@ -40,8 +40,6 @@ class Medians:
     median: Floats
     low: Floats
     high: Floats
-    coverage: Floats
-    """Probability that the interval holds the median of a continuous distribution; with ties it is at least that."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,6 @@ def median_intervals(values: npt.ArrayLike, offsets: npt.ArrayLike, level: float
         np.where(n > 0, (at((n - 1) // 2) + at(n // 2)) / 2, np.nan),
         np.where(has_ends, at(rank), np.nan),
         np.where(has_ends, at(n - 1 - rank), np.nan),
-        np.where(has_ends, 1 - 2 * bdtr(rank.astype(float), n, 0.5), np.nan),
     )
 
 
