@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from gamestats_assets.simulators.lol.reference import BUILDS, CHAMPIONS, POSITIONS, Champion, champion_index
+from gamestats_assets.simulators.lol.reference import CHAMPIONS, POSITIONS, Champion, champion_index
 
 CORE_SLOTS = 5
 OBJECTIVE_KINDS = ("dragon", "herald", "grubs", "baron", "tower", "inhibitor")
@@ -17,11 +17,6 @@ def skill_orders(champion: Champion) -> tuple[str, ...]:
     """Orders in which a champion's skills reach their highest ranks, the usual one first."""
     first, second, third = champion.max_order
     return (first + second + third, first + third + second, second + first + third, second + third + first)
-
-
-def _check(what: str, value: object, allowed: Sequence[object]) -> None:
-    if value is not None and value not in allowed:
-        raise ValueError(f"expected {what} of {tuple(allowed)}, found {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,24 +48,6 @@ class Effect:
     points: float = 0.0
     dpm: float = 0.0
     correlation: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Raises ValueError where what the kind needs is missing or unknown."""
-        needed = {
-            "item": ("champion", "position", "core_order", "item", "points"),
-            "objective": ("objective", "points"),
-            "skill_order": ("champion", "position", "order", "dpm"),
-            "vision": ("position", "correlation"),
-        }[self.kind]
-        if missing := [name for name in needed if not getattr(self, name)]:
-            raise ValueError(f"an effect of kind {self.kind} needs {', '.join(missing)}")
-        _check("a position", self.position, POSITIONS)
-        _check("a core_order", self.core_order, range(1, CORE_SLOTS + 1))
-        _check("an objective", self.objective, ("first_blood", *OBJECTIVE_KINDS))
-        if self.champion is not None:
-            champion = CHAMPIONS[self.player]
-            _check(f"an item that {champion.key} builds", self.item, BUILDS[champion.build].core_items)
-            _check(f"a skill order of {champion.key}", self.order, skill_orders(champion))
 
     @property
     def champion_id(self) -> int:
@@ -121,19 +98,9 @@ class Plan:
     champions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where nothing could be simulated, or where effects stand in each other's way."""
+        """Raises ValueError where nothing could be simulated."""
         if self.matches < 1 or self.days < 1 or not self.patches:
             raise ValueError("expected at least one match, one day and one patch")
-        if not self.remakes + self.aram + self.bots < 1:
-            raise ValueError("expected remakes, aram and bots to leave room for ranked matches")
-        for position in self.champions:
-            _check("champions of a position", position, POSITIONS)
-        for effect in self.effects:
-            if effect.champion is not None and effect.player not in self.pool(POSITIONS[effect.place]):
-                raise ValueError(f"{effect.champion} is not among the champions of {effect.position}")
-        of_vision = [effect.position for effect in self.effects if effect.kind == "vision"]
-        if len(set(of_vision)) < len(of_vision):
-            raise ValueError("a position can have one planted correlation of vision")
 
     def pool(self, position: str) -> list[int]:
         """Champions of a position, as places in `CHAMPIONS`."""

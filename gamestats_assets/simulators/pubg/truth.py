@@ -160,7 +160,8 @@ def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
     away = ((pl.col("x") - x) ** 2 + (pl.col("y") - y) ** 2).sqrt()
     zone = telemetry.positions.with_columns(center=away, edge=pl.lit(radius) - away)
     landings = telemetry.landings.select("who", landing=pl.concat_list("x", "y"))
-    damage = pl.col("damage").sum()
+    # Rounded, as in whatever order rows are added up the last digits differ.
+    damage = pl.col("damage").sum().round(6)
     count, no = pl.len(), pl.lit(0)
     figures = {
         "damage_dealt": (given, "attacker", damage),
@@ -188,12 +189,12 @@ def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
     }
     table = people.select("who")
     for name, (rows, role, figure) in figures.items():
-        sums = rows.group_by(pl.col(role).alias("who")).agg(figure.alias(name))
+        sums = rows.group_by(pl.col(role).alias("who"), maintain_order=True).agg(figure.alias(name))
         table = table.join(sums, on="who", how="left", maintain_order="left").with_columns(pl.col(name).fill_null(0))
-    distances = zone.group_by("who").agg(
-        avg_distance_from_center=pl.col("center").mean(),
+    distances = zone.group_by("who", maintain_order=True).agg(
+        avg_distance_from_center=pl.col("center").mean().round(6),
         max_distance_from_center=pl.col("center").max(),
-        avg_distance_from_edge=pl.col("edge").mean(),
+        avg_distance_from_edge=pl.col("edge").mean().round(6),
         min_distance_from_edge=pl.col("edge").min(),
     )
     weapons = (
@@ -205,8 +206,8 @@ def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
             ],
             how="diagonal",
         )
-        .group_by("who", "causer")
-        .agg(pl.col("damage", "kills", "knocks").sum())
+        .group_by("who", "causer", maintain_order=True)
+        .agg(damage, pl.col("kills", "knocks").sum())
     )
     for each in (distances, landings):
         table = table.join(each, on="who", how="left", maintain_order="left")

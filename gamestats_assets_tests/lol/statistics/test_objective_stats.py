@@ -285,15 +285,3 @@ def test_short_games_unknown_leads_and_small_halves_grow_no_tree() -> None:
         of_teams(900, won=True),
     ):
         assert make(objective_decision_tree, {t.ParticipantFeatures: without}).is_empty()
-
-
-# --------------------------------------------------------------------------- everything
-
-
-def test_rules_as_they_read() -> None:
-    rule = "did not take the first herald and gold difference after 15 minutes between -1,200 and +300"
-    team = {"team_first_herald": None, "team_gold_diff_at_15": 300.0}
-    assert follows(rule)(team)
-    assert not follows(rule)(team | {"team_gold_diff_at_15": 301.0})
-    assert not follows(rule)(team | {"team_first_herald": True, "first_herald_at_s": 900.0})
-    assert follows("every game")({})

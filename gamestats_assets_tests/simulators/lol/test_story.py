@@ -226,18 +226,6 @@ def test_truth_has_a_row_for_each_effect_and_patch() -> None:
         assert (row["value"], row["naive_effect"]) == (pytest.approx(won), pytest.approx(2 * won - 1))
 
 
-def test_what_cannot_be_planted_is_refused_and_told_why() -> None:
-    item = PLANNED.effects[0]
+def test_what_cannot_be_planted_is_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match=r"at most \+0\.\d+"):
-        simulate(Plan(matches=1_000, effects=(replace(item, points=0.9),)))
-    with pytest.raises(ValueError, match="found 'Teemo'"):
-        replace(item, champion="Teemo")
-    with pytest.raises(ValueError, match=r"an item that Ezreal builds of .* found 3089"):
-        replace(item, item=3089)
-    with pytest.raises(ValueError, match="needs core_order"):
-        Effect(kind="item", champion="Ezreal", position="BOTTOM", item=3004, points=0.1)
-    with pytest.raises(ValueError, match="not among the champions of TOP"):
-        Plan(effects=(replace(item, position="TOP"),))
-
-
-# ---------------------------------------------------------------------------------------------- silver
+        simulate(Plan(matches=1_000, effects=(replace(PLANNED.effects[0], points=0.9),)))

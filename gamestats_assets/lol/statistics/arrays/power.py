@@ -19,7 +19,7 @@ def power_of_rates(
     effect: npt.ArrayLike,
     base: npt.ArrayLike,
     games: npt.ArrayLike,
-    games_rest: npt.ArrayLike | None = None,
+    games_rest: npt.ArrayLike,
     alpha: npt.ArrayLike = ALPHA,
 ) -> Floats:
     """Of the score test of a difference of two proportions, by its normal approximation (Fleiss, Levin and Paik,
@@ -28,9 +28,9 @@ def power_of_rates(
 
     Args:
         effect: by how much the rate of the arm is above the base, 0..1.
-        base: rate of the rest, or the known one that the arm is held against.
+        base: rate of the rest.
         games: in the arm.
-        games_rest: in the rest; without it the base is known.
+        games_rest: in the rest.
         alpha: p-value below which the test finds.
 
     Returns:
@@ -41,13 +41,10 @@ def power_of_rates(
     found, rate = np.asarray(effect, dtype=float), np.asarray(base, dtype=float)
     n, moved = np.asarray(games, dtype=float), rate + found
     with np.errstate(invalid="ignore", divide="ignore"):
-        if games_rest is None:
-            equal, actual = rate * (1 - rate) / n, moved * (1 - moved) / n
-        else:
-            rest = np.asarray(games_rest, dtype=float)
-            pooled = (n * moved + rest * rate) / (n + rest)
-            equal = pooled * (1 - pooled) * (1 / n + 1 / rest)
-            actual = moved * (1 - moved) / n + rate * (1 - rate) / rest
+        rest = np.asarray(games_rest, dtype=float)
+        pooled = (n * moved + rest * rate) / (n + rest)
+        equal = pooled * (1 - pooled) * (1 / n + 1 / rest)
+        actual = moved * (1 - moved) / n + rate * (1 - rate) / rest
         needed = -ndtri(np.asarray(alpha, dtype=float) / 2) * np.sqrt(equal)
         error = np.sqrt(actual)
         power = ndtr((found - needed) / error) + ndtr((-found - needed) / error)
