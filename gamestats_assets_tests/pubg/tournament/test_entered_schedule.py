@@ -158,7 +158,7 @@ def test_a_remake_of_no_match_that_landed_is_told(
 ) -> None:
     where, landed = (conn, season, "Division 1", 1), Knows(landed=["m-1"])
     message = "No match m-2 has landed; if the id is right, one that is to land counts as failed."
-    remake: dict[str, Any] = {"remake_reason": "crash", "known": landed}
+    remake: dict[str, Any] = {"remake_reason": "crash", "context": landed}
     for number, (match_id, notes) in enumerate((("m-1", ()), ("M-2", (message,))), 1):
         at = f"2026-10-24 18:0{number}"
         assert SLOT.add(*where, number, scheduled_at=at, original_match_id=match_id, **remake).notes == notes
