@@ -64,6 +64,11 @@ def _place(path: str, role: str = "") -> dict[str, str]:
     return {f"{role}{axis}_cm": f"{path}.location.{axis}" for axis in "xyz"}
 
 
+def _actor(path: str, role: str = "") -> dict[str, str]:
+    """Columns that identify a person, and say what kind of one it is."""
+    return {**_person(path, role), f"{role or 'character_'}type": f"{path}.type"}
+
+
 def _cause(path: str = "", prefix: str = "") -> dict[str, str]:
     keys = {"damage_causer_name": "damageCauserName", "damage_type_category": "damageTypeCategory"}
     return {f"{prefix}{column}": f"{path}{key}" for column, key in keys.items()}
@@ -85,13 +90,11 @@ _KNOCK = {"dbno_id": "dBNOId"}
 _KILL = {
     **_ATTACK,
     **_KNOCK,
-    **_person("victim", "victim_"),
+    **_actor("victim", "victim_"),
     **_place("victim", "victim_"),
-    "victim_type": "victim.type",
     "victim_ranking": "victim.ranking",
-    **_person("killer", "killer_"),
+    **_actor("killer", "killer_"),
     **_place("killer", "killer_"),
-    "killer_type": "killer.type",
 }
 _DAMAGE = {**_cause(), "damage_reason": "damageReason"}
 _SHOT = {**_ATTACK, **_person("attacker"), "attack_type": "attackType", **_item("weapon")}
@@ -100,9 +103,8 @@ EVENTS: dict[str, EventRows] = {
     "LogPlayerPosition": EventRows(
         t.TelemetryPositions,
         {
-            **_person("character"),
+            **_actor("character"),
             **_place("character"),
-            "character_type": "character.type",
             "health": "character.health",
             "ranking": "character.ranking",
             "is_in_vehicle": "character.isInVehicle",
@@ -150,10 +152,8 @@ EVENTS: dict[str, EventRows] = {
         {
             **_ATTACK,
             **_KNOCK,
-            **_person("victim", "victim_"),
-            "victim_type": "victim.type",
-            **_person("attacker", "attacker_"),
-            "attacker_type": "attacker.type",
+            **_actor("victim", "victim_"),
+            **_actor("attacker", "attacker_"),
             **_DAMAGE,
             "distance_cm": "distance",
         },
@@ -165,12 +165,10 @@ EVENTS: dict[str, EventRows] = {
         t.TelemetryDamage,
         {
             **_ATTACK,
-            **_person("attacker", "attacker_"),
+            **_actor("attacker", "attacker_"),
             **_place("attacker", "attacker_"),
-            "attacker_type": "attacker.type",
-            **_person("victim", "victim_"),
+            **_actor("victim", "victim_"),
             **_place("victim", "victim_"),
-            "victim_type": "victim.type",
             "victim_health": "victim.health",
             "damage": "damage",
             **_DAMAGE,
@@ -184,9 +182,8 @@ EVENTS: dict[str, EventRows] = {
     "LogParachuteLanding": EventRows(
         t.TelemetryLandings,
         {
-            **_person("character"),
+            **_actor("character"),
             **_place("character"),
-            "character_type": "character.type",
             "parachute_distance_m": "distance",
         },
     ),

@@ -39,6 +39,11 @@ class Answer(BaseModel, Generic[Data]):
     data: Data
 
 
+def named(*columns: str) -> dict[str, str]:
+    """Columns that are answered by their own names."""
+    return {column: column for column in columns}
+
+
 class Lines:
     """Rows of a table as they are answered.
 

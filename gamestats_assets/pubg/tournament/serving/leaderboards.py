@@ -18,7 +18,7 @@ from gamestats_assets.pubg.tournament.serving.context import (
     metadata,
 )
 from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES
-from gamestats_assets.serving.answers.lines import Lines, Order, answer_of, ordered, page_of, rows_of
+from gamestats_assets.serving.answers.lines import Lines, Order, answer_of, named, ordered, page_of, rows_of
 from gamestats_assets.serving.answers.routes import Flag, Made, Page
 from gamestats_assets.serving.database import Connection
 
@@ -76,11 +76,7 @@ PLAYER = Lines(
     "PlayerLine",
     t.TournamentPlayerStandings,
     {
-        "rank": "rank",
-        "account_id": "account_id",
-        "player_name": "player_name",
-        "team_id": "team_id",
-        "team_name": "team_name",
+        **named("rank", "account_id", "player_name", "team_id", "team_name"),
         **PLAYER_FIGURES,
         "weapon_distribution": (
             dict[str, Weapon],

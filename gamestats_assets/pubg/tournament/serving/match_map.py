@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, create_model
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.matches import OfMatch
-from gamestats_assets.serving.answers.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.lines import Lines, answer_with, are_published, named, rows_of
 from gamestats_assets.serving.answers.routes import Made
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
@@ -29,13 +29,13 @@ _TEAM = Annotated[int | None, Field(description="Team of the tournament; null fo
 CIRCLE = Lines(
     "CircleState",
     t.Circles,
-    {name: name for name in ("elapsed_time_s", "alive_teams", "alive_players", *_CIRCLE)},
+    named("elapsed_time_s", "alive_teams", "alive_players", *_CIRCLE),
     digits={name: 1 for name in ("elapsed_time_s", *_CIRCLE)},
 )
 LANDING = Lines(
     "LandingPlace",
     t.Landings,
-    {name: name for name in ("account_id", "player_name", "elapsed_time_s", "x_m", "y_m")} | {"team_id": _TEAM},
+    named("account_id", "player_name", "elapsed_time_s", "x_m", "y_m") | {"team_id": _TEAM},
     digits={name: 1 for name in ("elapsed_time_s", "x_m", "y_m")},
 )
 DEATH = Lines(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES, Metadata, OfAnyDivision, find, metadata
-from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, page_of, rows_of
+from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, named, page_of, rows_of
 from gamestats_assets.serving.answers.routes import Made, Name, Page, Parameters
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
@@ -28,22 +28,15 @@ ONE_MATCH_TABLES = (
 _TEAM = Annotated[str | None, Field(description="Team of the tournament; null for who is on no roster.")]
 _RESULT_COLUMNS = ("team_id", "team_name", "placement", "kills", "damage_dealt")
 _RESULT_COLUMNS += ("placement_points", "kill_points", "points")
-RESULT = Lines("TeamResult", t.TournamentTeamResults, {name: name for name in _RESULT_COLUMNS})
+RESULT = Lines("TeamResult", t.TournamentTeamResults, named(*_RESULT_COLUMNS))
 _MATCH_COLUMNS: dict[str, Any] = {
     "match_id": "match_id",
     "division": "division",
     "group": "group_name",
     "round": "round_number",
-    "round_name": "round_name",
-    "match_number": "match_number",
-    "map_name": "map_name",
-    "started_at": "started_at",
-    "ended_at": "ended_at",
-    "counts": "counts",
+    **named("round_name", "match_number", "map_name", "started_at", "ended_at", "counts"),
     "is_remake": Annotated[bool, Field(description="Whether it was played because the first one failed.")],
-    "validation_status": "validation_status",
-    "winner_team_id": "winner_team_id",
-    "winner_team_name": "winner_team_name",
+    **named("validation_status", "winner_team_id", "winner_team_name"),
 }
 LISTED = Lines("MatchInList", t.TournamentMatches, _MATCH_COLUMNS)
 MATCH = Lines("MatchLine", t.TournamentMatches, {**_MATCH_COLUMNS, "results": list[RESULT.model]})
@@ -55,16 +48,9 @@ PLAYER = Lines(
         "player_name": "player_name",
         "team_id": Annotated[int | None, Field(description="Team of the tournament; null for who is on no roster.")],
         "team_name": _TEAM,
-        "placement": "placement",
-        "kills": "kills",
-        "assists": "assists",
+        **named("placement", "kills", "assists"),
         "knocks": "dbnos",
-        "damage_dealt": "damage_dealt",
-        "damage_received": "damage_received",
-        "time_survived_s": "time_survived_s",
-        "longest_kill_m": "longest_kill_m",
-        "revives": "revives",
-        "killsteals": "killsteals",
+        **named("damage_dealt", "damage_received", "time_survived_s", "longest_kill_m", "revives", "killsteals"),
     },
     digits={"damage_dealt": 1, "damage_received": 1, "longest_kill_m": 1},
 )
@@ -72,22 +58,11 @@ KILL = Lines(
     "Kill",
     t.KillPositions,
     {
-        "event_index": "event_index",
-        "elapsed_time_s": "elapsed_time_s",
-        "killer_account_id": "killer_account_id",
-        "killer_name": "killer_name",
+        **named("event_index", "elapsed_time_s", "killer_account_id", "killer_name"),
         "killer_team_name": _TEAM,
-        "killer_x_m": "killer_x_m",
-        "killer_y_m": "killer_y_m",
-        "victim_account_id": "victim_account_id",
-        "victim_name": "victim_name",
+        **named("killer_x_m", "killer_y_m", "victim_account_id", "victim_name"),
         "victim_team_name": _TEAM,
-        "victim_x_m": "victim_x_m",
-        "victim_y_m": "victim_y_m",
-        "weapon_category": "weapon_category",
-        "distance_m": "distance_m",
-        "is_suicide": "is_suicide",
-        "is_team_kill": "is_team_kill",
+        **named("victim_x_m", "victim_y_m", "weapon_category", "distance_m", "is_suicide", "is_team_kill"),
     },
     digits={"elapsed_time_s": 1, "distance_m": 1},
 )
@@ -107,22 +82,15 @@ FIGHT = Lines(
     "Fight",
     t.TeamFights,
     {
-        "fight_number": "fight_number",
-        "elapsed_time_s": "elapsed_time_s",
-        "duration_s": "duration_s",
+        **named("fight_number", "elapsed_time_s", "duration_s"),
         "teams": Annotated[list[str], Field(description="Teams of the tournament that took part.")],
         "other_teams": Annotated[int, Field(description="Teams that took part and are none of the tournament.")],
         "winner_team_name": Annotated[
             str | None, Field(description="Team that won; null for a draw or a team that is none of the tournament.")
         ],
-        "is_third_party": "is_third_party",
-        "participants": "participants",
-        "casualties": "casualties",
-        "knocks": "knocks",
-        "kills": "kills",
-        "damage": "damage",
-        "center_x_m": "center_x_m",
-        "center_y_m": "center_y_m",
+        **named(
+            "is_third_party", "participants", "casualties", "knocks", "kills", "damage", "center_x_m", "center_y_m"
+        ),
     },
     digits={"elapsed_time_s": 1, "duration_s": 1, "damage": 1},
 )

@@ -20,14 +20,14 @@ from gamestats_assets.pubg.tournament.serving.context import (
 )
 from gamestats_assets.pubg.tournament.tables import Divisions, Rounds, ScheduledMatches, Seasons
 from gamestats_assets.serving.answers.formats import Event
-from gamestats_assets.serving.answers.lines import Lines, answer_of, rows_of
+from gamestats_assets.serving.answers.lines import Lines, answer_of, named, rows_of
 from gamestats_assets.serving.answers.routes import Made, Nothing
 from gamestats_assets.serving.database import Connection
 
 PLAN_TABLES = (*CONTEXT_TABLES, ScheduledMatches)
 _SEASON_COLUMNS = ("season_id", "season", "name", "time_zone", "placement_points", "kill_points")
 _SEASON_COLUMNS += ("player_points_with_placement", "tie_breakers")
-SEASON = Lines("SeasonLine", Seasons, {name: name for name in _SEASON_COLUMNS})
+SEASON = Lines("SeasonLine", Seasons, named(*_SEASON_COLUMNS))
 DIVISION = Lines("DivisionLine", Divisions, {"division_id": "division_id", "division": "division", "groups": list[str]})
 ROUND = Lines(
     "RoundLine",
@@ -38,9 +38,7 @@ ROUND = Lines(
         "round": "round_number",
         "round_name": "round_name",
         "group": Annotated[str | None, Field(description="Its group; null when it is of the whole division.")],
-        "status": "status",
-        "first_day": "first_day",
-        "last_day": "last_day",
+        **named("status", "first_day", "last_day"),
         "starts_at": Annotated[datetime | None, Field(description="When its first match is to start, UTC.")],
         "ends_at": Annotated[datetime | None, Field(description="When its last match is to start, UTC.")],
         "matches_scheduled": Annotated[int, Field(description="Slots that are not cancelled.")],
@@ -61,9 +59,7 @@ SLOT = Lines(
         "map_name": "map_name",
         "status": "status",
         "actual_match_id": Annotated[str | None, Field(description="The match that was played, once it is known.")],
-        "is_remake": "is_remake",
-        "original_match_id": "original_match_id",
-        "remake_reason": "remake_reason",
+        **named("is_remake", "original_match_id", "remake_reason"),
     },
 )
 SeasonList = answer_of("SeasonList", {"seasons": SEASON.model})

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, create_model
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES
 from gamestats_assets.pubg.tournament.serving.leaderboards import PLAYER_DIGITS, PLAYER_FIGURES
-from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, named, rows_of
 from gamestats_assets.serving.answers.routes import Made, Name, Number, Parameters
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
@@ -35,9 +35,7 @@ ENTRY = Lines(
         "team_name": Annotated[str, Field(description="Name of the team.")],
         "season": Annotated[str, Field(description="Short name of its season.")],
         "division": Annotated[str, Field(description="Its division.")],
-        "role": "role",
-        "valid_from": "valid_from",
-        "valid_until": "valid_until",
+        **named("role", "valid_from", "valid_until"),
     },
 )
 _STANDING_COLUMNS = {"season": "season", "division": "division", "round": "round_number", "round_name": "round_name"}
@@ -57,14 +55,9 @@ RESULT = Lines(
         "counts": Annotated[bool, Field(description="Whether the match counts in standings.")],
         "team_id": Annotated[int, Field(description="Team played for.")],
         "team_name": Annotated[str, Field(description="Its name.")],
-        "placement": "placement",
-        "kills": "kills",
-        "assists": "assists",
+        **named("placement", "kills", "assists"),
         "knocks": "dbnos",
-        "damage_dealt": "damage_dealt",
-        "damage_received": "damage_received",
-        "time_survived_s": "time_survived_s",
-        "killsteals": "killsteals",
+        **named("damage_dealt", "damage_received", "time_survived_s", "killsteals"),
     },
     digits={"damage_dealt": 1, "damage_received": 1},
 )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, create_model, model_validator
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES, Metadata, OfDivision, find, metadata
 from gamestats_assets.pubg.tournament.serving.leaderboards import TEAM_DIGITS, TEAM_FIGURES
-from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, named, rows_of
 from gamestats_assets.serving.answers.routes import Made, Number, Parameters
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
@@ -23,17 +23,14 @@ TEAM = Lines(
     "Team",
     t.Teams,
     {
-        "team_id": "team_id",
-        "team_name": "team_name",
-        "tag": "tag",
+        **named("team_id", "team_name", "tag"),
         "season": Annotated[str, Field(description="Short name of its season.")],
         "season_name": Annotated[str, Field(description="Its name in words.")],
         "division": Annotated[str, Field(description="Its division.")],
         "group": Annotated[str | None, Field(description="Group it plays in.")],
     },
 )
-_ENTRY_COLUMNS = ("account_id", "player_name", "role", "valid_from", "valid_until")
-ENTRY = Lines("RosterLine", t.RosterEntries, {name: name for name in _ENTRY_COLUMNS})
+ENTRY = Lines("RosterLine", t.RosterEntries, named("account_id", "player_name", "role", "valid_from", "valid_until"))
 STANDING = Lines(
     "TeamStanding",
     t.TournamentTeamStandings,
@@ -54,14 +51,9 @@ RESULT = Lines(
         "round_name": "round_name",
         "match_number": "match_number",
         "map_name": Annotated[str | None, Field(description="Map in words.")],
-        "started_at": "started_at",
-        "counts": "counts",
-        "placement": "placement",
-        "kills": "kills",
-        "damage_dealt": "damage_dealt",
-        "placement_points": "placement_points",
-        "kill_points": "kill_points",
-        "points": "points",
+        **named(
+            "started_at", "counts", "placement", "kills", "damage_dealt", "placement_points", "kill_points", "points"
+        ),
     },
     digits={"damage_dealt": 1},
 )
