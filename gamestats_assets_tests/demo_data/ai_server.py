@@ -101,7 +101,7 @@ class Request:
         return self.body["messages"] if self.path == "/v1/messages" else self.body["input"]
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """Everything the language model is told, as JSON."""
         return json.dumps(self.body, ensure_ascii=False)
 

@@ -461,6 +461,6 @@ def test_steps_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "[", '["a", "b"]', '[["a"]]', '[["a", "a"]]', '[["a", ""]]', "[[1, 2]]"])
-def test_settings_that_are_no_funnels_are_told(text: str) -> None:
+def test_settings_that_are_no_funnels_are_reported(text: str) -> None:
     with pytest.raises(FunnelSettingsError, match=r"shop.*funnel"):
         run(funnel_steps, {t.Products: product(funnels=text)})

@@ -122,7 +122,7 @@ def test_what_is_wrong_with_an_answer_goes_back_to_the_language_model(
     assert (answer.attempts, answer.input_tokens, answer.output_tokens) == (2, 2500, 410)
     assert answer.rules == Rules.model_validate(good())
     first, second = server.requests
-    assert complaint not in first.told
+    assert complaint not in first.text
     assert complaint in second.complaint
     # The conversation goes on: the first message is still there, and the answer where it was not empty.
     assert second.turns[0] == first.turns[0]
@@ -211,7 +211,7 @@ OF_OPENAI: list[tuple[Answer, Reason, str]] = [
 
 
 @pytest.mark.parametrize(("answers", "reason", "message", "requests", "options"), FAILURES)
-def test_what_gives_no_rules_is_told_with_its_reason(
+def test_what_gives_no_rules_is_reported_with_its_reason(
     server: AiServer,
     provider: Provider,
     answers: list[Answer],
@@ -234,7 +234,7 @@ def test_failures_of_openais_own_kinds(server: AiServer, answer: Answer, reason:
         ask(server, "openai", tries=1)
 
 
-def test_a_server_that_is_not_there_is_told(provider: Provider) -> None:
+def test_a_server_that_is_not_there_is_reported(provider: Provider) -> None:
     with AiServer() as gone:
         settings = settings_for(gone, provider, tries=2)
     with raises("unavailable", match=r"cannot be reached: .*(refused|failed).*Tries: up to 2"):

@@ -435,7 +435,7 @@ def test_a_planted_season_is_in_the_data() -> None:
     assert np.allclose(levels, [1, 1, 1, 1, 1.2, 2, 2], rtol=0.12)
 
 
-def test_an_impossible_truth_is_told() -> None:
+def test_an_impossible_truth_is_reported() -> None:
     for truth, why in (
         (ConversionTruth(from_event="buy", to_event="view", rate=0.5), "no sequence of the rules has view after buy"),
         (ConversionTruth(from_event="view", to_event="cancel", rate=0.5), "at most 20% can reach it"),

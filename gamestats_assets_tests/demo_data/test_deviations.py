@@ -79,19 +79,19 @@ def only(deviation_list: Deviations, kind: str) -> dict[tuple[str, str], Any]:
 
 def test_means_and_spreads_are_compared_in_widths_of_their_range() -> None:
     measured = found(numbers={"look/price": numbers(30, 3 * MANY), "pay/price": numbers(22)})
-    told = deviations(measured, RULES, TAXONOMY)
+    result = deviations(measured, RULES, TAXONOMY)
     # 28 over both, wanted 20, from 0 to 100; the spread is that of both together: sqrt(100 + 3 * 64 / 16).
-    assert only(told, "mean") == {("price", ""): (20, 28, 0.08)}
-    assert only(told, "spread") == {("price", ""): (10, math.sqrt(112), (math.sqrt(112) - 10) / 100)}
+    assert only(result, "mean") == {("price", ""): (20, 28, 0.08)}
+    assert only(result, "spread") == {("price", ""): (10, math.sqrt(112), (math.sqrt(112) - 10) / 100)}
 
 
 def test_an_events_own_range_is_compared_by_itself() -> None:
     own = {**RULES.value_ranges, "pay/price": ValueRange(min=0, max=50)}
     measured = found(numbers={"look/price": numbers(20), "pay/price": numbers(35)})
-    told = deviations(measured, rules(value_ranges=own), TAXONOMY)
+    result = deviations(measured, rules(value_ranges=own), TAXONOMY)
     # Without a mean it is the middle; a spread that is not given is not compared.
-    assert only(told, "mean") == {("price", ""): (20, 20, 0), ("pay/price", ""): (25, 35, 0.2)}
-    assert set(only(told, "spread")) == {("price", "")}
+    assert only(result, "mean") == {("price", ""): (20, 20, 0), ("pay/price", ""): (25, 35, 0.2)}
+    assert set(only(result, "spread")) == {("price", "")}
 
 
 def test_between_what_segments_want_everything_is_as_wanted() -> None:
@@ -102,9 +102,9 @@ def test_between_what_segments_want_everything_is_as_wanted() -> None:
     segments = {**RULES.segment_analysis, "power_user": with_mean(80), "new_user": with_mean(40)}
     for mean, wanted, distance in ((50, 50, 0), (90, 80, 0.05), (10, 20, 0.05)):
         measured = found(numbers={"look/price": numbers(mean)})
-        told = deviations(measured, rules(segment_analysis=segments), TAXONOMY)
-        assert only(told, "mean") == {("price", ""): (wanted, mean, distance)}
-        assert only(told, "spread") == {}
+        result = deviations(measured, rules(segment_analysis=segments), TAXONOMY)
+        assert only(result, "mean") == {("price", ""): (wanted, mean, distance)}
+        assert only(result, "spread") == {}
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_what_was_hardly_seen_is_not_compared() -> None:
 
 def test_shares_are_compared_with_weights_and_values_that_nobody_listed_count() -> None:
     measured = found(choices={"look/colour": {"red": 12 * MANY, "blue": 6 * MANY, "pink": 2 * MANY}})
-    told = deviations(measured, RULES, TAXONOMY)
-    assert only(told, "share") == {
+    result = deviations(measured, RULES, TAXONOMY)
+    assert only(result, "share") == {
         ("colour", "red"): (0.75, 0.6, 0.15),
         ("colour", "blue"): (0.25, 0.3, 0.05),
         ("colour", "pink"): (0, 0.1, 0.1),
@@ -154,9 +154,9 @@ def test_values_are_the_same_however_they_are_written() -> None:
         "size": PropertyConstraint(values=[1.0, 2]),
     }
     measured = found(choices={"look/is_vip": {"true": 25, "false": 75}, "look/size": {"1": 50, "2": 50}})
-    told = deviations(measured, rules(property_constraints=constraints), taxonomy)
-    assert {(d.where, d.part) for d in told.list} == {("is_vip", "Y"), ("is_vip", "N"), ("size", "1"), ("size", "2")}
-    assert told.distance == 0
+    result = deviations(measured, rules(property_constraints=constraints), taxonomy)
+    assert {(d.where, d.part) for d in result.list} == {("is_vip", "Y"), ("is_vip", "N"), ("size", "1"), ("size", "2")}
+    assert result.distance == 0
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ def test_what_events_change_is_not_compared() -> None:
 
 def test_steps_are_compared_but_for_those_that_a_truth_decides() -> None:
     measured = found(funnels=[purchase(1000 * MANY, 450 * MANY, 225 * MANY)])
-    told = only(deviations(measured, RULES, TAXONOMY), "step")
-    assert told == {("purchase", "1"): (0.5, 0.45, 0.05), ("purchase", "2"): (0.4, 0.5, 0.1)}
+    result = only(deviations(measured, RULES, TAXONOMY), "step")
+    assert result == {("purchase", "1"): (0.5, 0.45, 0.05), ("purchase", "2"): (0.4, 0.5, 0.1)}
     truth = ConversionTruth(from_event="look", to_event="cart", rate=0.45)
     planted = dataclasses.replace(measured, configuration=Configuration(truths=[truth]))
     assert set(only(deviations(planted, RULES, TAXONOMY), "step")) == {("purchase", "2")}
@@ -191,8 +191,8 @@ def test_steps_whose_events_another_sequence_has_too_are_not_compared() -> None:
         other = EventSequence(name="other", steps=[Step(events=["talk"]), Step(events=[shared])])
         sequences = [*RULES.event_constraints.sequences, other]
         constraints = RULES.event_constraints.model_copy(update={"sequences": sequences})
-        told = deviations(measured, rules(event_constraints=constraints), TAXONOMY)
-        assert set(only(told, "step")) == compared
+        result = deviations(measured, rules(event_constraints=constraints), TAXONOMY)
+        assert set(only(result, "step")) == compared
 
 
 def likely(*typical: str, **probabilities: float) -> dict[str, SegmentAnalysis]:
@@ -202,12 +202,12 @@ def likely(*typical: str, **probabilities: float) -> dict[str, SegmentAnalysis]:
 
 def test_free_choices_are_compared_by_their_weights() -> None:
     product = rules(segment_analysis=likely(look=0.6, talk=0.2))
-    told = deviations(found(events_before={"look": MANY, "talk": MANY, "pay": MANY}), product, TAXONOMY)
-    assert only(told, "frequency") == {("look", "chosen"): (0.75, 0.5, 0.25), ("talk", "chosen"): (0.25, 0.5, 0.25)}
+    result = deviations(found(events_before={"look": MANY, "talk": MANY, "pay": MANY}), product, TAXONOMY)
+    assert only(result, "frequency") == {("look", "chosen"): (0.75, 0.5, 0.25), ("talk", "chosen"): (0.25, 0.5, 0.25)}
     line = "Of what users are free to do, look should be 75.0% and is 50.0%: see its event_probabilities."
-    assert line in told.lines()
+    assert line in result.lines()
     # Chosen as often as each other, with other weights, the two are nearer to what is wanted.
-    again = corrected(product, told).segment_analysis["new_user"].event_probabilities
+    again = corrected(product, result).segment_analysis["new_user"].event_probabilities
     assert again == {"look": pytest.approx(0.8), "talk": pytest.approx(0.02)}
 
 
@@ -215,10 +215,10 @@ def test_what_is_typical_of_a_session_is_compared_by_sessions() -> None:
     product = rules(segment_analysis=likely("look", look=0.5, talk=0.25))
     # One free choice in each session: talk, and for each of these two more looks than those of the sequence.
     seen = found(events_before={"look": 4 * MANY, "talk": MANY}, sessions_before=MANY)
-    told = deviations(seen, product, TAXONOMY)
-    assert only(told, "frequency")["look", "sessions"] == (2.5, 4, 1.5)
-    assert "A session should have 2.5 of look on average and has 4." in told.lines()
-    fewer = corrected(product, told).segment_analysis["new_user"].event_probabilities
+    result = deviations(seen, product, TAXONOMY)
+    assert only(result, "frequency")["look", "sessions"] == (2.5, 4, 1.5)
+    assert "A session should have 2.5 of look on average and has 4." in result.lines()
+    fewer = corrected(product, result).segment_analysis["new_user"].event_probabilities
     assert fewer["look"] == pytest.approx(0.05)
 
 
@@ -229,8 +229,8 @@ def test_events_out_of_order_count_unless_lost_records_explain_them() -> None:
         once={"join": Violations(50, 1)},
         sign_ups=[300],
     )
-    told = deviations(measured, RULES, TAXONOMY)
-    assert {(d.where, d.found, d.distance) for d in told.list} == {
+    result = deviations(measured, RULES, TAXONOMY)
+    assert {(d.where, d.found, d.distance) for d in result.list} == {
         ("cart", 0.03, 0.03), ("talk", 0.05, 0.05), ("join", 0.02, 0.02),
     }  # fmt: skip
     lossy = dataclasses.replace(measured, dirt=dataclasses.replace(measured.dirt, events=1000, unreadable=20))
@@ -248,10 +248,10 @@ def test_chance_is_no_deviation() -> None:
         choices={"look/colour": {"red": 202, "blue": 98}},
         funnels=[purchase(900, 495, 198)],
     )
-    told = {(d.kind, d.part): d.distance for d in deviations(measured, RULES, TAXONOMY).list}
-    assert [told[key] for key in (("mean", ""), ("step", "1"), ("step", "2"))] == pytest.approx([0, 0, 0])
+    result = {(d.kind, d.part): d.distance for d in deviations(measured, RULES, TAXONOMY).list}
+    assert [result[key] for key in (("mean", ""), ("step", "1"), ("step", "2"))] == pytest.approx([0, 0, 0])
     red = 0.75 - 202 / 300 - 3 * math.sqrt(0.75 * 0.25 / 300)
-    assert told["share", "red"] == pytest.approx(red, abs=1e-12)
+    assert result["share", "red"] == pytest.approx(red, abs=1e-12)
     assert red > 0
 
 
@@ -267,7 +267,7 @@ def test_the_distance_is_the_root_mean_square_with_one_share_for_each_property()
     assert deviations(measured, RULES, TAXONOMY).distance == pytest.approx(math.sqrt((0.06**2 + 0 + 0.08**2) / 3))
 
 
-def test_what_is_off_is_told_in_words_worst_first() -> None:
+def test_what_is_off_is_reported_in_words_worst_first() -> None:
     measured = found(
         numbers={"look/price": numbers(26), "cart/items.count": numbers(2.01)},
         choices={"look/colour": {"red": 6 * MANY, "blue": 4 * MANY}},

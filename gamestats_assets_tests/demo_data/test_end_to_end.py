@@ -174,7 +174,7 @@ def test_profiles_hold_what_the_user_records_left(processed: Session, landed: di
     profiles = read_published(processed.stores.postgres_url, t.UserProfiles).filter(product="shop")
     found = {row["user_id"]: json.loads(row["properties"]) for row in profiles.iter_rows(named=True)}
     assert {user: n for user, n in bought.items() if n} == {
-        user: told["purchases"] for user, told in found.items() if "purchases" in told
+        user: sent["purchases"] for user, sent in found.items() if "purchases" in sent
     }
 
 
@@ -216,9 +216,9 @@ def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Sessio
     from gamestats_assets.lakehouse.postgres.server import query
 
     url = processed.stores.postgres_url
-    told = query(url, "select day, price, count, total, shop from demo_data.events_shop where event_name = 'buy'")
-    assert told["total"].dtype == pl.Float64
-    clean = told.drop_nulls()
+    sent = query(url, "select day, price, count, total, shop from demo_data.events_shop where event_name = 'buy'")
+    assert sent["total"].dtype == pl.Float64
+    clean = sent.drop_nulls()
     assert clean.height > 20
     assert (clean["price"] * clean["count"] - clean["total"]).abs().max() <= 0.0051
     assert set(clean["shop"]) == {"north", "south"}

@@ -104,18 +104,18 @@ def test_an_order_is_the_sum_and_the_list_of_what_is_in_the_basket(baskets: dict
     for of_user in baskets.values():
         basket: list[dict[str, Any]] = []
         for record in of_user:
-            told = record["properties"]
+            values = record["properties"]
             match record.get("#event_name"):
                 case "put":
-                    basket.append(told)
+                    basket.append(values)
                 case "drop":
                     # Nothing is taken out of an empty basket, and what is taken out was put in last.
                     last = basket.pop()
-                    assert (told["sku"], told["pieces"]) == (last["sku"], last["pieces"])
+                    assert (values["sku"], values["pieces"]) == (last["sku"], last["pieces"])
                 case "pay":
-                    assert told["due"] == pytest.approx(sum(line["cost"] * line["pieces"] for line in basket))
-                    assert told["lots"] == len(basket)
-                    assert told["lines"] == [{"sku": line["sku"], "cost": line["cost"]} for line in basket]
+                    assert values["due"] == pytest.approx(sum(line["cost"] * line["pieces"] for line in basket))
+                    assert values["lots"] == len(basket)
+                    assert values["lines"] == [{"sku": line["sku"], "cost": line["cost"]} for line in basket]
                     sizes[len(basket)] += 1
                     basket = []
                 case _:
@@ -153,11 +153,11 @@ def test_measuring_finds_totals_that_are_wrong(tmp_path: Path) -> None:
         ("pay/due", "pay/lots", "pay/lines.sku", "pay/lines.cost"), (paid, 0)
     )
     for path in tmp_path.glob("logs_*.jsonl"):
-        told = [json.loads(line) for line in path.read_text().splitlines()]
-        for record in told:
+        values = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in values:
             if record.get("#event_name") == "pay":
                 record["properties"]["due"] += 1
-        path.write_text("".join(json.dumps(record) + "\n" for record in told))
+        path.write_text("".join(json.dumps(record) + "\n" for record in values))
     found = measure(tmp_path, TAXONOMY, RULES, RUN)
     assert (found.totals["pay/due"].broken, found.totals["pay/lots"].broken) == (paid, 0)
     worst = next(d for d in deviations(found, RULES, TAXONOMY).list if d.where == "pay/due")
@@ -178,7 +178,7 @@ def test_measuring_finds_totals_that_are_wrong(tmp_path: Path) -> None:
         ("put/cost", TotalRule(adds={"put": "cost"}), "need each other"),
     ],
 )
-def test_totals_that_cannot_be_made_are_told(key: str, totals: TotalRule, said: str) -> None:
+def test_totals_that_cannot_be_made_are_reported(key: str, totals: TotalRule, said: str) -> None:
     changed = RULES.property_constraints | {key: PropertyConstraint(totals=totals)}
     found = problems(RULES.model_copy(update={"property_constraints": changed}), TAXONOMY)
     assert any(said in problem for problem in found), found
@@ -218,11 +218,11 @@ def test_each_task_is_completed_once_and_only_one_that_there_is() -> None:
     for of_user in by_user(simulated(taxonomy, rules, joining)).values():
         left: dict[str, float] = {}
         for record in of_user:
-            told = record["properties"]
+            values = record["properties"]
             if record.get("#event_name") == "create":
-                left[told["task_id"]] = told["size"]
+                left[values["task_id"]] = values["size"]
             elif record.get("#event_name") == "finish":
-                assert left.pop(told["task_id"]) == told["size"]
+                assert left.pop(values["task_id"]) == values["size"]
                 finished += 1
     assert finished > 50
 
@@ -240,12 +240,12 @@ def test_what_happened_to_users_before_the_run_did_so_in_order() -> None:
     rules = analyse(taxonomy, ProductInfo(industry="ecommerce"))
     known = 0
     for of_user in by_user(simulated(taxonomy, rules, Configuration(users=80, days=2, seed=4))).values():
-        told: dict[str, str] = {}
+        values: dict[str, str] = {}
         for record in of_user[:4]:
-            told |= record["properties"] if record["#type"].startswith("user_") else {}
+            values |= record["properties"] if record["#type"].startswith("user_") else {}
         names = ("register_time", "first_purchase_time", "last_purchase_time")
-        if all(name in told for name in names) and told["last_purchase_time"] < "2026-01-01":
-            assert told["register_time"] <= told["first_purchase_time"] <= told["last_purchase_time"]
+        if all(name in values for name in names) and values["last_purchase_time"] < "2026-01-01":
+            assert values["register_time"] <= values["first_purchase_time"] <= values["last_purchase_time"]
             known += 1
     assert known > 10
 
@@ -298,9 +298,9 @@ def test_a_product_has_one_price_wherever_it_is_seen() -> None:
     rules = analyse(taxonomy, ProductInfo(industry="ecommerce"))
     known: dict[str, set[tuple[Any, ...]]] = {}
     for record in simulated(taxonomy, rules, Configuration(users=60, days=4)):
-        told = record["properties"]
-        if "product_id" in told and "price" in told:
-            known.setdefault(told["product_id"], set()).add((told["price"], told["category"]))
+        values = record["properties"]
+        if "product_id" in values and "price" in values:
+            known.setdefault(values["product_id"], set()).add((values["price"], values["category"]))
     assert len(known) > 20
     assert all(len(found) == 1 for found in known.values())
     assert len({price for found in known.values() for price, _ in found}) > 10

@@ -92,12 +92,12 @@ def test_the_independent_validator_finds_nothing_wrong(small: Path) -> None:
 
 
 def test_the_manifest_tells_what_the_files_hold(small: Path) -> None:
-    told = json.loads((small / "manifest.json").read_text())
-    assert {file["name"]: file["sha256"] for file in told["files"]} == {
+    written = json.loads((small / "manifest.json").read_text())
+    assert {file["name"]: file["sha256"] for file in written["files"]} == {
         name: digest for name, digest in _bytes(small).items() if name != "manifest.json"
     }
-    assert told["records"] == len(records(small)) == sum(file["records"] for file in told["files"])
-    assert sum(told["users"].values()) == 100
+    assert written["records"] == len(records(small)) == sum(file["records"] for file in written["files"])
+    assert sum(written["users"].values()) == 100
 
 
 def test_the_tally_counts_what_was_written(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_full_disk_is_told_and_leaves_no_file(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run = subprocess.run(
         [sys.executable, "-c", _RUN, str(out), "300", "200000"], capture_output=True, text=True, timeout=120
@@ -186,7 +186,7 @@ def test_a_killed_run_leaves_no_half_file_and_the_next_one_heals_it(tmp_path: Pa
     ]
 
 
-def test_values_that_need_each_other_are_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_values_that_need_each_other_are_reported_before_anything_is_written(tmp_path: Path) -> None:
     loop = {
         "price": PropertyRelationship(formula="total / 2"),
         "buy/total": PropertyRelationship(formula="price * count"),
@@ -271,14 +271,14 @@ def test_users_update_the_app_and_change_addresses_but_keep_their_device(tmp_pat
     addresses: list[int] = []
     for of_user in by_user(records(tmp_path)).values():
         tracked = [record for record in of_user if record["#type"] == "track"]
-        told = [record["properties"]["#app_version"] for record in tracked]
-        assert told == sorted(told, key=lambda version: [int(part) for part in version.split(".")])
+        written = [record["properties"]["#app_version"] for record in tracked]
+        assert written == sorted(written, key=lambda version: [int(part) for part in version.split(".")])
         assert len({record["properties"]["#device_model"] for record in tracked}) == 1
         at_home = {r["#ip"] for r in tracked if r["properties"]["#network_type"] == "WIFI"}
         assert len(at_home) <= 1
         addresses.append(len({record["#ip"] for record in tracked}))
-        versions.add(told[0])
-        versions.add(told[-1])
+        versions.add(written[0])
+        versions.add(written[-1])
     assert len(versions) >= 4
     assert sorted(addresses)[len(addresses) // 2] > 3
 
@@ -289,6 +289,6 @@ def test_years_of_birth_follow_from_the_year_of_the_run(tmp_path: Path, year: in
     taxonomy = Taxonomy(name="born", events=(Event(name="app_open"), born), user_properties=(number("birth_year"),))
     rules = analyse(taxonomy, ProductInfo(industry="social"))
     generate(taxonomy, rules, Configuration(users=50, days=3, start=date(year, 5, 1)), tmp_path)
-    told = [r["properties"]["birth_year"] for r in records(tmp_path) if "birth_year" in r["properties"]]
-    assert min(told) >= year - 60
-    assert year - 20 <= max(told) <= year - 14
+    written = [r["properties"]["birth_year"] for r in records(tmp_path) if "birth_year" in r["properties"]]
+    assert min(written) >= year - 60
+    assert year - 20 <= max(written) <= year - 14

@@ -122,18 +122,18 @@ def test_who_was_there_before_bought_and_rose_as_one_who_goes_on_to(lives: list[
     ages, ranks, bought, bought_before = [], [], 0, 0
     for life in lives:
         opening = [record for record in life if record["#type"] != "track" and record["#time"] == life[0]["#time"]]
-        told = {name: value for record in opening for name, value in record["properties"].items()}
-        if "joined" not in told or datetime.fromisoformat(told["joined"]) >= begins:
+        values = {name: value for record in opening for name, value in record["properties"].items()}
+        if "joined" not in values or datetime.fromisoformat(values["joined"]) >= begins:
             continue
         first_is_buy = life[0]["#event_name"] == "buy"
-        before = told.get("purchases", 0) - first_is_buy
-        assert told.get("spent", 0) == PRICE * (before + first_is_buy)
+        before = values.get("purchases", 0) - first_is_buy
+        assert values.get("spent", 0) == PRICE * (before + first_is_buy)
         if not first_is_buy:
-            assert ("first_purchase" in told) == (before > 0)
+            assert ("first_purchase" in values) == (before > 0)
         if before:
-            assert told["joined"] <= told["first_purchase"] < begins.isoformat(" ")
-        ages.append((begins - datetime.fromisoformat(told["joined"])).days + 1)
-        ranks.append(told["rank"])
+            assert values["joined"] <= values["first_purchase"] < begins.isoformat(" ")
+        ages.append((begins - datetime.fromisoformat(values["joined"])).days + 1)
+        ranks.append(values["rank"])
         bought_before += before
         bought += len(tracked(life, "buy"))
     per_day = bought / len(ages) / RUN.days
@@ -147,12 +147,12 @@ def test_a_ride_takes_as_long_as_its_way(lives: list[list[Record]]) -> None:
     speeds: list[float] = []
     for life in lives:
         for record in tracked(life, "ride_completed"):
-            told = record["properties"]
-            began = datetime.fromisoformat(told["start_time"])
+            values = record["properties"]
+            began = datetime.fromisoformat(values["start_time"])
             assert any(abs(at(r) - began) < timedelta(seconds=1) for r in tracked(life, "ride_started"))
-            assert told["took_min"] == pytest.approx((at(record) - began).total_seconds() / 60, abs=0.01)
-            if told["distance_km"] < 5:
-                speeds.append(told["distance_km"] / (told["took_min"] / 60))
+            assert values["took_min"] == pytest.approx((at(record) - began).total_seconds() / 60, abs=0.01)
+            if values["distance_km"] < 5:
+                speeds.append(values["distance_km"] / (values["took_min"] / 60))
     assert len(speeds) > 200
     assert np.percentile(speeds, [1, 99]) == pytest.approx(25, rel=0.1)
 
@@ -173,8 +173,8 @@ def test_the_limits_of_a_sheet_hold() -> None:
     eta = number("eta_min", rule=Between(min=1, max=15, integer=False))
     taxonomy = Taxonomy(name="rides", events=(Event(name="app_open"), Event(name="driver_matched", properties=(eta,))))
     rules = analyse(taxonomy, ProductInfo(industry="ride_hailing"))
-    told = [r["properties"].get("eta_min") for r in simulated(taxonomy, rules, Configuration(users=40, days=5))]
-    found = [value for value in told if value is not None]
+    values = [r["properties"].get("eta_min") for r in simulated(taxonomy, rules, Configuration(users=40, days=5))]
+    found = [value for value in values if value is not None]
     assert len(found) > 100
     assert 1 <= min(found) <= max(found) <= 15
 

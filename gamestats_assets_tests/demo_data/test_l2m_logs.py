@@ -30,8 +30,8 @@ Record = dict[str, Any]
 
 def shipped_run() -> Configuration:
     """The run with farmers that is shipped with the taxonomy, of fewer users and days."""
-    told = json.loads((FOLDERS["l2m"] / "configuration.json").read_bytes())
-    return configuration_from({**told, "users": 900, "days": 4, "seed": 3}, "the shipped configuration")
+    shipped = json.loads((FOLDERS["l2m"] / "configuration.json").read_bytes())
+    return configuration_from({**shipped, "users": 900, "days": 4, "seed": 3}, "the shipped configuration")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def lives(logs: Path) -> dict[str, list[Record]]:
     return found
 
 
-def told(life: list[Record], name: str) -> list[Any]:
+def values_of(life: list[Record], name: str) -> list[Any]:
     """What a user's events say of a property."""
     return [record["properties"][name] for record in life if name in record["properties"]]
 
@@ -63,9 +63,9 @@ def test_the_sheet_is_read_without_a_doubt_and_its_logs_keep_the_receivers_rules
 
 def test_a_user_has_one_server_country_device_currency_and_clan(lives: dict[str, list[Record]]) -> None:
     for life in lives.values():
-        assert all(len(set(told(life, name))) == 1 for name in ("server_id", "country", "device"))
-        assert all(len(set(told(life, name))) < 2 for name in ("currency", "guild_id", "guild_name"))
-        for currency in told(life, "currency"):
+        assert all(len(set(values_of(life, name))) == 1 for name in ("server_id", "country", "device"))
+        assert all(len(set(values_of(life, name))) < 2 for name in ("currency", "guild_id", "guild_name"))
+        for currency in values_of(life, "currency"):
             assert currency == CURRENCIES[life[0]["properties"]["country"]]
     clans = {
         (r["guild_id"], r["guild_name"])
@@ -102,7 +102,7 @@ def test_prices_are_those_of_the_currency_and_stores_those_of_the_device(lives: 
     assert prices["VND"] <= {25000, 119000, 259000, 499000, 1290000, 2590000}
     assert prices["USD"] <= {0.99, 4.99, 9.99, 19.99, 49.99, 99.99}
     assert sum(map(len, prices.values())) > 15
-    payers = [life for life in lives.values() if told(life, "pmc")]
+    payers = [life for life in lives.values() if values_of(life, "pmc")]
     assert 0.01 < len(payers) / len(lives) < 0.3
 
 

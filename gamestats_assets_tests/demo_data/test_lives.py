@@ -129,8 +129,8 @@ def tracked(life: list[Record]) -> list[Record]:
     return [record for record in life if record["#type"] == "track"]
 
 
-def moment_of(told: str) -> datetime:
-    return datetime.fromisoformat(told)
+def moment_of(values: str) -> datetime:
+    return datetime.fromisoformat(values)
 
 
 def is_new(life: list[Record]) -> bool:
@@ -143,12 +143,12 @@ def test_an_id_is_that_of_the_users_latest_order_in_whichever_session(lives: dic
         order: dict[str, Any] | None = None
         began: Record | None = None
         for record in tracked(life):
-            name, told = record["#event_name"], record["properties"]
+            name, values = record["#event_name"], record["properties"]
             if name == "order":
-                order, began = told, record
+                order, began = values, record
             elif name in ("pick_up", "deliver") and order is not None and began is not None:
-                assert told["parcel_id" if name == "pick_up" else "parcel"] == order["parcel_id"]
-                assert name == "deliver" or told["weight"] == order["weight"]
+                assert values["parcel_id" if name == "pick_up" else "parcel"] == order["parcel_id"]
+                assert name == "deliver" or values["weight"] == order["weight"]
                 seen["later" if at(record) - at(began) > timedelta(hours=6) else "soon"] += 1
     assert min(seen["later"], seen["soon"]) > 20
     ids = [
@@ -189,10 +189,10 @@ def test_nobody_was_there_on_more_days_than_since_the_sign_up(players: dict[str,
     for life in players.values():
         signed_up, days = None, 0.0
         for record in life:
-            told = record["properties"]
-            signed_up = moment_of(told["sign_up_time"]) if "sign_up_time" in told else signed_up
-            if record["#type"].startswith("user_") and "total_login_days" in told:
-                days = told["total_login_days"] + (days if record["#type"] == "user_add" else 0)
+            values = record["properties"]
+            signed_up = moment_of(values["sign_up_time"]) if "sign_up_time" in values else signed_up
+            if record["#type"].startswith("user_") and "total_login_days" in values:
+                days = values["total_login_days"] + (days if record["#type"] == "user_add" else 0)
                 assert signed_up is not None
                 assert days <= (at(record).date() - signed_up.date()).days + 1
         most.append(days)
@@ -204,17 +204,17 @@ def test_each_thing_of_a_player_has_a_count_of_its_own(players: dict[str, list[R
     for life in players.values():
         heroes, equipment = dict[int, int](), dict[int, int]()
         for record in tracked(life):
-            told = record["properties"]
+            values = record["properties"]
             if record["#event_name"] == "hero_level_up":
-                if told["hero_id"] in heroes:
-                    assert told["hero_level"] == min(heroes[told["hero_id"]] + 1, 240)
+                if values["hero_id"] in heroes:
+                    assert values["hero_level"] == min(heroes[values["hero_id"]] + 1, 240)
                     again["hero"] += 1
-                heroes[told["hero_id"]] = told["hero_level"]
+                heroes[values["hero_id"]] = values["hero_level"]
             elif record["#event_name"] == "equipment_enhance":
-                which, worked = told["equipment_id"], told["is_enhance_success"]
-                assert told["enhance_level"] == equipment.get(which, 0) + worked
+                which, worked = values["equipment_id"], values["is_enhance_success"]
+                assert values["enhance_level"] == equipment.get(which, 0) + worked
                 again["failed"] += not worked
-                equipment[which] = told["enhance_level"]
+                equipment[which] = values["enhance_level"]
     assert min(again["hero"], again["failed"]) > 50
 
 
@@ -222,10 +222,10 @@ def test_a_draw_costs_and_brings_as_much_as_is_drawn(players: dict[str, list[Rec
     draws: Counter[int] = Counter()
     for record in (record for life in players.values() for record in tracked(life)):
         if record["#event_name"] == "gacha_draw":
-            told = record["properties"]
-            assert told["cost_diamond"] == 300 * told["draw_count"]
-            assert len(told["drawn_heroes"]) == told["draw_count"]
-            draws[told["draw_count"]] += 1
+            values = record["properties"]
+            assert values["cost_diamond"] == 300 * values["draw_count"]
+            assert len(values["drawn_heroes"]) == values["draw_count"]
+            draws[values["draw_count"]] += 1
     assert draws.keys() == {1, 10}
 
 
@@ -253,11 +253,11 @@ def test_nothing_follows_the_end_of_a_life(lives: dict[str, list[Record]]) -> No
 def test_times_lie_around_their_event_and_follow_from_each_other(lives: dict[str, list[Record]]) -> None:
     seen: Counter[str] = Counter()
     for record in (record for life in lives.values() for record in tracked(life)):
-        told = record["properties"]
+        values = record["properties"]
         if record["#event_name"] == "order":
-            assert timedelta(days=1) <= moment_of(told["due_at"]) - at(record) <= timedelta(days=3)
+            assert timedelta(days=1) <= moment_of(values["due_at"]) - at(record) <= timedelta(days=3)
         elif record["#event_name"] == "deliver":
-            begin, end = moment_of(told["from_time"]), moment_of(told["to_time"])
+            begin, end = moment_of(values["from_time"]), moment_of(values["to_time"])
             assert timedelta(hours=-2) <= begin - at(record) <= timedelta(hours=-1)
             assert end - begin == timedelta(minutes=30)
         seen[record["#event_name"]] += 1
@@ -298,8 +298,10 @@ def test_a_state_begins_as_the_rules_say_and_is_what_the_events_said(lives: dict
         if is_new(life):
             assert homes == joined, "nothing is known of it before"
         orders = [r for r in tracked(life) if r["#event_name"] == "order"]
-        told = [r["properties"]["last_order"] for r in life if "last_order" in r["properties"]]
-        assert [record["#time"] for record in orders] == (told if is_new(life) else told[-len(orders) :])[: len(orders)]
+        values = [r["properties"]["last_order"] for r in life if "last_order" in r["properties"]]
+        assert [record["#time"] for record in orders] == (values if is_new(life) else values[-len(orders) :])[
+            : len(orders)
+        ]
     assert min(plans.values()) > 10
 
 
@@ -322,18 +324,18 @@ def test_what_is_spent_was_there(lives: dict[str, list[Record]]) -> None:
     assert spent > 50
 
 
-def test_unsound_recalls_and_ends_are_told() -> None:
+def test_unsound_recalls_and_ends_are_reported() -> None:
     constraints = RULES.property_constraints | {
         "parcel_id": PropertyConstraint(recalls=["ordr"]),
         "deliver/parcel": PropertyConstraint(recalls=["order/parcel"]),
     }
     needs = RULES.event_constraints.model_copy(update={"prerequisites": {"pick_up": ["close_account"]}})
-    told = "\n".join(
+    values = "\n".join(
         problems(RULES.model_copy(update={"property_constraints": constraints, "event_constraints": needs}), TAXONOMY)
     )
-    assert "property_constraints.parcel_id.recalls: there is no event 'ordr'" in told
-    assert "property_constraints.deliver/parcel.recalls: the event 'order' has no property 'parcel'" in told
-    assert "'close_account' is in final, so nothing follows it" in told
+    assert "property_constraints.parcel_id.recalls: there is no event 'ordr'" in values
+    assert "property_constraints.deliver/parcel.recalls: the event 'order' has no property 'parcel'" in values
+    assert "'close_account' is in final, so nothing follows it" in values
 
 
 def test_truths_that_share_steps_are_refused() -> None:
@@ -362,17 +364,17 @@ def test_every_record_tells_the_number_that_an_event_set_last_by_the_same_name()
         }
     )
     assert problems(rules, sheet) == []
-    told: set[float] = set()
+    values: set[float] = set()
     for life in by_user(simulated(sheet, rules, RUN)).values():
         last = None
         for record in tracked(life):
             hour = record["properties"]["hour"]
             if record["#event_name"] == "set_clock":
                 last = hour
-                told.add(hour)
+                values.add(hour)
             elif last is not None:
                 assert hour == last
-    assert told == set(range(1, 13))
+    assert values == set(range(1, 13))
 
 
 def test_what_only_rises_stops_at_the_limit_of_the_sheet() -> None:
@@ -384,8 +386,8 @@ def test_what_only_rises_stops_at_the_limit_of_the_sheet() -> None:
         update_patterns={"go": {"level": Update(type="increment", value=1)}},
     )
     lives = by_user(simulated(sheet, rules, RUN)).values()
-    told = [[r["properties"]["level"] for r in life if r["#type"] == "track"] for life in lives]
-    assert all(levels == sorted(levels) for levels in told)
-    assert {levels[-1] for levels in told if len(levels) > 3} == {4}
+    values = [[r["properties"]["level"] for r in life if r["#type"] == "track"] for life in lives]
+    assert all(levels == sorted(levels) for levels in values)
+    assert {levels[-1] for levels in values if len(levels) > 3} == {4}
     changes = [[r["properties"]["level"] for r in life if r["#type"] == "user_set"] for life in lives]
     assert all(len(set(levels)) == len(levels) for levels in changes), "what does not change is not told"

@@ -249,7 +249,7 @@ def test_what_a_log_can_bring_stops_nothing() -> None:
         ("display", False),
     ],
 )
-def test_what_looks_like_a_payment_is_told_while_nobody_says_which_event_is_one(
+def test_what_looks_like_a_payment_is_reported_while_nobody_says_which_event_is_one(
     name: str, looks_like_one: bool, sound: Frames
 ) -> None:
     named = pl.when(pl.col("event_name") == "purchase").then(pl.lit(name)).otherwise("event_name")
@@ -257,8 +257,8 @@ def test_what_looks_like_a_payment_is_told_while_nobody_says_which_event_is_one(
     for table in (t.RecordCounts, t.PropertyTypes):
         frames[table] = sound[table].with_columns(event_name=named)
     found = breaking(BY_NAME["payments_are_recognised"], frames).sort("day")
-    told = [(DAY, name, 1, "price"), (DAY + timedelta(days=1), name, 2, "price")]
-    assert found.select("day", "event_name", "records", "numbers").rows() == (told if looks_like_one else [])
+    expected = [(DAY, name, 1, "price"), (DAY + timedelta(days=1), name, 2, "price")]
+    assert found.select("day", "event_name", "records", "numbers").rows() == (expected if looks_like_one else [])
 
 
 def test_a_day_without_users_has_its_row(sound: Frames) -> None:

@@ -169,7 +169,7 @@ def test_the_same_log_is_known_and_a_longer_one_brings_what_is_new(tmp_path: Pat
 # --------------------------------------------------------------------------- folders
 
 
-def test_logs_of_folders_are_taken_and_other_files_told(tmp_path: Path, landing: Landing) -> None:
+def test_logs_of_folders_are_taken_and_other_files_reported(tmp_path: Path, landing: Landing) -> None:
     log(tmp_path / "in", record("10:00:00", uuid="1"), name="a.jsonl")
     log(tmp_path / "in" / "deep", record("10:00:00", uuid="2"), name="b.LOG")
     for name in ("users.parquet", "README.md"):

@@ -52,57 +52,23 @@ def properties(frames: Frames) -> list[Any]:
 
 
 def test_an_event_has_its_core_columns(tmp_path: Path) -> None:
-    presets = {
-        "#os": "iOS",
-        "#os_version": "17.2",
-        "#app_version": "1.4.0",
-        "#country": "대한민국",
-        "#country_code": "KR",
-        "#system_language": "ko",
-        "#manufacturer": "Apple",
-        "#device_model": "iPhone 15",
-        "#network_type": "WIFI",
-        "#carrier": "SKT",
-        "#zone_offset": 9,
-    }
-    own = {"b": 1.0, "a": [1, {"x": None}], "이름": 1} | {"name": "김"}
-    own.pop("이름")
-    given_ = record("21:00:00.125", uuid="u-1", ip="1.2.3.4", properties=presets | own)
-    frames = of_records(tmp_path, given_)
+    named = {
+        "os": "iOS", "os_version": "17.2", "app_version": "1.4.0", "country": "대한민국", "country_code": "KR",
+        "system_language": "ko", "manufacturer": "Apple", "device_model": "iPhone 15", "network_type": "WIFI",
+        "carrier": "SKT",
+    }  # fmt: skip
+    sent = {f"#{name}": value for name, value in named.items()} | {"#zone_offset": 9}
+    sent |= {"b": 1.0, "a": [1, {"x": None}], "name": "김"}
+    frames = of_records(tmp_path, record("21:00:00.125", uuid="u-1", ip="1.2.3.4", properties=sent))
     [row] = frames[t.Events].to_dicts()
     assert row.pop("log_file").startswith("20260110-")
+    assert row.pop("properties") == json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
     assert row == {
-        "product_day": "2026-01-10|shop",
-        "product": "shop",
-        "day": DAY,
-        "occurred_at": at("12:00:00.125"),
-        "log_date": DAY,
-        "log_line": 1,
-        "is_late": False,
-        "account_id": "a",
-        "distinct_id": "d",
-        "user_id": "a",
-        "properties": '{"#os":"iOS","#os_version":"17.2","#app_version":"1.4.0","#country":"대한민국",'
-        '"#country_code":"KR","#system_language":"ko","#manufacturer":"Apple","#device_model":"iPhone 15",'
-        '"#network_type":"WIFI","#carrier":"SKT","#zone_offset":9,"b":1.0,"a":[1,{"x":null}],"name":"김"}',
-        "event_id": "u-1",
-        "event_type": "track",
-        "event_name": "play",
-        "overwrite_id": None,
-        "first_check_id": None,
-        "ip": "1.2.3.4",
-        "os": "iOS",
-        "os_version": "17.2",
-        "app_version": "1.4.0",
-        "country": "대한민국",
-        "country_code": "KR",
-        "language": "ko",
-        "manufacturer": "Apple",
-        "device_model": "iPhone 15",
-        "network_type": "WIFI",
-        "carrier": "SKT",
-        "zone_offset_h": 9.0,
-    }
+        "product_day": "2026-01-10|shop", "product": "shop", "day": DAY, "occurred_at": at("12:00:00.125"),
+        "log_date": DAY, "log_line": 1, "is_late": False, "account_id": "a", "distinct_id": "d", "user_id": "a",
+        "event_id": "u-1", "event_type": "track", "event_name": "play", "overwrite_id": None, "first_check_id": None,
+        "ip": "1.2.3.4", "zone_offset_h": 9.0, "language": named.pop("system_language"), **named,
+    }  # fmt: skip
 
 
 def test_what_a_record_lacks_is_null(tmp_path: Path) -> None:
@@ -264,7 +230,7 @@ def test_lines_that_break_a_rule_are_quarantined_and_counted(tmp_path: Path) -> 
     assert frames[t.LogFiles].select("lines", "status").rows() == [(4, "processed")]
 
 
-def test_very_many_broken_lines_are_told_by_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_broken_lines_are_reported_by_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_records, "_MOST_REJECTIONS", 3)
     frames, rejections = bronze(
         tmp_path, log(tmp_path, record("10:00:00"), *(b"x" * (9000 + n) for n in range(5)), b"[]")
@@ -287,7 +253,7 @@ def test_a_record_in_another_days_piece_is_quarantined(tmp_path: Path) -> None:
     assert frames[t.Events].height == 1
 
 
-def test_a_damaged_piece_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+def test_a_damaged_piece_is_reported_and_the_others_are_read(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     game = landing_game(PRODUCT)
     good, bad = lines(record("10:00:00")), gzip.compress(lines(record("11:00:00")))[:-9]

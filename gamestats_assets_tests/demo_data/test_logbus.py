@@ -44,14 +44,14 @@ def test_what_is_asked_for_beyond_that_is_there(tmp_path: Path) -> None:
         ("logs", "app", "https://r", 0, "1 day or more"),
     ],
 )
-def test_what_logbus_could_not_work_with_is_told(
+def test_what_logbus_could_not_work_with_is_reported(
     tmp_path: Path, folder: str, app_id: str, push_url: str, days: int | None, advice: str
 ) -> None:
     with pytest.raises(LogBusError, match=advice):
         daemon_configuration(tmp_path / folder, app_id=app_id, push_url=push_url, remove_after_days=days)
 
 
-def test_a_written_configuration_reads_back_and_its_user_is_told_of_renaming(tmp_path: Path) -> None:
+def test_a_written_configuration_reads_back_and_its_user_is_reported_of_renaming(tmp_path: Path) -> None:
     (tmp_path / "2026-01-01.jsonl").write_text("{}\n")
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
     path = tmp_path / "conf" / "daemon.json"
@@ -62,14 +62,14 @@ def test_a_written_configuration_reads_back_and_its_user_is_told_of_renaming(tmp
     assert [file.name for file in path.parent.iterdir()] == ["daemon.json"]
 
 
-def test_compressed_files_are_told_for_logbus_passes_over_them(tmp_path: Path) -> None:
+def test_compressed_files_are_reported_for_logbus_passes_over_them(tmp_path: Path) -> None:
     (tmp_path / "2026-01-01.jsonl.gz").write_bytes(b"")
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
     advice = write_daemon_configuration(tmp_path / "daemon.json", made)
     assert any("passes over compressed files: 1 in" in note for note in advice)
 
 
-def test_an_empty_folder_and_a_deleting_configuration_are_told(tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_deleting_configuration_are_reported(tmp_path: Path) -> None:
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r", remove_after_days=3)
     advice = write_daemon_configuration(tmp_path / "daemon.json", made)
     assert any("No file in" in note for note in advice)
@@ -88,7 +88,7 @@ def test_somebody_elses_configuration_is_not_lost(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == made
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
     with pytest.raises(LogBusError, match="cannot be written"):

@@ -191,7 +191,7 @@ def test_a_step_is_tried_only_after_an_event_that_it_follows(tmp_path: Path) -> 
 # --------------------------------------------------------------------------- dirt
 
 
-def test_every_kind_of_dirt_is_told(tmp_path: Path) -> None:
+def test_every_kind_of_dirt_is_reported(tmp_path: Path) -> None:
     first = record("ann", "2026-01-01 10:00:00", "look", price=1, colour="red")
     late = record("ann", "2026-01-01 12:00:00", "cart")
     write(
@@ -271,7 +271,7 @@ def test_what_user_records_set_is_measured_and_is_no_activity(tmp_path: Path) ->
     assert (found.users, found.active_user_days, found.dirt.events) == (0, 0, 0)
 
 
-def test_a_folder_without_logs_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_logs_is_reported(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(MeasureError, match=r"expected files such as logs_20260101\.jsonl, found none"):
         measure(tmp_path, TAXONOMY, RULES, CONFIGURATION)

@@ -59,7 +59,7 @@ def people(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 def accounts_of(manifest: Mapping[str, Any], kind: str) -> list[set[str]]:
     """Distinct ids of each group of a kind, in the manifest."""
-    groups = [told["accounts"] for told in manifest["known"] if told["kind"] == kind]
+    groups = [named["accounts"] for named in manifest["known"] if named["kind"] == kind]
     return [{account["distinct_id"] for account in accounts} for accounts in groups]
 
 
@@ -85,16 +85,16 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_accounts_of_a_group_send_one_address_and_live_in_one_country(planted: Path) -> None:
     manifest, found = read_manifest(planted), people(planted)
     groups = accounts_of(manifest, "shared_address")
-    told = [known["address"] for known in manifest["known"] if known["kind"] == "shared_address"]
-    assert len(groups) == len(set(told)) == 2
-    for address, group in zip(told, groups, strict=True):
+    named = [known["address"] for known in manifest["known"] if known["kind"] == "shared_address"]
+    assert len(groups) == len(set(named)) == 2
+    for address, group in zip(named, groups, strict=True):
         assert 12 <= len(group) <= 15
         records_of = [record for user in group for record in found[user]]
         assert {record["#ip"] for record in records_of} == {address}
         assert len({record["properties"]["#country_code"] for record in tracked(records_of)}) == 1
         assert all(len({record["#time"][:10] for record in found[user]}) == 4 for user in group), "every day"
     elsewhere = {r["#ip"] for user, of_user in found.items() if user not in set().union(*groups) for r in of_user}
-    assert elsewhere.isdisjoint(told)
+    assert elsewhere.isdisjoint(named)
 
 
 def test_a_property_stays_at_its_value_while_the_event_happens_in_every_session(planted: Path) -> None:
@@ -115,10 +115,10 @@ def test_a_property_stays_at_its_value_while_the_event_happens_in_every_session(
 
 def test_accounts_are_named_with_both_ids_and_nobody_is_in_two_truths(planted: Path) -> None:
     manifest, found = read_manifest(planted), people(planted)
-    assert [told["truth"] for told in manifest["known"]] == [0, 0, 1]
+    assert [named["truth"] for named in manifest["known"]] == [0, 0, 1]
     standstill = manifest["known"][2]
     assert (standstill["property"], standstill["value"], standstill["event"]) == ("level", 1, "earn")
-    accounts = [account for told in manifest["known"] for account in told["accounts"]]
+    accounts = [account for named in manifest["known"] for account in named["accounts"]]
     assert len({account["distinct_id"] for account in accounts}) == len(accounts)
     for account in accounts:
         assert {r["#account_id"] for r in found[account["distinct_id"]]} == {account["account_id"]}
@@ -171,12 +171,12 @@ def test_whatever_has_the_property_stays_at_the_value(name: str, value: Any, tmp
         (StandstillTruth(property="level", value=1, event="club", users=1), "'club' is no event that users who were"),
     ],
 )
-def test_a_standstill_that_cannot_be_is_told(truth: StandstillTruth, why: str) -> None:
+def test_a_standstill_that_cannot_be_is_reported(truth: StandstillTruth, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         blueprint(TAXONOMY, RULES, run(truth))
 
 
-def test_more_accounts_than_there_are_is_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_more_accounts_than_there_are_is_reported_before_anything_is_written(tmp_path: Path) -> None:
     crowd = run(FARM.model_copy(update={"addresses": 9}))
     with pytest.raises(ConfigurationError, match=r"needs \d+ users of the segment 'farm'.*of 300 users \d+ are"):
         generate(TAXONOMY, RULES, crowd, tmp_path)
@@ -286,7 +286,7 @@ def test_accounts_at_one_address(tmp_path: Path, found: list[dict[str, Any]], ve
     assert [(v.holds, None if v.holds is None else v.found) for v in judgements] == verdicts_
 
 
-def test_without_the_names_of_the_accounts_nothing_is_told(tmp_path: Path) -> None:
+def test_without_the_names_of_the_accounts_nothing_is_reported(tmp_path: Path) -> None:
     found = judged(tmp_path, visits(TEN, ADDRESS), HALF, QUIET, known=[])
     assert [verdict.holds for verdict in found] == [None, None, None]
 
@@ -316,7 +316,7 @@ def test_a_value_that_was_ever_another_is_refused(
     assert (found.holds, found.found, found.n) == (holds, share, 3)
 
 
-def test_what_users_are_told_to_be_counts_and_what_is_added_does_not(tmp_path: Path) -> None:
+def test_what_users_are_reported_to_be_counts_and_what_is_added_does_not(tmp_path: Path) -> None:
     truth = StandstillTruth(property="age", value=30, event="look", users=2)
     changes: list[dict[str, Any]] = []
     for kind, user, age in (("user_set", TEN[0], 30), ("user_set", TEN[1], 31), ("user_add", TEN[0], 1)):

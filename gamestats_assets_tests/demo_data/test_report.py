@@ -94,7 +94,7 @@ def test_every_verdict_stands_in_the_tables(report: Path, measured: Measured) ->
     assert text(report).count("✓ found") == right
 
 
-def test_the_distance_is_told_before_and_after(report: Path, measured: Measured, tmp_path: Path) -> None:
+def test_the_distance_is_reported_before_and_after(report: Path, measured: Measured, tmp_path: Path) -> None:
     assert all(words in text(report) for words in ("0.0600", "0.0100", "✓ nearer", "The mean of price should be 20"))
     write_report(tmp_path / "plain.html", measured, [], {})
     plain = text(tmp_path / "plain.html")

@@ -133,7 +133,7 @@ def test_dirt_that_nobody_planted_is_refused_and_none_is_no_verdict(clean: Measu
     assert not any(verdict.holds for verdict in verify(soiled, run()))
 
 
-def test_what_a_run_is_too_short_for_cannot_be_told(clean: Measured) -> None:
+def test_what_a_run_is_too_short_for_cannot_be_reported(clean: Measured) -> None:
     few = dataclasses.replace(clean, retained=[*clean.retained[:-1], (0, 0)])
     late = verify(few, run(RetentionTruth(curve={1: 0.5, DAYS - 1: 0.1})))
     assert [(verdict.holds, verdict.n > 0) for verdict in late] == [(True, True), (None, False)]
@@ -202,8 +202,8 @@ def test_a_true_share_is_refused_once_in_a_thousand_at_most(n: int, share: float
 
 def test_the_interval_of_a_lift_is_that_of_the_logarithm_of_the_ratio(clean: Measured) -> None:
     """300 of 1,000 against 390 of 1,000: the logarithm's variance is 1/300 - 1/1000 + 1/390 - 1/1000."""
-    told = {"till:A": Conversion(1000, 300), "till:B": Conversion(1000, 390)}
-    conversions = {("cart", "pay", variant): found for variant, found in told.items()}
+    of_variant = {"till:A": Conversion(1000, 300), "till:B": Conversion(1000, 390)}
+    conversions = {("cart", "pay", variant): found for variant, found in of_variant.items()}
     verdicts = verify(dataclasses.replace(clean, conversions=conversions), run(EXPERIMENT))
     (lift,) = [verdict for verdict in verdicts if verdict.unit == "change"]
     half = norm.ppf(1 - (1 - LEVEL) / 4 / 2) * math.sqrt(1 / 300 + 1 / 390 - 2 / 1000)

@@ -104,7 +104,7 @@ def test_batches_keep_to_their_bytes_and_a_longer_line_goes_alone(receiver: Rece
     assert all(len(q.body) <= 3 * one + 4 for q in receiver.requests if len(q.records) > 1)
 
 
-def test_lines_that_are_no_object_are_passed_over_and_told(receiver: Receiver, tmp_path: Path) -> None:
+def test_lines_that_are_no_object_are_passed_over_and_reported(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(4))
     lines = path.read_bytes().splitlines(keepends=True)
     lines[1] = lines[1][:40] + b"\n"
@@ -270,7 +270,7 @@ def test_a_line_that_was_being_written_arrives_once_when_it_is_whole(
     ],
     ids=["shorter", "other", "longer_line"],
 )
-def test_a_file_that_does_not_begin_with_what_was_sent_is_told(
+def test_a_file_that_does_not_begin_with_what_was_sent_is_reported(
     receiver: Receiver, tmp_path: Path, now: Callable[[bytes], bytes], how: str
 ) -> None:
     path = write(tmp_path / "1.jsonl", records(3))
@@ -293,7 +293,7 @@ def test_the_state_is_of_one_receiver_and_one_project(receiver: Receiver, tmp_pa
         upload([path], receiver="http://127.0.0.1:9", app_id=receiver.app_id, state=state)
 
 
-def test_a_damaged_state_is_told(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_damaged_state_is_reported(receiver: Receiver, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.write_text('{"version": 1, "files"')
     with pytest.raises(UploadError, match="cannot be read as the state"):
@@ -318,14 +318,14 @@ def test_two_uploads_do_not_share_a_state(receiver: Receiver, tmp_path: Path) ->
 # --------------------------------------------------------------------------- what cannot begin
 
 
-def test_a_missing_file_is_told_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
     with pytest.raises(UnreadableLogError, match=r"Expected a log file at .*2\.jsonl"):
         send(receiver, [path, tmp_path / "2.jsonl"], tmp_path / "state")
     assert receiver.requests == []
 
 
-def test_a_cut_gzip_file_is_told(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_cut_gzip_file_is_reported(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl.gz", records(50))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UnreadableLogError, match=r"1\.jsonl\.gz is damaged"):
@@ -336,13 +336,13 @@ def test_a_cut_gzip_file_is_told(receiver: Receiver, tmp_path: Path) -> None:
     ("receiver", "app_id"),
     [("ftp://x", "a"), ("x", "a"), ("http://u:p@x", "a"), ("http://x", " "), ("http://x", "a\nb")],
 )
-def test_a_wrong_address_or_app_id_is_told(tmp_path: Path, receiver: str, app_id: str) -> None:
+def test_a_wrong_address_or_app_id_is_reported(tmp_path: Path, receiver: str, app_id: str) -> None:
     with pytest.raises(UploadError, match=r"^Expected"):
         upload([], receiver=receiver, app_id=app_id, state=tmp_path / "state")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_state_that_cannot_be_kept_is_told_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_kept_is_reported_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
     with pytest.raises(UploadError, match="cannot be kept"):
         send(receiver, [path], path / "state")

@@ -62,7 +62,7 @@ def funnel_progress(events: dy.LazyFrame[Events], steps: dy.LazyFrame[FunnelStep
         .with_columns(attempt=(pl.col("step") == 1).cum_sum().over(*SESSION, "funnel"))
         .filter(pl.col("attempt") > 0)
         .with_columns(attempt_id=pl.col("event_id").first().over(_ATTEMPT))
-        # At once: every step is joined to the one before, and would be worked out anew for all that follow it.
+        # At once: every step is joined to the one before, and would be computed again for all that follow it.
         .collect()
     )
     reached = [of_funnels.filter(pl.col("step") == 1).with_columns(after_s=pl.lit(None, pl.Float64))]

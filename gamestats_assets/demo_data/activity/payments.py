@@ -30,7 +30,7 @@ def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> 
     )
     needed = events.select("product", "day", "event_id", "occurred_at", "event_name", *IDS, "properties")
     paid = resolved(needed.join(settings, on=["product", "event_name"]), events)
-    told = _value("currency_property").str.strip_chars().str.to_uppercase()
+    sent = _value("currency_property").str.strip_chars().str.to_uppercase()
     result = in_product_days(paid).select(
         "product_day",
         "product",
@@ -41,7 +41,7 @@ def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> 
         pl.col("occurred_at").alias("paid_at"),
         _value("amount_property").cast(Money, strict=False).alias("amount"),
         pl.coalesce(
-            pl.when(told != "").then(told),
+            pl.when(sent != "").then(sent),
             pl.col("usual_currency").str.to_uppercase(),
             pl.lit(NO_CURRENCY),
         ).alias("currency"),

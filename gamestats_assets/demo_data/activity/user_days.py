@@ -53,8 +53,8 @@ def user_days(
         .with_columns(has_set_once=pl.lit(True))
     )
     result = done
-    for told in (started, paid, set_once):
-        result = result.join(told, on=_USER, how="left")
+    for part in (started, paid, set_once):
+        result = result.join(part, on=_USER, how="left")
     without_payment = pl.col("payments").is_null()
     result = in_product_days(
         result.with_columns(

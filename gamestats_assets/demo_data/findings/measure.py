@@ -1,4 +1,4 @@
-"""What produced logs hold, told by the files alone: nothing here knows how they were made.
+"""What produced logs hold, measured from the files alone: nothing here knows how they were made.
 
 Every line is read once into a temporary DuckDB database; SELECTs over it count what lines say by themselves, and sum up
 people's lives. Memory grows with the users, and hardly with the records.

@@ -173,10 +173,10 @@ class _Parquet(_File):
     def write(self, lines: pl.Series) -> None:
         """Append records; a line that is no JSON is left out here."""
         paths = {**{name: f"$['#{name}']" for name in _PARQUET_COLUMNS}, "properties": "$.properties"}
-        told = pl.DataFrame({name: lines.str.json_path_match(path) for name, path in paths.items()})
-        told = told.filter(pl.col("type").is_not_null())
-        self._writer.write_table(told.to_arrow(compat_level=pl.CompatLevel.oldest()))
-        self.records += told.height
+        columns = pl.DataFrame({name: lines.str.json_path_match(path) for name, path in paths.items()})
+        columns = columns.filter(pl.col("type").is_not_null())
+        self._writer.write_table(columns.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        self.records += columns.height
 
     def close(self) -> None:
         self._writer.close()

@@ -413,7 +413,7 @@ def _before(landing: Landing, unit: Unit, ids: Collection[str]) -> set[str]:
         try:
             content = landing.content(file) if file.kind == KIND else b""
         except UnreadableContentError:
-            continue  # It is told of where its own day is read.
+            continue  # Reading its own day reports it.
         for text in content.split(b"\n"):
             record_id = uuid_of(text)
             if record_id and record_id in ids and record_id not in found and _is_of(text, _log_date(file), day):

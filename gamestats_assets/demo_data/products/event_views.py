@@ -80,7 +80,7 @@ def _one_type(common: Sequence[str] = (), event: Sequence[str] = ()) -> str:
 
 
 def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame, content: str = "") -> int:
-    """Make a product's view anew; how many columns it adds.
+    """Replace a product's view; how many columns it adds.
 
     Args:
         content: fingerprint of the taxonomy, for `contents_of_views`.

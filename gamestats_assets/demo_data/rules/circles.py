@@ -42,7 +42,7 @@ class _Needs(Scopes):
                     group = name.rpartition(".")[0]  # a list is made as a whole
                     used = {f"{event}/{n}" if n in self.own.get(event, {}) else n for n in _names_of(formula)}
                     uses.setdefault(f"{scope}/{group or name}", set()).update(used)
-                recalled = [recalled_property(told, name) for told in constraint.recalls]
+                recalled = [recalled_property(one, name) for one in constraint.recalls]
                 if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
                     uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
         for event, name, teller in self._told_in_flows():

@@ -1,4 +1,4 @@
-"""What a language model is told: instructions, the JSON schema of rules, and the message about one product.
+"""What a language model gets: instructions, the JSON schema of rules, and the message about one product.
 
 The instructions stand in `ai_instructions.txt`; nothing in them belongs to one industry.
 """
@@ -17,12 +17,12 @@ from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.settings import shipped
 
 PROMPT_VERSION = 2
-"""Raised when what the language model is told changes; a part of every cache key."""
+"""Raised when what the language model gets changes; a part of every cache key."""
 
 INSTRUCTIONS = Template(
     shipped("data", "reference", "demo_data", "ai_instructions.txt").read_text(encoding="utf-8").removesuffix("\n")
 ).substitute(stages=", ".join(LifecycleStage), segments=", ".join(SEGMENTS))
-"""What every language model is told."""
+"""What every language model is to do."""
 
 
 @cache

@@ -183,12 +183,12 @@ class _Check(Scopes):
                         f"in the sequence {sequence.name!r}, so it cannot have happened before"
                     )
 
-    def _never(self, needs: Mapping[str, Sequence[str]], told: set[str]) -> Iterator[str]:
+    def _never(self, needs: Mapping[str, Sequence[str]], named: set[str]) -> Iterator[str]:
         """Events that nobody can ever come to, though their prerequisites are no circle."""
         constraints = self.rules.event_constraints
         possible, reached = self._possible(needs)
         for event in needs:
-            if event in possible or event in told or event not in self.own or event in constraints.not_of_users:
+            if event in possible or event in named or event not in self.own or event in constraints.not_of_users:
                 continue
             for before in needs[event]:
                 if before in possible or before in constraints.not_of_users:

@@ -509,17 +509,17 @@ def test_one_csv_is_read_in_the_encodings_that_spreadsheets_write(
 
 @pytest.mark.parametrize("case", tomllib.loads(CASES.joinpath("mistakes.toml").read_text("utf-8"))["case"])
 def test_a_mistake_or_a_doubt_names_its_cell(tmp_path: Path, case: dict[str, Any]) -> None:
-    told = {name: case.pop(name) for name in ("mistake", "warning") if name in case}
+    expected = {name: case.pop(name) for name in ("mistake", "warning") if name in case}
     path = listing_plan(tmp_path, **case) if "definitions" in case else tracking_plan(tmp_path, **case)
-    if "mistake" in told:
-        assert mistakes_of(path) == [told["mistake"]]
+    if "mistake" in expected:
+        assert mistakes_of(path) == [expected["mistake"]]
     else:
         report = check_taxonomy(path)
         assert report.taxonomy
-        assert [str(warning) for warning in report.warnings] == [told["warning"]]
+        assert [str(warning) for warning in report.warnings] == [expected["warning"]]
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_sheets(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_sheets(tmp_path: Path) -> None:
     path = tracking_plan(
         tmp_path,
         events=[
