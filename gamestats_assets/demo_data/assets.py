@@ -9,11 +9,9 @@ import dagster as dg
 import polars as pl
 
 from gamestats_assets.demo_data import tables
+from gamestats_assets.demo_data.activity.days import payments, sessions, user_days
 from gamestats_assets.demo_data.activity.funnel_progress import funnel_progress, funnel_steps
-from gamestats_assets.demo_data.activity.payments import payments
 from gamestats_assets.demo_data.activity.profiles import user_profiles
-from gamestats_assets.demo_data.activity.sessions import sessions
-from gamestats_assets.demo_data.activity.user_days import user_days
 from gamestats_assets.demo_data.products.generated import demo_rules, demo_taxonomy, demo_users
 from gamestats_assets.demo_data.tables import checks
 from gamestats_assets.lakehouse.landing.decoding import Decoded

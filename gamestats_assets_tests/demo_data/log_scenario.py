@@ -13,11 +13,9 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.demo_data import tables as t
+from gamestats_assets.demo_data.activity.days import payments, sessions, user_days
 from gamestats_assets.demo_data.activity.funnel_progress import funnel_progress, funnel_steps
-from gamestats_assets.demo_data.activity.payments import payments
 from gamestats_assets.demo_data.activity.profiles import user_profiles
-from gamestats_assets.demo_data.activity.sessions import sessions
-from gamestats_assets.demo_data.activity.user_days import user_days
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
 from gamestats_assets.demo_data.logs.records import DECODER
 from gamestats_assets.lakehouse.landing.decoding import Decoded, decode_batches

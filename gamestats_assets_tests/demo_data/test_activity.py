@@ -15,10 +15,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.demo_data import tables as t
+from gamestats_assets.demo_data.activity.days import payments, sessions, user_days
 from gamestats_assets.demo_data.activity.funnel_progress import FunnelSettingsError, funnel_progress, funnel_steps
-from gamestats_assets.demo_data.activity.payments import payments
-from gamestats_assets.demo_data.activity.sessions import sessions
-from gamestats_assets.demo_data.activity.user_days import user_days
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.demo_data.log_scenario import DAY, at, complete, product, rows, run

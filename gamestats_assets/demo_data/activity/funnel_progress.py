@@ -8,8 +8,7 @@ import dataframely as dy
 import msgspec
 import polars as pl
 
-from gamestats_assets.demo_data.activity.known_users import in_product_days
-from gamestats_assets.demo_data.activity.sessions import SESSION, in_sessions
+from gamestats_assets.demo_data.activity.days import SESSION, in_product_days, in_sessions
 from gamestats_assets.demo_data.tables import Events, FunnelProgress, FunnelSteps, Products
 from gamestats_assets.lakehouse.errors import GamestatsError
 

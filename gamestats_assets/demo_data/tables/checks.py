@@ -14,7 +14,7 @@ from datetime import timedelta
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.activity.sessions import INACTIVITY
+from gamestats_assets.demo_data.activity.days import INACTIVITY
 from gamestats_assets.demo_data.tables import (
     INVALID,
     ActiveDays,
