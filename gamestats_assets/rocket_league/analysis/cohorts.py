@@ -1,6 +1,6 @@
 """How everybody plays: the profile of each player, and how features and skills are distributed within a rank.
 
-A cohort is the players of a playlist and rank; a player is of the rank that ballchasing told last. Where fewer than
+A cohort is the players of a playlist and rank; a player is of the last rank that ballchasing gave. Where fewer than
 30 of a rank have a feature, the rank below and the rank above are taken in, then the next two, at the ends of the scale
 those that there are. Where they are too few then, or where the mean rank of those in it is more than half a rank
 off, for most are of the ranks on one side, the cohort has no row of the feature: it would be that of another rank.
@@ -65,7 +65,7 @@ def player_profiles(
 ) -> dy.LazyFrame[PlayerProfiles]:
     """The mean of every feature of every player with an account, over the matches in a playlist in which it is known.
 
-    The rank is the last that ballchasing told there. Who does not allow to be part of cohorts is left out.
+    The rank is the last that ballchasing gave there. Who does not allow to be part of cohorts is left out.
     """
     players = _players(_in_cohorts(features, withheld), FEATURES, PLAYER, rank_tier=last_tier()).lazy()
     result = pl.concat(

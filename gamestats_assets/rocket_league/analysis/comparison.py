@@ -16,7 +16,7 @@ COMPARED_MATCHES = 5
 NEAREST = 5
 """Players of a rank that are named."""
 DIFFERENCES = 3
-"""Differences that are told of each."""
+"""Differences that are shown of each."""
 KNOWN_SHARE = 0.5
 """Share of the features in which both must be known."""
 _FAR_MORE = 3.0

@@ -62,7 +62,7 @@ PREDICTION_MATCHES = 10
 """Matches that a prediction needs."""
 HORIZON_DAYS = 30
 PACE_DAYS = 28
-"""Days whose training tells the pace."""
+"""Days whose training sets the pace."""
 _WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 

@@ -17,7 +17,7 @@ LEAST_RELIABILITY = 0.1
 FORM_DAYS = 90
 FORM_MATCHES = 20
 FORM_PLAY_DAYS = 5
-"""Form is told by the matches of so many days, if they are so many on so many different days."""
+"""Form is known by the matches of so many days, if they are so many on so many different days."""
 _DECIMALS = 12
 """Of what is added up over a player's matches, so that sums do not depend on the order of these."""
 FORM_PLAYERS = 30

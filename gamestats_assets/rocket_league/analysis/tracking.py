@@ -39,7 +39,7 @@ def tracked_players(
         retention.select("player_id", "kept_from"), on="player_id", how="left"
     )
     kept = consenting.with_columns(
-        # Until it is told how long matches are kept, all are there.
+        # Until retention says how long matches are kept, all are there.
         pl.col("kept_from").fill_null(pl.col("wanted_since").dt.date() - pl.duration(days=36_500))
     )
     since = kept.select("player_id", "kept_from")

@@ -84,7 +84,7 @@ def catalogue() -> dy.LazyFrame[TrainingPacks]:
 
 
 def text_of_training_packs() -> str:
-    """The file of packs; a change of it makes what is made of it anew."""
+    """The file of packs; when it changes, what is made of it is made again."""
     return shipped("data", "reference", "rocket_league", "training_packs.csv").read_text(encoding="utf-8")
 
 

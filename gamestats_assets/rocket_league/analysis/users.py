@@ -35,7 +35,7 @@ def users(
 ) -> dy.LazyFrame[t.Users]:
     """Tracked players, with the highest rank that is known of them now.
 
-    In each playlist that is the last one told (see `known_tiers`), or the one that the player gave where no match of it
+    In each playlist it is the last one known (see `known_tiers`), or the one that the player gave where no match of it
     is kept. A player is a simulated one when all matches kept are simulated, of which there must be one.
     """
     own = kept(features, tracked)

@@ -217,7 +217,7 @@ def standings(
 def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
     """Why nothing is said of a skill, where so many players of each rank have figures; None where something is.
 
-    It does not name the skill: what holds for several is told of them once.
+    It does not name the skill: what holds for several is said once.
     """
     playlist, tier, matches = playlist_name(row["playlist"]), row["rank_tier"], row["matches"]
     if row["skill"] in TEAM_SKILLS and row["is_duel"]:

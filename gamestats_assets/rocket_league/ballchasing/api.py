@@ -106,8 +106,8 @@ class Listed:
 
     Attributes:
         id: ballchasing's id of it.
-        rocket_league_id: the game's id of the replay, 32 hexadecimal digits in upper case; None where it is not told.
-        date: when it was saved, or else uploaded, UTC; None where neither is told.
+        rocket_league_id: the game's id of the replay, 32 hexadecimal digits in upper case; None where it is unknown.
+        date: when it was saved, or else uploaded, UTC; None where neither is known.
         is_pending: whether ballchasing has yet to read it.
     """
 
@@ -199,7 +199,7 @@ class BallchasingApi(ApiClient):
         uploaded_since: datetime | None = None,
         playlist: str | None = None,
     ) -> list[Listed]:
-        """A player's replays, the oldest first; at the end those of which no date is told.
+        """A player's replays, the oldest first; at the end those without a date.
 
         The cursor of the next page is sent to the API's own address with the filters of the first, whatever address
         the answer names. A page that brings nothing new is the last.

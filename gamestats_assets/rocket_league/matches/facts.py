@@ -1,4 +1,4 @@
-"""Matches and who played in them, whichever source told it."""
+"""Matches and who played in them, from whichever source has it."""
 
 from __future__ import annotations
 

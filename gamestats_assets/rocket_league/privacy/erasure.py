@@ -59,7 +59,7 @@ from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 UNDATED = ("unreadable", "unreadable_reason")
 """Kinds of landed files that belong to no match, and may name somebody all the same."""
 STEPS = 6
-"""In how many steps a player is forgotten; each is told."""
+"""In how many steps a player is forgotten; each is reported."""
 # Files that a process looks through at a time.
 _PART = 50
 # Shorter accounts and names are words that may mean something else.

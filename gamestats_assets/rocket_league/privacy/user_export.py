@@ -171,7 +171,7 @@ def forget_old_exports(stores: Stores) -> int:
 
 
 def forget_old_notes(stores: Stores) -> None:
-    """Remove where those can be answered whose objection was decided long ago, and who saw whose pages long ago."""
+    """Remove the contacts of objections that were decided long ago, and views of pages that are long past."""
     with connect(stores.postgres_url) as conn:
         conn.execute(
             "UPDATE ops.rl_objections SET contact_encrypted = NULL "

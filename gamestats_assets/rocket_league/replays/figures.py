@@ -37,7 +37,7 @@ def counted_s(network: Network) -> float:
 
 
 def figures(network: Network, player: int) -> dict[str, Any]:
-    """Columns of `PlayerMatchStats` that need every update, of one player; what cannot be told is None."""
+    """Columns of `PlayerMatchStats` that need every update, of one player; None where it is unknown."""
     a, b, w = _intervals(network, player, network.sent[:, player])
     if not len(b):
         return {}

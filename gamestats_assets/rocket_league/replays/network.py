@@ -77,7 +77,7 @@ class Change:
         frame: number of the frame.
         player: number of the player.
         kind: shot, save, assist, goal, demolition; pad_taken (a boost pad, as the server tells it); ball_cam_on and
-            ball_cam_off (a camera that is told to look at the ball, and no more).
+            ball_cam_off (a camera that is set to look at the ball, and no more).
         other: the demolished player.
     """
 
@@ -281,7 +281,7 @@ class _Reader:
             car.info = self._info_of(value["actor"])
 
     def _info_of(self, actor: int) -> dict[str, Any]:
-        """What is told of a player, which may be told later than what refers to it."""
+        """What is known of a player, which may come later than what refers to it."""
         if actor not in self.infos:
             self.infos[actor] = info = {}
             self.all_infos.append(info)
@@ -343,7 +343,7 @@ class _Reader:
         if not news or not isinstance(value, dict):
             return
         attacker, victim = (self._car_of(value.get(role)) for role in ("attacker", "victim"))
-        # Who leaves is told so, too, by nobody.
+        # Who leaves is sent so, too, without an attacker.
         if attacker is not None and victim is not None:
             self.demolitions.append((frame, attacker, victim))
 
@@ -371,7 +371,7 @@ class _Reader:
     # ------------------------------------------------------------ people
 
     def players(self) -> dict[str, Player]:
-        """Everybody by what tells them apart, in the order in which they came, and as told last."""
+        """Everybody by what identifies them, in the order in which they came, with what was sent last."""
         people: dict[str, dict[str, Any]] = {}
         for info in self.all_infos:
             key = _key(info)
@@ -463,7 +463,7 @@ def read_network(replay: Mapping[str, Any]) -> Network:
 
 
 def _filled(changes: Sequence[tuple[int, Any]], n: int, first: float) -> Floats:
-    """Of each frame what was told last, in it or before."""
+    """Of each frame the last value that was sent, in it or before."""
     return _last(np.arange(n), changes, first)
 
 

@@ -185,7 +185,7 @@ class _Track:
 
     def _pad_events(self) -> list[list[Any]]:
         kinds = {row["kind"] for row in self.happened}
-        # Where no server told of pads, tanks that were filled tell of most of them.
+        # Where the server sent no pads, tanks that were filled show most of them.
         kind = "pad_taken" if "pad_taken" in kinds else "boost_pickup"
         rows: list[list[Any]] = []
         for row in self.happened:

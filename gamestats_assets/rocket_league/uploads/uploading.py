@@ -224,7 +224,7 @@ def _has_forgotten_player(stores: Stores, upload: Upload) -> bool:
 
 
 def _call_by_match(stores: Stores, upload: Upload) -> None:
-    """Let the file's name tell nobody: replays are often called by their players."""
+    """Remove the player from the file's name: replays are often called by their players."""
     name = f"{upload.found.recognised.match_id}.replay" if upload.found is not None else ""
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
         conn.execute("UPDATE ops.rl_uploads SET file_name = %s WHERE upload_id = %s", [name, upload.upload_id])

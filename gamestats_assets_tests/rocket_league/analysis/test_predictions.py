@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
@@ -323,13 +323,3 @@ def test_what_training_gave_is_not_counted_as_form_again() -> None:
 
 
 # --------------------------------------------------------------------------- as it is made
-
-
-def test_only_tracked_players_have_rows() -> None:
-    known = world(42, 3, matches=(12, 12))
-    assert predict(known.features, models(), known.players[1]).get_column("player_id").to_list() == [known.players[1]]
-    assert predict(known.features, models(), "steam_nobody").height == 0
-    assert (
-        predict(known.features, models(), tracked=building.tracked(known.players[1], kept_from=date(2030, 1, 1))).height
-        == 0
-    )

@@ -312,8 +312,9 @@ BOTH = "driver ann; driver bob"
             ],
             ["1 1 demolition 0", "35 1 demolition 0"],
         ),
-        # Who leaves is demolished by nobody.
+        # Who leaves is demolished by nobody, and a car without a known player counts as no victim.
         ([BOTH, "demolition -1 ann"], []),
+        ([BOTH, "car cem; demolition ann cem", "demolition cem ann"], ["2 None demolition 0"]),
         # A camera looks at the ball until it says otherwise; another camera comes in place of the first.
         (
             [
