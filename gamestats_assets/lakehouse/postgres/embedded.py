@@ -82,7 +82,9 @@ def stop_embedded(settings: Settings) -> bool:
     with _locked(pgdata):
         if not _postmaster_lives(pgdata):
             return False
-        _call(_server(pgdata), "pg_ctl", "-w", "-D", str(pgdata), "-m", "fast", "stop")
+        server = _server(pgdata)
+        _open_to_server(pgdata, server)
+        _call(server, "pg_ctl", "-w", "-D", str(pgdata), "-m", "fast", "stop")
         return True
 
 

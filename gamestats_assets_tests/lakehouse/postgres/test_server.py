@@ -182,8 +182,9 @@ def test_the_server_runs_in_a_data_folder_for_its_owner_alone() -> None:
         try:
             assert stat.S_IMODE(os.stat(settings.data).st_mode) & ~stat.S_IXGRP == 0o700
             assert stat.S_IMODE(os.stat(f"{settings.data}/postgres").st_mode) == 0o700
+            Path(folder).chmod(0o700)  # closed meanwhile; it must stop all the same
         finally:
-            stop_embedded(settings)
+            assert stop_embedded(settings)
 
 
 def test_a_url_given_is_used_and_starts_nothing(tmp_path: Path) -> None:
