@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from gamestats_assets.cli.demo.command import demo
-from gamestats_assets.cli.games.generate import generate, logs_app, report, taxonomy_app
+from gamestats_assets.cli.games.event_logs import logs_app, report, taxonomy_app
+from gamestats_assets.cli.games.generate import generate
 from gamestats_assets.cli.games.groups import l2m_app, players_app, product_app, rocket_league_app, tournament_app
 from gamestats_assets.cli.games.lol import lol_app
-from gamestats_assets.cli.lake.ingest import fetch_app, ingest_app
+from gamestats_assets.cli.lake.fetch import fetch_app
+from gamestats_assets.cli.lake.ingest import ingest_app
 from gamestats_assets.cli.lake.listing import query, tables
 from gamestats_assets.cli.lake.materialize import materialize, rebuild
 from gamestats_assets.cli.services.doctor import doctor

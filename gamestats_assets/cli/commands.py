@@ -1,9 +1,12 @@
-"""Commands with which people enter things: built from declarations, one transaction each."""
+"""What commands share: options, and commands that enter things, built from declarations, one transaction each."""
 
 from __future__ import annotations
 
+import functools
 import getpass
 import inspect
+import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +31,9 @@ Form = Annotated[
     Format | None, typer.Option("--format", "-f", help="By default a table, or what the file's name says.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.")]
+NewFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.")]
+Seed = Annotated[int, typer.Option(min=0, help="Another one gives other matches.")]
+PlayedDays = Annotated[int, typer.Option(min=1, help="Days they are played on.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file with a heading.")]
 
 
@@ -37,6 +43,23 @@ def person() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+def day_option(text: str, *names: str) -> Any:
+    """An option that takes a UTC day."""
+    return typer.Option(*names, metavar="DAY", formats=["%Y-%m-%d"], help=text)
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise `typer.BadParameter` when a folder has files already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+
+
+def refuse_folder(path: Path, name: str) -> None:
+    """Raise `typer.BadParameter` when a file is to be written where a folder is; `name` is what it could be called."""
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; give a file, such as {path / name}.", param_hint="--out")
 
 
 def enter(write: Callable[[psycopg.Connection], Entered], *, dry_run: bool = False) -> None:
@@ -108,10 +131,19 @@ def _readable(frame: pl.DataFrame) -> pl.DataFrame:
 # --------------------------------------------------------------------------- commands of declarations
 
 
+@functools.cache
+def _help_texts() -> Mapping[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "games" / "entries.toml").read_text("utf-8"))
+
+
+def entry_help(thing: Thing) -> Mapping[str, Any]:
+    """What `games/entries.toml` says of the commands of a thing, by their names."""
+    return _help_texts()[" ".join(thing.command)]
+
+
 def entered_by(
     app: typer.Typer,
     thing: Thing,
-    said: Mapping[str, Sequence[str]],
     known: Callable[..., Any] = lambda: None,
     file: Takes | None = None,
     **verbs: Verb | Literal["take", "list", "import"],
@@ -119,24 +151,24 @@ def entered_by(
     """Give a group the commands of a thing.
 
     Args:
-        said: what the help of each says besides, and then arguments as examples.
         known: gives what is known of what people name; what it asks is asked by the commands that add.
         file: takes a file of them, by the command `import`.
-        verbs: what each command does; by default those of `said`, by their names.
+        verbs: what each command does; by default those of `entry_help`, by their names.
     """
-    for name, verb in (verbs or {each: each for each in said}).items():
+    for name, verb in (verbs or {each: each for each in entry_help(thing) if each != "help"}).items():
         if verb == "import" and file is not None:
             run = _taking(file, known)
         else:
             run = _listing(thing, known) if verb == "list" else _command(thing, verb, known)
-        app.command(name, help=_help_of(thing, name, said[name], file))(run)
+        app.command(name, help=_help_of(thing, name, file))(run)
 
 
-def _help_of(thing: Thing, name: str, said: Sequence[str], file: Takes | None) -> str:
-    """The help of a command: what it does where that is its name, what is said besides, examples."""
+def _help_of(thing: Thing, name: str, file: Takes | None) -> str:
+    """The help of a command: what it does where that is its name, the text of `entries.toml`, examples."""
     from gamestats_assets.lakehouse.entries.declared import plural
 
-    kind, (text, *examples) = thing.kind, said
+    kind, said = thing.kind, entry_help(thing)[name]
+    text, examples = re.sub(r"(?<!\n)\n(?!\n)", " ", said.get("text", "").strip()), said.get("examples", [])
     one, several = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}", plural(kind)
     does = {
         "add": f"Add {one}.",

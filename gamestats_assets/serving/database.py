@@ -96,9 +96,9 @@ async def still_there(conn: Connection) -> None:
         psycopg.OperationalError: so that a pool takes another one.
     """
     if not conn.closed:
-        told = select.poll()
-        told.register(conn, select.POLLIN)
-        if not told.poll(0):
+        poll = select.poll()
+        poll.register(conn, select.POLLIN)
+        if not poll.poll(0):
             return
     # A pool lets go of it then.
     await conn.close()

@@ -31,14 +31,13 @@ def landed(gamestats: Gamestats) -> Landing:
 # --------------------------------------------------------------------------- simulate
 
 
-@pytest.mark.parametrize("format", ["parquet", "csv", "jsonl"])
-def test_a_simulated_week_is_delivered_by_the_command_that_is_named(gamestats: Gamestats, format: str) -> None:
-    done = gamestats("l2m", "simulate", "a week", *SMALL, "--start", "2026-02-27", "--format", format)
+def test_a_simulated_week_is_delivered_by_the_command_that_is_named(gamestats: Gamestats) -> None:
+    done = gamestats("l2m", "simulate", "a week", *SMALL, "--start", "2026-02-27", "--format", "csv")
     assert done.exit_code == 0, done.output
     folder = Path("a week")
     assert sorted(path.name for path in folder.iterdir()) == ["2026-02-27", "2026-02-28"]
     files = {path.name for path in (folder / "2026-02-28").iterdir()}
-    assert files == {"exchange_rates.csv", *(f"{log}-000.{format}" for log in TABLES)}
+    assert files == {"exchange_rates.csv", *(f"{log}-000.csv" for log in TABLES)}
     truth = simulate(Plan(accounts=150, days=2, start=datetime(2026, 2, 27, tzinfo=UTC).date()), Path("again"))
     total = sum(sum(day.rows.values()) for day in truth.days)
     assert f"{total:,} rows of 150 accounts, 2026-02-27 to 2026-02-28: a week" in done.stdout
@@ -52,6 +51,14 @@ def test_a_simulated_week_is_delivered_by_the_command_that_is_named(gamestats: G
     assert {log: found.of(log).height for log in TABLES} == truth.days[1].rows
     assert found.of("exchange_rates").height == 7
     assert not any(found.rejections.values())
+    for arguments, output in (
+        (("a week", *SMALL), "a week is there and not empty; give a new folder"),
+        (("few", "--accounts", "20"), "at least 129 accounts"),
+    ):
+        refused = gamestats("l2m", "simulate", *arguments)
+        assert refused.exit_code == 2
+        assert output in " ".join(refused.output.replace("│", " ").split())
+    assert not Path("few").exists()
 
 
 def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamestats, tmp_path: Path) -> None:
@@ -78,34 +85,6 @@ def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamesta
     refused = gamestats("l2m", "farmers", "--known", str(tmp_path / "other.csv"))
     assert refused.exit_code == 2
     assert "has no column user_id; its columns: account" in " ".join(refused.output.replace("│", "").split())
-
-
-def test_simulated_logs_never_mix_with_what_is_there(gamestats: Gamestats) -> None:
-    Path("logs").mkdir()
-    assert gamestats("l2m", "simulate", "logs", *SMALL).exit_code == 0
-    refused = gamestats("l2m", "simulate", "logs", *SMALL)
-    assert refused.exit_code == 2
-    assert "logs is there and not empty; give a new folder" in " ".join(refused.output.replace("│", " ").split())
-
-
-def test_too_few_accounts_are_refused_with_the_number_that_would_do(gamestats: Gamestats) -> None:
-    refused = gamestats("l2m", "simulate", "logs", "--accounts", "20")
-    assert refused.exit_code == 2
-    assert "at least 129 accounts" in " ".join(refused.output.replace("│", " ").split())
-    assert not Path("logs").exists()
-
-
-def test_a_range_of_days_brings_its_unpartitioned_inputs(admin: Admin, tmp_path: Path) -> None:
-    admin.does("l2m", "simulate", str(tmp_path / "logs"), *SMALL, "--start", "2026-02-27")
-    admin.does("ingest", "l2m", str(tmp_path / "logs"))
-    output = admin.does("materialize", "--select", "l2m", "--from", "2026-02-27", "--to", "2026-02-28", "-v")
-    assert "failed" not in output
-    assert all(f"ok      {name} " in output for name in ("l2m.vip_tiers", "l2m.user_profile", "postgres.l2m.active"))
-    seen = "select count(*) as accounts, count(distinct vip) as tiers from l2m.active where ds = date '2026-02-28'"
-    (row,) = json.loads(admin.does("query", seen, "--format", "json"))
-    assert row["accounts"] > 50
-    assert row["tiers"] > 1
-    assert "up to date" in admin.does("materialize", "--select", "l2m")
 
 
 # --------------------------------------------------------------------------- ingest
@@ -249,16 +228,12 @@ def test_addresses_are_whitelisted_listed_changed_and_taken_off(admin: Admin) ->
     )
 
 
-_NO_BEGINNING = "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:"
-_TOO_MANY = "is the beginning of too many addresses: expected two whole numbers"
 # What is refused, by the message.
 REFUSED = {
-    _NO_BEGINNING: ["", "cafe", "256.1.", "103.07.", "103.7.0.5.", "103..7", "1.2.3.4 5", "103.7.0.5:80", "12345:1:",
-                    "2001:db8::1::", "%", "103.7.%", "fe80::1%eth0", "..", "-1.2.3."],
-    _TOO_MANY: ["1", "103", "103.", "103.7", "2001:", "2001:db8", "::", "::1", "::ffff:103.", ":"],
-    "The network 103.7.0.0/24 is written '103.7.0.'.": ["103.7.0.0/24"],
+    "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:":
+        ["", "cafe", "256.1.", "103.07.", "103..7", "103.7.0.5:80", "12345:1:", "2001:db8::1::", "%", "fe80::1%eth0"],
+    "is the beginning of too many addresses: expected two whole numbers": ["103.7", "2001:db8", "::ffff:103."],
     "The network 103.7.0.9/16 is written '103.7.'.": ["103.7.0.9/16"],
-    "The network 103.7.0.9/32 is written '103.7.0.9'.": ["103.7.0.9/32"],
     "with several entries if need be.": ["103.7.0.0/20"],
     "Write '103.7.0.' for all of them.": ["103.7.0.*"],
 }  # fmt: skip
@@ -271,28 +246,22 @@ def test_what_is_no_beginning_of_few_addresses_is_refused_with_advice(admin: Adm
     assert admin.lists("l2m", "whitelist", "list") == []
 
 
-@pytest.mark.parametrize(
-    ("prefix", "output"),
-    [
-        ("103.7.0", "103.7.0 does not end with a point, so what goes on with a digit is whitelisted as well: "
-                    "103.7.01... For the addresses of 103.7.0. alone, write it with its last point."),
-        ("103.7.1", "103.7.11..."),
-        ("103.7.0.5", "103.7.0.51..."),
-        ("2001:db8:1", "2001:db8:11... For the addresses of 2001:db8:1: alone, write it with its last colon."),
-        ("103.7.0.", ""),
-        ("103.7.30", ""),
-        ("103.7.0.255", ""),
-        ("2001:db8:85a3", ""),
-        ("::ffff:103.7.", ""),
-    ],
-)  # fmt: skip
-def test_an_entry_that_whitelists_more_than_was_meant_says_so(admin: Admin, prefix: str, output: str) -> None:
-    result = admin("l2m", "whitelist", "add", prefix)
-    assert result.exit_code == 0, result.output
-    assert output in result.stderr if output else not result.stderr
+# What is said of an entry, of which none stands for nothing.
+SAID = [
+    ("103.7.30", None),
+    ("103.7.0.255", None),
+    ("2001:db8:85a3", None),
+    ("103.7.0", "103.7.0 does not end with a point, so what goes on with a digit is whitelisted as well: 103.7.01... "
+                "For the addresses of 103.7.0. alone, write it with its last point."),
+    ("103.7.4.5", "103.7.4.51..."),
+    ("2001:db8:1", "2001:db8:11... For the addresses of 2001:db8:1: alone, write it with its last colon."),
+    ("103.7.", "103.7.0, 103.7.0.255, 103.7.30, 103.7.4.5 are among them."),
+    ("103.7.5.", "They are whitelisted by 103.7. already."),
+]  # fmt: skip
 
 
-def test_entries_that_contain_each_other_are_told(admin: Admin) -> None:
-    admin.does("l2m", "whitelist", "add", "103.7.4.")
-    assert "103.7.4. is among them." in admin("l2m", "whitelist", "add", "103.7.").stderr
-    assert "They are whitelisted by 103.7. already." in admin("l2m", "whitelist", "add", "103.7.5.").stderr
+def test_an_entry_that_whitelists_more_than_was_meant_says_so(admin: Admin) -> None:
+    for prefix, output in SAID:
+        result = admin("l2m", "whitelist", "add", prefix)
+        assert result.exit_code == 0, result.output
+        assert (output in result.stderr) if output else not result.stderr, prefix

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli.games.lol import lol_app
-from gamestats_assets.cli.lake import ingest
+from gamestats_assets.cli.lake.fetch import fetch_app
+from gamestats_assets.cli.lake.ingest import ingest_app
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
@@ -20,7 +21,7 @@ from gamestats_assets.settings import Settings
 from gamestats_assets_tests.lol.files import champion, champions, item, items, match_object, timeline
 from gamestats_assets_tests.lol.riot.api_server import KEY, Listed, RiotServer
 
-APPS = {"ingest": ingest.ingest_app, "fetch": ingest.fetch_app, "lol": lol_app}
+APPS = {"ingest": ingest_app, "fetch": fetch_app, "lol": lol_app}
 
 
 class Gamestats:

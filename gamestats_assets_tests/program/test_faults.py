@@ -59,7 +59,7 @@ SIDE_BY_SIDE = {
 """Tables of every kind: landed, entered, by a function and by a query, published, and made of all of these."""
 
 
-def test_two_processes_that_materialise_different_days_at_once_lose_nothing(first_day: Published) -> None:
+def test_two_processes_on_different_days_at_once_lose_nothing(first_day: Published) -> None:
     calm, url, context = first_day.calm, first_day.url, workers()
     both = [DAY.isoformat(), NEXT_DAY.isoformat()]
     selected = ["+pubg.matches", "+postgres.pubg.match_summaries"]

@@ -6,6 +6,8 @@ Everything is real: files, runs, PostgreSQL, browser. How many matches a team ha
 from __future__ import annotations
 
 import shutil
+import signal
+import socket
 import time
 from collections.abc import Callable
 from datetime import date
@@ -15,11 +17,11 @@ import pytest
 from playwright.sync_api import Page
 
 from gamestats_assets.cli.demo.games import SEASON, Plan, enter
-from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
+from gamestats_assets.lakehouse.postgres.embedded import is_running, start_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.simulators.pubg.tournament import simulate_tournament
-from gamestats_assets_tests.program.test_up import Up, folder, run, settings_of, start
+from gamestats_assets_tests.program.test_up import Up, folder, processes_of, run, settings_of, start
 from gamestats_assets_tests.support.browsers import chromium
 
 __all__ = ["folder", "start"]
@@ -64,11 +66,10 @@ def test_decisions_and_new_matches_reach_the_standings_soon(
     (folder / "new").mkdir()
     start_embedded(settings_of(folder))
     stores = Stores(settings_of(folder))
-    enter("pubg", stores, Plan(0, 0, 0, 0, 0, 0, 0, 0), tournament)
+    enter("pubg", stores, Plan(), tournament)
     land(first)
     land(second)
     ingest([folder / "new"], stores.landing)
-    stop_embedded(stores.settings)
     up = start()
     table = f"{up.url}/tournaments?season={SEASON}&division=Division+1&round=overall"
     with chromium() as browser:
@@ -76,7 +77,7 @@ def test_decisions_and_new_matches_reach_the_standings_soon(
         page.set_default_timeout(30_000)
         page.goto(up.link)
         page.get_by_role("button", name="Sign in").click()
-        until(page, table, team, 2, 120)
+        until(page, table, team, 2, 120 * BY_OTHERS)
         page.goto(f"{up.url}/admin/tournaments/matches/{first}")
         page.get_by_label("Tournament match").select_option("no")
         page.get_by_label("Why").first.fill("a scrim, they say")
@@ -87,3 +88,14 @@ def test_decisions_and_new_matches_reach_the_standings_soon(
         land(third)
         assert run(folder, "ingest", "pubg", str(folder / "new")).returncode == 0
         until(page, table, team, 2, SOON_S * BY_OTHERS)
+
+    up.process.send_signal(signal.SIGINT)
+    rest, _ = up.process.communicate(timeout=60)
+    assert (up.process.returncode, "Traceback" in rest) == (0, False), rest
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", up.port))
+    # PostgreSQL ran before, and runs on until it is stopped.
+    assert is_running(stores.settings)
+    assert "PostgreSQL was stopped" in run(folder, "down").stdout
+    assert processes_of(folder) == []

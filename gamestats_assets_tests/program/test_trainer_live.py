@@ -49,8 +49,8 @@ _DROP = """([name, content]) => {
 
 def players_of(replay: Path) -> list[dict[str, Any]]:
     """Who played, as ballchasing tells it."""
-    told = json.loads(replay.with_suffix(".ballchasing.json").read_text())
-    return [player for team in ("blue", "orange") for player in told[team]["players"]]
+    details = json.loads(replay.with_suffix(".ballchasing.json").read_text())
+    return [player for team in ("blue", "orange") for player in details[team]["players"]]
 
 
 def test_a_new_user_uploads_watches_exports_and_leaves(start: Callable[..., Up], folder: Path, realdata: Path) -> None:

@@ -166,8 +166,8 @@ def acts_done(admin: httpx.Client, acts: Sequence[Act] = ACTS) -> dict[str, dict
         answer = admin.request(act.method, f"/api/v1{act.asked}", headers=headers, params=act.query, **sent)
         assert answer.status_code in (200, 201, 204), f"{act.method} {act.asked}: {answer.text}"
         if answer.status_code != 204:
-            told = {"request": act.body} if act.body else {}
-            found[f"{act.method} /api/v1{act.path}"] = {**told, "answer": _settled(answer.json())}
+            request = {"request": act.body} if act.body else {}
+            found[f"{act.method} /api/v1{act.path}"] = {**request, "answer": _settled(answer.json())}
     return found
 
 

@@ -27,7 +27,7 @@ def fuzz(
     each: int,
     *,
     headers: Callable[[], Mapping[str, str]] = dict,
-    only: str = "",
+    only: str | tuple[str, ...] = "",
     seeded: bool = True,
     stops: bool = True,
     aim: Callable[[schemathesis.Case], None] = lambda case: None,
@@ -60,8 +60,8 @@ def fuzz(
         try:
             case.validate_response(response, checks=CHECKS)
         except FailureGroup as failed:
-            told = "\n".join(str(each) for each in failed.exceptions)
-            raise AssertionError(f"{case.as_curl_command()}\n{told}") from None
+            message = "\n".join(str(each) for each in failed.exceptions)
+            raise AssertionError(f"{case.as_curl_command()}\n{message}") from None
 
     once = settings(
         max_examples=max(1, each // 2),

@@ -46,8 +46,8 @@ class _Provider:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                told = dict(parse_qsl(body, keep_blank_values=True))
-                self._give(provider.answer("POST", self.path, told, dict(self.headers)))
+                sent = dict(parse_qsl(body, keep_blank_values=True))
+                self._give(provider.answer("POST", self.path, sent, dict(self.headers)))
 
             def _give(self, answer: Answer) -> None:
                 status, kind, body = (500, "text/plain", "") if provider.is_down else answer
@@ -71,7 +71,7 @@ class _Provider:
             server.server_close()
             thread.join()
 
-    def answer(self, method: str, path: str, told: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+    def answer(self, method: str, path: str, sent: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         raise NotImplementedError
 
 
@@ -119,7 +119,7 @@ class Issuer(_Provider):
         head = {"alg": algorithm(key), "kid": key.kid, **header}
         return jwt.encode(head, claims, key, algorithms=[head["alg"]])
 
-    def answer(self, method: str, path: str, told: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+    def answer(self, method: str, path: str, sent: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         if path == "/.well-known/openid-configuration":
             paths = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/keys"}
             about: Claims = {"issuer": self.address} | {name: self.address + path for name, path in paths.items()}
@@ -128,20 +128,20 @@ class Issuer(_Provider):
         if path == "/keys":
             return _json({"keys": [key.as_dict(private=False) for key in self.keys]})
         if path == "/authorize":
-            self.asked, code = told, secrets.token_urlsafe()
-            self._codes[code] = told
-            back = {"code": code, "state": told["state"], "iss": self.address, **self.back}
-            return 302, f"{told['redirect_uri']}?{urlencode({n: v for n, v in back.items() if v is not None})}", ""
-        return self._tokens(told, headers)
+            self.asked, code = sent, secrets.token_urlsafe()
+            self._codes[code] = sent
+            back = {"code": code, "state": sent["state"], "iss": self.address, **self.back}
+            return 302, f"{sent['redirect_uri']}?{urlencode({n: v for n, v in back.items() if v is not None})}", ""
+        return self._tokens(sent, headers)
 
-    def _tokens(self, told: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
-        self.codes.append(told["code"])
-        begun = self._codes.pop(told["code"], {})
+    def _tokens(self, sent: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        self.codes.append(sent["code"])
+        begun = self._codes.pop(sent["code"], {})
         name, _, secret = base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode().partition(":")
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(told["code_verifier"].encode()).digest()).decode()
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(sent["code_verifier"].encode()).digest()).decode()
         good = (
             (unquote(name), unquote(secret)) == (self.CLIENT_ID, self.SECRET)
-            and begun.get("redirect_uri") == told["redirect_uri"]
+            and begun.get("redirect_uri") == sent["redirect_uri"]
             and begun.get("code_challenge") == challenge.rstrip("=")
         )
         if not good:
@@ -210,8 +210,8 @@ class SteamLike(_Provider):
         """As gamestats is told of it."""
         return f"{self.address}/openid"
 
-    def answer(self, method: str, path: str, told: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
-        asked = {name.removeprefix("openid."): value for name, value in told.items()}
+    def answer(self, method: str, path: str, sent: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        asked = {name.removeprefix("openid."): value for name, value in sent.items()}
         if asked["mode"] == "check_authentication":
             return self._check(asked)
         account = f"{self.issuer}/id/76561197960287930"
@@ -228,8 +228,8 @@ class SteamLike(_Provider):
         good = hmac.compare_digest(said["sig"], self._signature(said))
         good = good and (self.forgets or said["response_nonce"] not in self._vouched)
         self._vouched.add(said["response_nonce"])
-        told = f"ns:http://specs.openid.net/auth/2.0\nis_valid:{'true' if good else 'false'}\n"
-        return 200, "text/plain", told
+        verdict = f"ns:http://specs.openid.net/auth/2.0\nis_valid:{'true' if good else 'false'}\n"
+        return 200, "text/plain", verdict
 
     def _signature(self, says: Mapping[str, str]) -> str:
         signed = "".join(f"{name}:{says[name]}\n" for name in says["signed"].split(","))

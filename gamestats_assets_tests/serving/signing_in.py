@@ -37,7 +37,7 @@ def link_for(url: str, name: str, *roles: str) -> str:
 def browser_of(site: httpx.Client, url: str, name: str, *roles: str) -> httpx.Client:
     """A browser in which a user is signed in, whose writes carry the session's CSRF token."""
     browser = httpx.Client(
-        base_url=site.base_url, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}, timeout=30
+        base_url=site.base_url, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}, timeout=90
     )
     answer = browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, name, *roles)})
     assert answer.status_code == 303, answer.text

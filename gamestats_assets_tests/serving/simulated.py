@@ -22,11 +22,11 @@ from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import SNAPSHOTS, Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tournament.tables import RoundStatusChanges
-from gamestats_assets.serving.accounts import sessions, users
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.scenario import derive
 from gamestats_assets_tests.pubg.tournament.season import MADE, SimulatedSeason
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 from gamestats_assets_tests.support.postgres_fixture import database
 
 MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)
@@ -116,13 +116,7 @@ class Admin:
 
 
 def sign_in(site: httpx.Client, url: str, name: str, role: str | None, **place: int) -> Admin:
-    """Somebody new who is signed in, with a role."""
-    with ops.entering(SecretStr(url), "tests") as conn:
-        row = users.add_user(conn, "tests", name)
-        if role is not None:
-            users.give_role(conn, "tests", row, role, **place)
-        token = sessions.begin_session(conn, row["user_id"], "tests")
-    cookies = {"gamestats_session": token}
-    csrf = httpx.get(f"{site.base_url}/api/v1/auth/me", cookies=cookies).raise_for_status().json()["csrf_token"]
-    http = httpx.Client(base_url=site.base_url, cookies=cookies, headers={"X-CSRF-Token": csrf}, timeout=20)
-    return Admin(name, token, http)
+    """Somebody who is signed in, with a role."""
+    user_named(url, name, *([role] if role else []), **place)
+    http = browser_of(site, url, name)
+    return Admin(name, http.cookies["gamestats_session"], http)

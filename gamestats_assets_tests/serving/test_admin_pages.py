@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import psycopg
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason
-from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.simulated import Admin, enter_and_publish, sign_in
-from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
-from gamestats_assets_tests.support.postgres_fixture import database
-
-
-@pytest.fixture(scope="module")
-def url(postgres_url: str, ops_template: str) -> Iterator[str]:
-    with database(postgres_url, ops_template) as found:
-        enter_and_publish(found, SimulatedSeason())
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site(url: str) -> Iterator[httpx.Client]:
-    with served(url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+from gamestats_assets_tests.serving.simulated import Admin, sign_in
+from gamestats_assets_tests.support.browsers import Shown, keep, obstacles
 
 
 def at(browser: Browser, site: httpx.Client, admin: Admin, **settings: Any) -> Page:
@@ -47,9 +24,9 @@ def at(browser: Browser, site: httpx.Client, admin: Admin, **settings: Any) -> P
     return page
 
 
-def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: str) -> None:
-    ann, bob = (sign_in(site, url, name, "tournament_admin") for name in ("ann", "bob"))
-    page, other = at(browser, site, ann), at(browser, site, bob)
+def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client, entered_url: str) -> None:
+    ann, bob = (sign_in(entered_site, entered_url, name, "tournament_admin") for name in ("ann", "bob"))
+    page, other = at(browser, entered_site, ann), at(browser, entered_site, bob)
 
     # The schedule: what was planned beside what was played; a slot is moved, and the second admin is told.
     page.goto("/admin")
@@ -189,9 +166,11 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     )
 
 
-def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.Client, url: str) -> None:
-    adam = sign_in(site, url, "adam", "admin")
-    page = at(browser, site, adam)
+def test_admins_give_roles_and_see_what_was_done(
+    browser: Browser, entered_site: httpx.Client, entered_url: str
+) -> None:
+    adam = sign_in(entered_site, entered_url, "adam", "admin")
+    page = at(browser, entered_site, adam)
     page.goto("/admin/users")
     page.get_by_label("Name (required)").fill("newcomer")
     page.get_by_role("button", name="Add user").click()
@@ -215,13 +194,13 @@ def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.C
     page.get_by_role("button", name="Remove newcomer").click()
     expect(page.get_by_role("status").first).to_have_text("newcomer is removed.")
     expect(newcomer).to_have_count(0)
-    assert sign_in(site, url, "tom", "tournament_admin").http.get("/admin/users").status_code == 403
+    assert sign_in(entered_site, entered_url, "tom", "tournament_admin").http.get("/admin/users").status_code == 403
 
 
 def test_one_whose_right_is_of_a_division_tracks_the_people_on_its_rosters(
-    browser: Browser, site: httpx.Client, url: str
+    browser: Browser, entered_site: httpx.Client, entered_url: str
 ) -> None:
-    page = at(browser, site, sign_in(site, url, "dora", "tournament_admin", division_id=2))
+    page = at(browser, entered_site, sign_in(entered_site, entered_url, "dora", "tournament_admin", division_id=2))
     page.goto("/admin/tournaments/tracking?player=T05_Player1")
     teams = page.get_by_label("Team on whose roster").locator("option").all_inner_texts()
     assert teams
@@ -234,13 +213,13 @@ def test_one_whose_right_is_of_a_division_tracks_the_people_on_its_rosters(
     expect(page.get_by_text("team has 101 characters; it may have at most 100.").first).to_be_visible()
     # A mark says so where a simulator made what is published.
     expect(page.get_by_text("Synthetic data")).to_have_count(0)
-    with psycopg.connect(url) as conn:
+    with psycopg.connect(entered_url) as conn:
         conn.execute("UPDATE pubg.matches SET season_state = 'simulated' WHERE match_id = 'friendly'")
     page.goto("/admin/tournaments/tracking")
     expect(page.get_by_text("Synthetic data")).to_be_visible()
 
 
-def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: str) -> None:
+def test_nothing_is_in_anybodys_way(browser: Browser, entered_site: httpx.Client, entered_url: str) -> None:
     addresses = [
         f"/admin/{path}"
         for path in (
@@ -250,9 +229,9 @@ def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: s
         )
     ]
     addresses.append("/account")
-    eve = sign_in(site, url, "eve", "admin")
+    eve = sign_in(entered_site, entered_url, "eve", "admin")
     page = at(
-        *(browser, site, eve),
+        *(browser, entered_site, eve),
         java_script_enabled=True,
         color_scheme="dark",
         viewport={"width": 360, "height": 800},

@@ -10,7 +10,7 @@ from gamestats_assets.serving.pages.charts import Point, course
 FIRST = date(2026, 3, 9)
 
 
-def test_an_axis_follows_its_values_and_what_is_far_from_them_is_told_at_its_edge() -> None:
+def test_an_axis_follows_its_values_with_far_marks_at_its_edge() -> None:
     points = [Point(FIRST + timedelta(days=n), float(n), None, None, str(n)) for n in range(7)]
     after = [(FIRST + timedelta(days=number), f"after {number} days") for number in (3, 9, 260)]
     drawn = str(course(points, after, label="a skill"))

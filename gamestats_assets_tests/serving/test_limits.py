@@ -17,16 +17,9 @@ from gamestats_assets.settings import Settings
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for, user_named
-from gamestats_assets_tests.support.postgres_fixture import database
 
 ME = f"{AUTH}/me"
 MANY = {"requests_a_minute": 1000}
-
-
-@pytest.fixture(scope="module")
-def url(postgres_url: str, ops_template: str) -> Iterator[str]:
-    with database(postgres_url, ops_template) as found:
-        yield found
 
 
 def statuses(client: httpx.Client, n: int, path: str = "/", **headers: str) -> list[int]:
@@ -36,7 +29,7 @@ def statuses(client: httpx.Client, n: int, path: str = "/", **headers: str) -> l
 # --- how often -----------------------------------------------------------------------------------
 
 
-def test_each_has_a_limit_of_their_own_by_what_they_are(url: str) -> None:
+def test_limits_depend_on_roles(url: str) -> None:
     with psycopg.connect(url) as conn:
         added = "INSERT INTO ops.seasons (season, name, time_zone) VALUES ('fall', 'Fall', 'UTC') RETURNING season_id"
         found = conn.execute(added).fetchone()
@@ -44,11 +37,11 @@ def test_each_has_a_limit_of_their_own_by_what_they_are(url: str) -> None:
     user_named(url, "of-a-season", "tournament_admin", season_id=found[0])
     limits = {"requests_a_minute": 7, "requests_a_minute_of_user": 4, "requests_a_minute_of_admin": 30}
     with served(url, **limits) as site:
-        told = {}
+        limits = {}
         for name, *roles in (("u",), ("p", "premium"), ("of-a-season",), ("a", "admin"), ("both", "premium", "admin")):
             browser = browser_of(site, url, name, *roles)
-            told[name] = int(browser.get(ME).headers["ratelimit-limit"])
-        assert told == {"u": 4, "p": 20, "of-a-season": 30, "a": 30, "both": 30}
+            limits[name] = int(browser.get(ME).headers["ratelimit-limit"])
+        assert limits == {"u": 4, "p": 20, "of-a-season": 30, "a": 30, "both": 30}
         # Five of seven are used by the links above.
         assert statuses(site, 3) == [200, 200, 429]
         refused = site.get("/")
@@ -58,7 +51,7 @@ def test_each_has_a_limit_of_their_own_by_what_they_are(url: str) -> None:
         assert statuses(site, 3, "/healthz") == [200] * 3
 
 
-def test_who_may_ask_no_more_is_still_told_that_nothing_has_changed(url: str) -> None:
+def test_beyond_the_limit_unchanged_answers_are_still_304(url: str) -> None:
     """Open pages behind one address go on, though a neighbour uses up what is theirs together."""
     publish_season(url)
     with served(url, requests_a_minute=6) as site:
@@ -82,7 +75,7 @@ def test_a_user_is_counted_once_wherever_they_ask_from(url: str) -> None:
         assert statuses(browser_of(site, url, "lee"), 1, ME) == [200]
 
 
-def test_who_guesses_links_and_tokens_is_stopped(url: str) -> None:
+def test_guessing_links_and_tokens_is_stopped(url: str) -> None:
     with served(url, **MANY, guesses_a_minute=3) as site:
         good = link_for(url, "kim")
         for path, asked in (("/link", {"data": {"token": "x"}}), ("", {"json": {"refresh_token": "x"}})):
@@ -115,7 +108,7 @@ def test_files_are_counted_by_the_hour(url: str) -> None:
         assert int(anyone[-1].headers["retry-after"]) > 3000
 
 
-def test_the_address_behind_a_proxy_is_taken_from_proxies_that_are_configured_alone(url: str) -> None:
+def test_only_configured_proxies_tell_the_address_behind_them(url: str) -> None:
     def ask(client: httpx.Client, *addresses: str) -> list[int]:
         return [client.get("/", headers={"X-Forwarded-For": each}).status_code for each in addresses]
 
@@ -188,7 +181,7 @@ def test_behind_https_cookies_are_for_https_alone(url: str, how: str) -> None:
 # --- as whom PostgreSQL is asked -----------------------------------------------------------------
 
 
-def test_what_serves_may_do_its_duty_in_postgresql_and_no_more(url: str) -> None:
+def test_database_roles_may_do_no_more_than_they_need(url: str) -> None:
     public, writer = (each.get_secret_value() for each in serving_urls(Settings(postgres_url=SecretStr(url))))
     user_named(url, "logged", "premium")
     refused = {
@@ -211,7 +204,7 @@ def test_what_serves_may_do_its_duty_in_postgresql_and_no_more(url: str) -> None
         conn.execute("DELETE FROM accounts.audit_log")
 
 
-def test_counts_of_those_who_are_long_gone_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_counts_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
     storage = InProcess()

@@ -52,7 +52,7 @@ def kept() -> Iterator[Kept]:
     log.setLevel(before)
 
 
-def test_a_request_is_a_line_and_a_figure_by_its_route_and_nothing_of_the_person(ops_database: str, kept: Kept) -> None:
+def test_a_request_is_logged_and_counted_without_personal_data(ops_database: str, kept: Kept) -> None:
     publish_season(ops_database)
 
     def figure(name: str, **labels: str) -> float:
@@ -83,7 +83,7 @@ def test_a_request_is_a_line_and_a_figure_by_its_route_and_nothing_of_the_person
     assert figure("db_pool_in_use", pool="answers") == 0
 
 
-def test_what_nobody_foresaw_is_answered_whole_and_its_line_says_where_and_not_what(kept: Kept, tmp_path: Path) -> None:
+def test_an_unforeseen_error_is_answered_and_logged_without_its_message(kept: Kept, tmp_path: Path) -> None:
     router = APIRouter()
 
     @router.get("/broken/{name}")
@@ -119,7 +119,7 @@ def test_a_day_of_lines_is_a_file_and_those_of_14_days_are_kept(tmp_path: Path) 
     assert (tmp_path / names[0]).read_text() == "0\nfirst\nsecond\n"
 
 
-def test_what_a_process_has_written_is_set_aside_by_day_while_it_goes_on_and_14_days_are_kept(tmp_path: Path) -> None:
+def test_logs_of_processes_are_set_aside_by_day_for_14_days(tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     names = {days: f"daemon.{today - timedelta(days=days)}.log" for days in (1, 14, 15)}
     for name in [*names.values(), f"other.{today - timedelta(days=15)}.log"]:

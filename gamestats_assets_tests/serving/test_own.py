@@ -113,7 +113,7 @@ def rows(answer: httpx.Response) -> list[tuple[str, int]]:
     return [(row["player_id"], row["score"]) for row in answer.json()["data"]["rows"]]
 
 
-def test_a_person_is_answered_of_the_own_rows_alone(site: httpx.Client, url: str) -> None:
+def test_a_person_sees_only_own_rows(site: httpx.Client, url: str) -> None:
     assert site.get(SCORES).status_code == 401
     with closing(browser_of(site, url, "bob")) as bob:
         answer = bob.get(SCORES)
@@ -136,21 +136,21 @@ def test_of_several_accounts_it_is_about_the_one_with_the_most_matches(site: htt
         assert ann.get(SCORES, params={"player": ANNS_OTHER}).json()["data"]["player"] == ANNS_OTHER
 
 
-def test_who_has_no_account_is_told_to_link_one(site: httpx.Client, url: str) -> None:
+def test_without_an_account_a_person_is_asked_to_link_one(site: httpx.Client, url: str) -> None:
     with closing(browser_of(site, url, "eve")) as eve:
         answer = eve.get(SCORES)
         assert (answer.status_code, "Link one" in answer.text) == (404, True)
         assert rows(eve.get("/api/v1/chess/entered")) == []
 
 
-def test_rows_of_others_in_a_match_are_shown_once_the_route_says_that_it_may(site: httpx.Client, url: str) -> None:
+def test_rows_of_others_in_a_match_are_shown_where_a_route_allows(site: httpx.Client, url: str) -> None:
     with closing(browser_of(site, url, "bob")) as bob:
         assert rows(bob.get("/api/v1/chess/matches")) == [(ANN, 10), (BOB, 30), (NOBODY, 40)]
         # In the next transaction of the connection nothing of that is left.
         assert rows(bob.get("/api/v1/chess/entered")) == [(BOB, 30)]
 
 
-def test_whom_somebody_invited_sees_it_until_it_is_taken_back(site: httpx.Client, url: str) -> None:
+def test_a_guest_sees_rows_until_the_invitation_ends(site: httpx.Client, url: str) -> None:
     coach_id, ann_id = linked(url, "coach"), user_named(url, "ann")["user_id"]
     with psycopg.connect(url, autocommit=True) as conn, closing(browser_of(site, url, "coach")) as coach:
         assert coach.get(SCORES, params={"player": ANN}).status_code == 404
@@ -166,9 +166,7 @@ def test_whom_somebody_invited_sees_it_until_it_is_taken_back(site: httpx.Client
         assert coach.get(SCORES, params={"player": ANN}).status_code == 404
 
 
-def test_an_answer_is_kept_for_the_person_until_something_of_the_player_is_published(
-    site: httpx.Client, url: str
-) -> None:
+def test_an_own_answer_holds_until_the_player_changes(site: httpx.Client, url: str) -> None:
     with closing(browser_of(site, url, "bob")) as bob, closing(browser_of(site, url, "ann")) as ann:
         first = bob.get(SCORES)
         assert (first.headers["cache-control"], first.headers["etag"][0]) == ("private, no-cache", '"')
@@ -191,7 +189,7 @@ def _until(condition: Any) -> None:
         assert time.monotonic() < deadline
 
 
-def test_what_changes_while_nothing_is_told_is_not_missed(site: httpx.Client, url: str) -> None:
+def test_changes_during_a_lost_connection_are_not_missed(site: httpx.Client, url: str) -> None:
     """The connection on which it is told is lost, and something is published meanwhile."""
     with closing(browser_of(site, url, "bob")) as bob, psycopg.connect(url, autocommit=True) as conn:
         bob.get(SCORES)

@@ -22,8 +22,7 @@ from gamestats_assets.pubg.tournament.tables import ScheduledMatches
 from gamestats_assets_tests.lakehouse.published.results import wait_until
 from gamestats_assets_tests.serving import season
 from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
-from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.support.browsers import Shown, keep, obstacles
 from gamestats_assets_tests.support.postgres_fixture import database
 
 BOARD = "/tournaments?season=fall&division=Division+1&round=overall"
@@ -69,18 +68,6 @@ def url(postgres_url: str, ops_template: str) -> Iterator[str]:
             for number, status in ((1, "scheduled"), (2, "cancelled"))
         ]
         publish(found, ScheduledMatches, None, frame(ScheduledMatches, slots))
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site(url: str) -> Iterator[httpx.Client]:
-    with served(url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
         yield found
 
 
@@ -337,8 +324,8 @@ def test_teams_and_players_are_sought_and_compared_without_javascript(browser: B
         page.wait_for_url("**/tournaments/head-to-head?team=1&other=2")
         # Of three matches one and two; 13 + 5 + 6 and 7 + 16 + 6 points; each killed one of the other in the first.
         assert _cells(page, "of-sides") == [["Alpha", "1", "24", "4", "1"], ["Beta", "2", "29", "7", "1"]]
-        told = [row[:1] + row[2:] for row in _cells(page, "of-meetings")]
-        assert told == [
+        meetings = [row[:1] + row[2:] for row in _cells(page, "of-meetings")]
+        assert meetings == [
             ["Round 2", "3 : 2", "6 : 6", "1 : 0"],
             ["Round 1 · Match 2", "3 : 1", "5 : 16", "0 : 6"],
             ["Round 1 · Match 1", "1 : 2", "13 : 7", "3 : 1"],
@@ -454,10 +441,10 @@ def test_a_link_that_is_shared_says_what_it_leads_to(site: httpx.Client) -> None
         PAGES["player"]: "P1",
     }.items():
         page = site.get(path, headers=HTML).text
-        told = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', page))
-        assert told["title"] == title
-        assert told["url"] == f"{str(site.base_url).rstrip('/')}{path}".replace("&", "&amp;")
-        picture = site.get(told["image"])
+        meta = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', page))
+        assert meta["title"] == title
+        assert meta["url"] == f"{str(site.base_url).rstrip('/')}{path}".replace("&", "&amp;")
+        picture = site.get(meta["image"])
         assert picture.headers["content-type"] == "image/png"
         # Width and height, as a PNG tells them.
         assert picture.content[16:24] == (1200).to_bytes(4) + (630).to_bytes(4)

@@ -79,7 +79,7 @@ def allow_all(url: str, player: str) -> None:
         )
 
 
-def test_who_signs_in_by_steam_has_the_player_whose_matches_are_taken_up_once(site: httpx.Client, url: str) -> None:
+def test_signing_in_by_steam_links_the_player_once(site: httpx.Client, url: str) -> None:
     for _ in range(2):
         with closing(by_steam(site)) as browser:
             assert own(browser) == {STEAM: "linked"}
@@ -88,16 +88,14 @@ def test_who_signs_in_by_steam_has_the_player_whose_matches_are_taken_up_once(si
     assert [row["told_by"] for row in rows(url, "SELECT told_by FROM accounts.players")] == ["sign_in"]
 
 
-def test_what_is_taken_back_allows_nothing_and_comes_back_only_when_it_is_asked_for(
-    site: httpx.Client, url: str
-) -> None:
+def test_an_account_taken_back_allows_nothing_and_returns_on_request(site: httpx.Client, url: str) -> None:
     with closing(by_steam(site)) as browser:
         allow_all(url, STEAM)
         assert browser.delete(f"{PLAYERS}/{STEAM}").status_code == 204
         assert own(browser) == {}
         assert consents(url, STEAM) == (False, False)
-        told = rows(url, "SELECT purpose, is_given, by FROM ops.rl_consents WHERE NOT is_given ORDER BY 1")
-        assert [row["purpose"] for row in told] == ["analysis", "ballchasing", "cohorts"]
+        withdrawn = rows(url, "SELECT purpose, is_given, by FROM ops.rl_consents WHERE NOT is_given ORDER BY 1")
+        assert [row["purpose"] for row in withdrawn] == ["analysis", "ballchasing", "cohorts"]
         assert browser.delete(f"{PLAYERS}/{STEAM}").status_code == 404
     with closing(by_steam(site)) as browser:
         assert own(browser) == {}
@@ -174,8 +172,8 @@ def test_a_user_has_several_accounts(site: httpx.Client, url: str) -> None:
 # --- coaches -------------------------------------------------------------------------------------
 
 
-def test_an_invitation_is_accepted_once_by_somebody_else_and_ended_by_either(site: httpx.Client, url: str) -> None:
-    def told(browser: httpx.Client) -> list[tuple[bool, str | None]]:
+def test_an_invitation_is_accepted_once_and_ended_by_either(site: httpx.Client, url: str) -> None:
+    def coaching(browser: httpx.Client) -> list[tuple[bool, str | None]]:
         return [(row["is_mine"], row["name"]) for row in browser.get(INVITATIONS).json()["data"]["invitations"]]
 
     with (
@@ -190,10 +188,10 @@ def test_an_invitation_is_accepted_once_by_somebody_else_and_ended_by_either(sit
             assert ann.post(f"{INVITATIONS}/accept", json=accepted).status_code == 404
             assert coach.post(f"{INVITATIONS}/accept", json=accepted).status_code == 204
             assert eve.post(f"{INVITATIONS}/accept", json=accepted).status_code == 404
-            assert (told(ann), told(coach), told(eve)) == ([(True, "coach")], [(False, "ann")], [])
+            assert (coaching(ann), coaching(coach), coaching(eve)) == ([(True, "coach")], [(False, "ann")], [])
             assert eve.delete(f"{INVITATIONS}/{made['invitation_id']}").status_code == 404
             assert end.delete(f"{INVITATIONS}/{made['invitation_id']}").status_code == 204
-            assert told(ann) == told(coach) == []
+            assert coaching(ann) == coaching(coach) == []
         late = ann.post(INVITATIONS).json()["data"]
         with psycopg.connect(url) as conn:
             conn.execute("UPDATE accounts.invitations SET expires_at = now()")

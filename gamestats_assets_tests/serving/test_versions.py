@@ -40,7 +40,7 @@ def test_it_holds_while_only_others_change(versions: Versions) -> None:
     assert not versions.hold([Plays, Ranks], (10, 10))
 
 
-def test_it_does_not_hold_once_a_table_changes_of_which_it_is_not_told_whose(versions: Versions) -> None:
+def test_it_ends_when_a_table_changes_for_unknown_players(versions: Versions) -> None:
     versions.heard("demo.ranks 11")
     assert not versions.hold([Plays, Ranks], (10, 10), ["ann"])
     versions.heard("demo.plays 12")
@@ -51,7 +51,7 @@ def test_it_does_not_hold_once_a_table_changes_of_which_it_is_not_told_whose(ver
     assert versions.hold([Plays, Ranks], (12, 11), ["ann"])
 
 
-def test_a_version_that_is_read_before_it_is_told_whose_it_is_is_doubted_until_then(versions: Versions) -> None:
+def test_a_version_is_doubted_until_its_players_are_known(versions: Versions) -> None:
     versions.saw({"demo.plays": 11})
     assert not versions.hold([Plays], (10,), ["ann"])
     assert versions.hold([Plays], (11,), ["ann"])

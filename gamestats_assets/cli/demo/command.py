@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gamestats_assets.cli.demo.games import (
-    ACCOUNTS,
     DAYS,
     DEMO_USER,
     GAMES,
-    LOL_MATCHES,
-    MMO_DAYS,
     RL_DAYS,
-    RL_IN_PLAY,
-    RL_MATCHES,
     ROVER,
+    SMALL,
     Plan,
     bring,
     enter,
@@ -38,14 +34,7 @@ if TYPE_CHECKING:
 
 
 def demo(
-    matches: Annotated[int, typer.Option(min=1, hidden=True, help="Public matches a day.")] = 1,
-    players: Annotated[int, typer.Option(min=10, max=100, hidden=True, help="Players of a public match.")] = 72,
-    users: Annotated[int, typer.Option(min=10, hidden=True, help="Users of the product.")] = 300,
-    accounts: Annotated[int, typer.Option(min=130, hidden=True, help="Accounts of the MMO.")] = ACCOUNTS,
-    mmo_days: Annotated[int, typer.Option(min=1, max=7, hidden=True, help="Days of the MMO.")] = MMO_DAYS,
-    lol_matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches of League of Legends.")] = LOL_MATCHES,
-    rl_matches: Annotated[int, typer.Option(min=100, hidden=True, help="Matches of Rocket League.")] = RL_MATCHES,
-    rl_in_play: Annotated[int, typer.Option(min=1, hidden=True, help="Those of them with frames.")] = RL_IN_PLAY,
+    small: Annotated[bool, typer.Option("--small", hidden=True, help="A few matches of each game.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every step.")] = False,
 ) -> None:
     """See it at work: a tournament of PUBG, League of Legends, Rocket League, a shop and an MMO, up to PostgreSQL.
@@ -66,8 +55,7 @@ def demo(
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()
-    plan = Plan(matches, players, users, accounts, mmo_days, lol_matches, rl_matches, rl_in_play)
-    outcomes = _made(stores, plan, verbose=verbose)
+    outcomes = _made(stores, SMALL if small else Plan(), verbose=verbose)
     failed = [outcome for outcome in outcomes if not outcome.success]
     if failed:
         broken = ", ".join(failure.what for outcome in failed for failure in outcome.failures)

@@ -14,6 +14,8 @@ from gamestats_assets.cli.progress import ProgressEvent, Tell
 from gamestats_assets.cli.terminal import counted
 
 if TYPE_CHECKING:
+    import psycopg
+
     from gamestats_assets.lakehouse.landing.arrivals import IngestReport
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.simulators.pubg.tournament import Tournament
@@ -24,15 +26,12 @@ DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 SEED = 20260314
 PRODUCT, TAXONOMY, PRODUCT_DAYS = "demo-shop", "ecommerce", 5
 """The generated product, what it is generated from, and its days, which end with the matches."""
-ACCOUNTS, ACTIONS, MMO_DAYS = 1_500, 8.0, 4
-"""Accounts of the MMO, how often each gains or spends something on a day, and its days, which end with the others."""
-LOL_MATCHES, LOL_DAYS = 280, 5
-"""Matches of League of Legends and their days, which end with the others: the first one is of an older patch. In fewer
-the planted pattern is not found, and no decision tree is grown."""
-RL_MATCHES, RL_PLAYERS, RL_TIERS, RL_DAYS = 460, 270, (10, 14), 7
-"""Matches of Rocket League, who plays them, of which ranks, and on how many days, which end with the others."""
-RL_IN_PLAY = 2
-"""Matches of the first tracked player that are played out, so that there are frames of them."""
+ACTIONS = 8.0
+"""How often an account of the MMO gains or spends something on a day."""
+LOL_DAYS = 5
+"""Days of League of Legends, which end with the others: the first one is of an older patch."""
+RL_PLAYERS, RL_TIERS, RL_DAYS = 270, (10, 14), 7
+"""Who plays Rocket League, of which ranks, and on how many days, which end with the others."""
 RL_PLAYLIST = "ranked-standard"
 """What they play."""
 RL_PACK = "9EF6-3C57-C7BD-96C8"
@@ -49,74 +48,79 @@ SEASON, MINIMUM_TEAMS = "spring-2026", 5
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of what is simulated.
+    """How much is simulated; by default as much as the demo needs to find something out of each game.
 
     Attributes:
-        matches: public ones of PUBG a day.
-        players: of a public match of PUBG.
+        players: of a public match of PUBG, of which there is one a day.
         users: of the shop.
         accounts: of the MMO.
         mmo_days: days of the MMO.
-        lol_matches: of League of Legends.
+        lol_matches: of League of Legends: in fewer the planted pattern is not found, and no decision tree is grown.
         rl_matches: of Rocket League.
-        rl_in_play: those of them with frames.
+        rl_in_play: those of them, of the first tracked player, that are played out, so that there are frames of them.
     """
 
-    matches: int
-    players: int
-    users: int
-    accounts: int
-    mmo_days: int
-    lol_matches: int
-    rl_matches: int
-    rl_in_play: int
+    players: int = 72
+    users: int = 300
+    accounts: int = 1_500
+    mmo_days: int = 4
+    lol_matches: int = 280
+    rl_matches: int = 460
+    rl_in_play: int = 2
+
+
+SMALL = Plan(players=40, users=30, accounts=200, mmo_days=2, lol_matches=40, rl_matches=100, rl_in_play=1)
+"""Enough to see that everything works."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoGame:
+    """A game of the demo.
+
+    Attributes:
+        simulate: simulates raw files in a folder and lands them; what `enter` needs to know of them.
+        enter: enters what people would of what was simulated, unless it is there.
+        is_there: whether all of it is there: what is entered is entered last.
+    """
+
+    simulate: Callable[[Path, Stores, Plan, Callable[[str], None]], Any]
+    enter: Callable[[Stores, Plan, Any], None]
+    is_there: Callable[[psycopg.Connection, Stores, Plan], object]
 
 
 def bring(game: str, stores: Stores, plan: Plan, tell: Tell) -> Any:
     """Simulate raw files of a game and land them; what `enter` needs to know of them."""
     tell(ProgressEvent(game, "simulating"))
     with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as name:
-        return _BRINGS[game](Path(name), stores, plan, lambda text: tell(ProgressEvent(game, text, "stage")))
+        return GAMES[game].simulate(Path(name), stores, plan, lambda text: tell(ProgressEvent(game, text, "stage")))
 
 
-def enter(game: str, stores: Stores, plan: Plan, brought: Any) -> None:
-    """Enter what people would of a game that was brought, and the shop, unless it is there."""
-    match game:
-        case "demo_data":
-            _add_product(stores, plan.users)
-        case _ if brought is None:
-            pass
-        case "pubg":
-            _schedule(stores, brought)
-        case "rocket_league":
-            _track(stores, *brought)
-        case "l2m":
-            _whitelist(stores, brought)
-        case _:
-            pass
+def enter(game: str, stores: Stores, plan: Plan, simulated: Any) -> None:
+    """Enter what people would of a game."""
+    GAMES[game].enter(stores, plan, simulated)
 
 
 def those_there(stores: Stores, plan: Plan) -> set[str]:
-    """Games of which all is there: what is entered is entered last."""
-    if not any(stores.landing.days(game) for game in _BRINGS):
+    """Games of which all is there."""
+    if not any(stores.landing.days(game) for game in GAMES):
         return set()
-    from gamestats_assets.lakehouse.entries.ops import migrate, select
+    from gamestats_assets.lakehouse.entries.ops import migrate
     from gamestats_assets.lakehouse.postgres.server import connect
-    from gamestats_assets.orchestration.freshness.landed import landed_units
 
-    first = DAYS[-1] - timedelta(days=LOL_DAYS - 1)
-    days = [(first + timedelta(days=number)).isoformat() for number in range(LOL_DAYS)]
-    matches = sum(len(landed_units(stores.landing, "lol", day)) for day in days)
     migrate(stores.postgres_url)
     with connect(stores.postgres_url) as conn:
-        found = {
-            "pubg": select(conn, "seasons", {"season": SEASON}),
-            "rocket_league": select(conn, "rl_players", {"username": AVERAGE}),
-            "l2m": select(conn, "ip_whitelist", {}),
-            "demo_data": select(conn, "products", {"product": PRODUCT}),
-            "lol": matches >= plan.lol_matches,
-        }
-    return {game for game, is_there in found.items() if is_there}
+        return {name for name, game in GAMES.items() if game.is_there(conn, stores, plan)}
+
+
+def _entered(table: str, **where: str) -> Callable[[psycopg.Connection, Stores, Plan], object]:
+    """Whether a table of what people enter has such a row."""
+
+    def is_there(conn: psycopg.Connection, stores: Stores, plan: Plan) -> object:
+        from gamestats_assets.lakehouse.entries.ops import select
+
+        return select(conn, table, where)
+
+    return is_there
 
 
 # --------------------------------------------------------------------------- raw files
@@ -128,7 +132,7 @@ def _pubg(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) 
     from gamestats_assets.simulators.pubg.tournament import simulate_tournament
 
     for number, day in enumerate(DAYS):
-        simulate_day(folder, day, plan.matches, SEED + number, players=plan.players, population=POPULATION)
+        simulate_day(folder, day, 1, SEED + number, players=plan.players, population=POPULATION)
     tournament = simulate_tournament(folder, first_day=DAYS[0], seed=SEED)
     say(_landed(ingest([folder], stores.landing)))
     return tournament
@@ -187,19 +191,11 @@ def _rocket_league(
     return season.players[:2], season.sessions
 
 
-def _demo_data(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> None:
-    """The shop's logs are generated by its own assets."""
+def _lol_is_there(conn: psycopg.Connection, stores: Stores, plan: Plan) -> bool:
+    from gamestats_assets.orchestration.freshness.landed import landed_units
 
-
-_BRINGS: Mapping[str, Callable[[Path, Stores, Plan, Callable[[str], None]], Any]] = {
-    "rocket_league": _rocket_league,
-    "lol": _lol,
-    "pubg": _pubg,
-    "l2m": _l2m,
-    "demo_data": _demo_data,
-}
-GAMES = (*_BRINGS,)
-"""Games of the demo, in the order in which they are begun."""
+    days = [(DAYS[-1] - timedelta(days=back)).isoformat() for back in range(LOL_DAYS)]
+    return sum(len(landed_units(stores.landing, "lol", day)) for day in days) >= plan.lol_matches
 
 
 def _landed(report: IngestReport) -> str:
@@ -209,7 +205,7 @@ def _landed(report: IngestReport) -> str:
 # --------------------------------------------------------------------------- what people enter
 
 
-def _schedule(stores: Stores, tournament: Tournament) -> None:
+def _schedule(stores: Stores, plan: Plan, tournament: Tournament | None) -> None:
     """Enter the tournament and a player of it who is tracked, unless the season is there."""
     from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.ops import entering, select
@@ -218,6 +214,8 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
     from gamestats_assets.pubg.tournament.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SLOT, TEAM
     from gamestats_assets.pubg.tournament.entered import SEASON as OF_TOURNAMENT
 
+    if tournament is None:
+        return
     with entering(stores.postgres_url, person()) as conn:
         if select(conn, "seasons", {"season": SEASON}):
             return
@@ -260,18 +258,18 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
         request_backfill(conn, TRACKED_PLAYER.find(conn, account), DAYS[0], DAYS[-1], found)
 
 
-def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
+def _whitelist(stores: Stores, plan: Plan, cafes: Sequence[str] | None) -> None:
     """Enter the addresses of the MMO's cafes, where honest players share one, unless there is a whitelist."""
     from gamestats_assets.cli.commands import person
     from gamestats_assets.l2m.reference.entered import WHITELIST_ENTRY
     from gamestats_assets.lakehouse.entries.ops import entering, select
 
     with entering(stores.postgres_url, person()) as conn:
-        for prefix in () if select(conn, "ip_whitelist", {}) else cafes:
+        for prefix in () if select(conn, "ip_whitelist", {}) else cafes or ():
             WHITELIST_ENTRY.add(conn, prefix, note="a cafe")
 
 
-def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[TrainingSession]) -> None:
+def _track(stores: Stores, plan: Plan, season: tuple[Sequence[Player], Sequence[TrainingSession]] | None) -> None:
     """Enter the planted players, who agree, their ranks, what they trained and whose the first is, if they are new."""
     from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError
@@ -282,7 +280,9 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
     from gamestats_assets.serving.accounts import users
     from gamestats_assets.serving.accounts.players import link_player
 
-    now = datetime.combine(DAYS[-1], datetime.min.time(), UTC)
+    if season is None:
+        return
+    (players, sessions), now = season, datetime.combine(DAYS[-1], datetime.min.time(), UTC)
     with entering(stores.postgres_url, person()) as conn:
         for player in players:
             if select(conn, "rl_players", {"player_id": player.player_id}):
@@ -307,7 +307,7 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
             link_player(conn, ROCKET_LEAGUE, user["user_id"], players[0].player_id, "command_line")
 
 
-def _add_product(stores: Stores, users: int) -> None:
+def _add_product(stores: Stores, plan: Plan, _: object) -> None:
     """Enter the generated product, unless it is there."""
     from gamestats_assets.cli.commands import person
     from gamestats_assets.demo_data.analysis.analyst import analyse
@@ -325,6 +325,20 @@ def _add_product(stores: Stores, users: int) -> None:
         taxonomy = read_taxonomy(shipped("data", "taxonomies", TAXONOMY))
         product = ProductInfo(industry=TAXONOMY, platform="mobile", name="Demo shop")
         first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
-        run = Configuration(product=product, users=users, days=PRODUCT_DAYS, start=first, seed=SEED)
+        run = Configuration(product=product, users=plan.users, days=PRODUCT_DAYS, start=first, seed=SEED)
         rules = analyse(taxonomy, product)
         ENTERED_PRODUCT.add(conn, PRODUCT, context=Origin(taxonomy, rules, "analyst", run))
+
+
+def _nothing(*_: object) -> None:
+    """Of League of Legends nothing is entered, and the shop's logs are generated by its own assets."""
+
+
+GAMES: Mapping[str, DemoGame] = {
+    "rocket_league": DemoGame(_rocket_league, _track, _entered("rl_players", username=AVERAGE)),
+    "lol": DemoGame(_lol, _nothing, _lol_is_there),
+    "pubg": DemoGame(_pubg, _schedule, _entered("seasons", season=SEASON)),
+    "l2m": DemoGame(_l2m, _whitelist, _entered("ip_whitelist")),
+    "demo_data": DemoGame(_nothing, _add_product, _entered("products", product=PRODUCT)),
+}
+"""Games of the demo, in the order in which they are begun."""

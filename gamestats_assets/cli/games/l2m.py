@@ -10,22 +10,10 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.commands import Form, Output, entered_by
+from gamestats_assets.cli.commands import Form, Output, day_option, entered_by, refuse_used
 from gamestats_assets.cli.frames import format_for, write_frame
 from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
 from gamestats_assets.l2m.reference.entered import WHITELIST_ENTRY
-
-_SAID = {
-    "add": (
-        "Of one that is there the note is changed, if one is given.\n\nMind the last point: 103.7.0. is a network of "
-        "256 addresses, and 103.7.0 would also cover 103.7.01, as 103.7.1 does 103.7.10 to 103.7.199. Fewer than two "
-        "whole numbers are refused.",
-        '103.7.0. --note "a cafe in Hanoi"',
-        "2001:db8:1:",
-    ),
-    "remove": ("", "103.7.0."),
-    "list": ("", ""),
-}
 
 app = typer.Typer(cls=CarefulGroup)
 whitelist_app = typer.Typer(
@@ -41,7 +29,7 @@ whitelist_app = typer.Typer(
     """,
 )
 app.add_typer(whitelist_app, name="whitelist")
-entered_by(whitelist_app, WHITELIST_ENTRY, _SAID, add="take", remove="remove", list="list")
+entered_by(whitelist_app, WHITELIST_ENTRY, add="take", remove="remove", list="list")
 
 
 class LogFormat(StrEnum):
@@ -54,10 +42,7 @@ class LogFormat(StrEnum):
 
 @app.command("farmers")
 def farmers(
-    day: Annotated[
-        datetime | None,
-        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="Flags of that day; of any day without."),
-    ] = None,
+    day: Annotated[datetime | None, day_option("Flags of that day; of any day without.")] = None,
     known: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV file of known farmers: user_id, and signal or not.")
     ] = None,
@@ -100,9 +85,7 @@ def simulate_logs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the logs go; a folder for each day.")],
     accounts: Annotated[int, typer.Option(min=1, help="Accounts of the game.")] = 1000,
     days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 7,
-    start: Annotated[
-        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-03-01 without.")
-    ] = None,
+    start: Annotated[datetime | None, day_option("First UTC day; 2026-03-01 without.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other logs.")] = 7,
     format: Annotated[LogFormat, typer.Option(help="How they are written.")] = LogFormat.PARQUET,
     planted: Annotated[
@@ -127,8 +110,7 @@ def simulate_logs(
     """
     from gamestats_assets.simulators.l2m.logs import Plan, simulate
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+    refuse_used(folder)
     first_day = start.date() if start is not None else Plan.start
     try:
         plan = Plan(accounts=accounts, days=days, start=first_day, seed=seed)

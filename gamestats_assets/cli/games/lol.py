@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from gamestats_assets.cli.commands import Form, Output, enter, listed
+from gamestats_assets.cli.commands import (
+    Form,
+    NewFolder,
+    Output,
+    PlayedDays,
+    Seed,
+    day_option,
+    enter,
+    listed,
+    refuse_folder,
+    refuse_used,
+)
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, say, status
 
 lol_app = typer.Typer(
@@ -210,9 +221,7 @@ def report(
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.lol.patterns.report import write_report
 
-    if to.is_dir():
-        advice = f"{to} is a folder; give a file, such as {to / 'lol-report.html'}."
-        raise typer.BadParameter(advice, param_hint="--out")
+    refuse_folder(to, "lol-report.html")
     with status("Drawing"):
         write_report(to, Stores().lake, patch=patch, queue=queue, champion=champion)
     say(f"Written: {to}")
@@ -220,13 +229,11 @@ def report(
 
 @lol_app.command("simulate")
 def simulate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.")],
+    folder: NewFolder,
     matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 200,
-    days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
-    start: Annotated[
-        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2023-07-18 without.")
-    ] = None,
+    days: PlayedDays = 3,
+    seed: Seed = 7,
+    start: Annotated[datetime | None, day_option("First UTC day; 2023-07-18 without.")] = None,
     planted: Annotated[
         Path | None, typer.Option("--truth", metavar="FILE", help="JSON file for what was planted.")
     ] = None,
@@ -244,8 +251,7 @@ def simulate(
     """
     from gamestats_assets.simulators.lol.seasons import write_season
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+    refuse_used(folder)
     first_day = (start or datetime(2023, 7, 18)).date()
     with status(f"Simulating {counted(matches, 'match', 'matches')}"):
         written = write_season(folder, matches=matches, first_day=first_day, days=days, seed=seed, truth_file=planted)

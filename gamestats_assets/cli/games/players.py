@@ -13,23 +13,6 @@ from gamestats_assets.pubg.players.entered.files import PLAYER_FILE
 from gamestats_assets.pubg.players.entered.people import Matches
 
 _Player = Annotated[str, typer.Argument(metavar="PLAYER", help="In-game name, or account id (account.3e0f...).")]
-_SAID = {
-    "add": (
-        "The detail of new matches is published, and that of days before is taken up. History is what has landed; the "
-        "API itself forgets after 14 days.",
-        "Shroud",
-        "account.48bea908f26c4957a278c84e099257b6 --backfill-days 30",
-    ),
-    "change": (
-        "An inactive one keeps everything published.",
-        "Shroud --inactive",
-        "Shroud --account account.48bea908f26c4957a278c84e099257b6",
-    ),
-    "remove": ("Only while no match was taken up; else make the player inactive.", "Shruod"),
-    "list": ("The inactive ones too.", "--format csv --output players.csv"),
-    "import": ("", "players.csv --dry-run", "players.csv"),
-}
-
 app = typer.Typer(cls=CarefulGroup)
 
 
@@ -40,7 +23,7 @@ def _known() -> Matches:
     return NotTakenUp(Stores())
 
 
-entered_by(app, TRACKED_PLAYER, _SAID, _known, PLAYER_FILE)
+entered_by(app, TRACKED_PLAYER, _known, PLAYER_FILE)
 
 
 @app.command("matches")

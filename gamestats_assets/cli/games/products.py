@@ -22,21 +22,6 @@ from gamestats_assets.cli.games.generate import (
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.demo_data.products.entered import PRODUCT, Origin
 
-_SAID = {
-    "add": (
-        "With a taxonomy its logs are generated, unless they are only to be read.\n\nWhich event is a payment, and the "
-        "funnels, are read off the rules by default.",
-        "demo-shop ecommerce --users 1000 --days 7 --start 2026-01-01",
-        "my-game plan.xlsx --only-read",
-    ),
-    "change": (
-        "What its events mean; `none` takes a setting away.",
-        "my-game --payment-event payment --amount pay_amount --currency KRW",
-    ),
-    "remove": ("It is made inactive; what is there of it stays.", "demo-shop"),
-    "list": ("The inactive ones too.", ""),
-}
-
 app = typer.Typer(cls=CarefulGroup)
 
 
@@ -93,5 +78,5 @@ def _refuse_early(first: str) -> None:
         )
 
 
-entered_by(app, PRODUCT, _SAID, _origin, add="add")
-entered_by(app, PRODUCT, _SAID, change="change", remove="remove", list="list")
+entered_by(app, PRODUCT, _origin, add="add")
+entered_by(app, PRODUCT, change="change", remove="remove", list="list")

@@ -12,41 +12,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamestats_assets.cli.commands import Form, Output, enter, entered_by, in_transaction, listed
+from gamestats_assets.cli.commands import (
+    Form,
+    NewFolder,
+    Output,
+    PlayedDays,
+    Seed,
+    day_option,
+    enter,
+    entered_by,
+    in_transaction,
+    listed,
+    refuse_folder,
+    refuse_used,
+)
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warnings, say, status
 from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
-
-_SAID = {
-    "track": (
-        "Track a player, or change what is entered of one.\n\nOnce the player agrees (--consent), new replays are "
-        "looked for at ballchasing every ten minutes while gamestats up runs, the history is fetched, and tables are "
-        "made of the player alone. Until then, and after --no-consent, none of it is done. Addresses are kept "
-        "encrypted.",
-        "steam:76561190000000001 --consent --days 90",
-        "epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365",
-        "steam:76561190000000001 --email -",
-        "steam:76561190000000001 --no-consent",
-    ),
-    "untrack": (
-        "Look for a player's replays no more. What is there stays, and the report can still be made.\n\nTo take the "
-        "player's own tables away: gamestats rocket-league track PLAYER --no-consent. To remove everything: gamestats "
-        "rocket-league forget. To go on: gamestats rocket-league track.",
-        "steam:76561190000000001",
-    ),
-    "players": (
-        "List tracked players: what they agreed to, and when ballchasing was last asked for their replays.",
-        "",
-    ),
-    "rank": (
-        "Enter a tracked player's rank: replays do not tell it. What ballchasing tells later counts again.",
-        "steam:76561190000000001 ranked-doubles champion-2 --division 3",
-    ),
-    "train": (
-        "Enter what a tracked player trained.",
-        "steam:76561190000000001 --pack 5CCE-FB29-7B05-A0B1 --minutes 20",
-        "Alfa --skill saves --minutes 45 --attempts 60 --successes 41 --at 2026-03-14",
-    ),
-}
 
 app = typer.Typer(cls=CarefulGroup)
 
@@ -81,9 +62,9 @@ def _custody() -> Custody:
     )
 
 
-entered_by(app, PLAYER, _SAID, _custody, track="take", untrack="remove", players="list")
-entered_by(app, RANK, _SAID, rank="take")
-entered_by(app, TRAINING_SESSION, _SAID, train="add")
+entered_by(app, PLAYER, _custody, track="take", untrack="remove", players="list")
+entered_by(app, RANK, rank="take")
+entered_by(app, TRAINING_SESSION, train="add")
 
 
 @app.command("sessions")
@@ -244,9 +225,7 @@ def report(
     from gamestats_assets.rocket_league.serving.report import write_report
     from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, RawPlayerStats
 
-    if to.is_dir():
-        advice = f"{to} is a folder; give a file, such as {to / 'rocket-league-report.html'}."
-        raise typer.BadParameter(advice, param_hint="--out")
+    refuse_folder(to, "rocket-league-report.html")
     entry = in_transaction(lambda conn: PLAYER.find(conn, player))
     with status("Drawing"):
         stores, of_player = Stores(), pl.col("player_id") == entry["player_id"]
@@ -278,8 +257,7 @@ def export(
 
     player_id = _id_of(player)
     to = to or Path(f"{player_id}.zip")
-    if to.is_dir():
-        raise typer.BadParameter(f"{to} is a folder; give a file, such as {to / 'export.zip'}.", param_hint="--out")
+    refuse_folder(to, "export.zip")
     with status("Looking for what is held"):
         rows = export_player(Stores(), player_id, to, with_files=with_files)
     say(f"{counted(sum(rows.values()), 'row')} of {counted(len(rows), 'table')}: {to}")
@@ -358,14 +336,12 @@ def forget_player(player: _Player, yes: Annotated[bool, typer.Option("--yes", he
 
 @app.command("simulate")
 def simulate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.")],
+    folder: NewFolder,
     matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 2000,
     players: Annotated[int, typer.Option(min=8, help="Players.")] = 400,
-    days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
-    start: Annotated[
-        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.")
-    ] = None,
+    days: PlayedDays = 30,
+    seed: Seed = 7,
+    start: Annotated[datetime | None, day_option("First UTC day; 2026-02-14 without.")] = None,
     frames: Annotated[int, typer.Option(min=0, help="Matches that have frames, too.")] = 0,
 ) -> None:
     """Simulate matches as ballchasing tells them, to try it: they are labelled so, and never mix with real ones.
@@ -381,8 +357,7 @@ def simulate(
     """
     from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+    refuse_used(folder)
     first_day = (start or datetime(2026, 2, 14)).date()
     if frames > matches:
         raise typer.BadParameter(f"There are {matches} matches; {frames} cannot have frames.", param_hint="--frames")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,12 +18,12 @@ from rich.text import Text
 
 from gamestats_assets.cli.catalog import declared_tables, games, queryable_tables
 from gamestats_assets.cli.frames import Format, format_for, write_frame
+from gamestats_assets.cli.lake.overview import Overview, TableOverview, age, overview
 from gamestats_assets.cli.terminal import counted, err, few, out, quiet_warnings, say, show, status
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from gamestats_assets.cli.lake.overview import Overview, TableOverview
     from gamestats_assets.lakehouse.landing.zone import Landing
 
 Harmless = Annotated[
@@ -125,7 +126,6 @@ def tables(
         gamestats tables --format json
     """
     quiet_warnings()
-    from gamestats_assets.cli.lake.overview import overview
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()
@@ -222,8 +222,6 @@ def _say_why(found: Overview) -> None:
 
 
 def _freshness(table: TableOverview, now: datetime) -> Text:
-    from gamestats_assets.cli.lake.overview import age
-
     ago = f", {age(table.made_at, now)} old" if table.made_at else ""
     return Text(f"{table.freshness}{ago}", style=_STYLES[table.freshness])
 
@@ -244,34 +242,9 @@ def _published(table: TableOverview) -> str:
 def _frame_of(found: Overview) -> pl.DataFrame:
     import polars as pl
 
-    return pl.DataFrame(
-        [
-            {
-                "table": table.name,
-                "layer": table.layer,
-                "rows": table.rows,
-                "last_partition": table.last_partition,
-                "made_at": table.made_at,
-                "freshness": table.freshness,
-                "state": table.state,
-                "checks": str(table.checks),
-                "set_aside": table.set_aside,
-                "published": table.published,
-                "published_rows": table.published_rows,
-            }
-            for table in found.tables
-        ],
-        schema={
-            "table": pl.String,
-            "layer": pl.String,
-            "rows": pl.Int64,
-            "last_partition": pl.String,
-            "made_at": pl.Datetime("us", "UTC"),
-            "freshness": pl.String,
-            "state": pl.String,
-            "checks": pl.String,
-            "set_aside": pl.Int64,
-            "published": pl.Boolean,
-            "published_rows": pl.Int64,
-        },
-    )
+    texts = ("name", "layer", "last_partition", "freshness", "state", "checks")
+    types = {"made_at": pl.Datetime("us", "UTC"), "published": pl.Boolean} | dict.fromkeys(texts, pl.String())
+    columns = [field.name for field in fields(TableOverview)]
+    rows = [{name: getattr(table, name) for name in columns} | {"checks": str(table.checks)} for table in found.tables]
+    schema = {name: types.get(name, pl.Int64()) for name in columns}
+    return pl.DataFrame(rows, schema=schema).rename({"name": "table"})

@@ -6,7 +6,7 @@ published only when PostgreSQL runs. Nothing is started to answer a question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -96,33 +96,31 @@ def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None
     from gamestats_assets.orchestration.freshness.snapshot import Snapshot
     from gamestats_assets.orchestration.runs.behind import behind_of
 
-    url = running_postgres(stores)
+    url = _postgres_here(stores)
     games = {name: game_of(name) for name in dict.fromkeys(table.spec.game for table in tables)}
     # What people entered stands in PostgreSQL.
     behind = {name: behind_of(game, Snapshot(stores, game.graph)) if url else None for name, game in games.items()}
     published = _published(url, tables)
     now = now or datetime.now(UTC)
-    found = [
-        _table(stores, table, check_state(stores, table), behind[table.spec.game], published, now) for table in tables
-    ]
-    return Overview(tuple(found), quarantined(stores, [*games]), url is not None)
+    found = [_table(stores, table, behind[table.spec.game], published, now) for table in tables]
+    return Overview(tuple(found), _quarantined(stores, [*games]), url is not None)
 
 
-def running_postgres(stores: Stores) -> SecretStr | None:
-    """URL of PostgreSQL if it runs and takes connections; it is not started."""
-    from gamestats_assets.lakehouse.postgres.embedded import is_running
+def _postgres_here(stores: Stores) -> SecretStr | None:
+    """URL of PostgreSQL if it takes connections; it is not started."""
+    from gamestats_assets.lakehouse.postgres.embedded import is_available
     from gamestats_assets.lakehouse.postgres.server import PostgresUnavailableError, connect
 
-    if stores.settings.postgres_url is None:
-        return stores.postgres_url if is_running(stores.settings) else None
+    if not is_available(stores.settings):
+        return None
     try:
-        connect(stores.settings.postgres_url).close()
+        connect(stores.postgres_url).close()
     except PostgresUnavailableError:
         return None
-    return stores.settings.postgres_url
+    return stores.postgres_url
 
 
-def quarantined(stores: Stores, games: Sequence[str]) -> pl.DataFrame:
+def _quarantined(stores: Stores, games: Sequence[str]) -> pl.DataFrame:
     """What games have in quarantine as a whole: columns `table`, `partition`, `unit`, `reason`."""
     import polars as pl
 
@@ -162,37 +160,28 @@ def check_state(stores: Stores, table: type[Table]) -> CheckState:
     partitions = stores.lake.ledger(table).partitions.values()
     return CheckState(
         total,
-        warned=_names(partition.warned for partition in partitions),
-        failed=_names(partition.failed or {} for partition in partitions),
+        warned=tuple(dict.fromkeys(name for partition in partitions for name in partition.warned)),
+        failed=tuple(dict.fromkeys(name for partition in partitions for name in partition.failed or ())),
         is_known=any(partition.failed is not None for partition in partitions),
     )
 
 
-def _names(results: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for checks in results for name in checks))
-
-
 def _table(
-    stores: Stores,
-    table: type[Table],
-    checks: CheckState,
-    behind: Behind | None,
-    published: Mapping[str, int] | None,
-    now: datetime,
+    stores: Stores, table: type[Table], behind: Behind | None, published: Mapping[str, int] | None, now: datetime
 ) -> TableOverview:
     spec = table.spec
     state = stores.lake.state(table)
-    visible_text = [key for key, rows in (state.rows_per_partition if state else {}).items() if rows]
+    partitions = [key for key, rows in (state.rows_per_partition if state else {}).items() if rows]
     at = stores.lake.committed_at(table)
     return TableOverview(
         name=spec.dotted,
         layer=spec.layer,
         rows=state.rows if state else None,
-        last_partition=max(visible_text, default=None),
+        last_partition=max(partitions, default=None),
         made_at=at,
         freshness=_freshness(stores, table, at, now),
         state=_state(table, behind),
-        checks=checks,
+        checks=check_state(stores, table),
         set_aside=sum(len(partition.set_aside) for partition in stores.lake.ledger(table).partitions.values()),
         published=spec.published,
         published_rows=published.get(spec.dotted) if published is not None else None,

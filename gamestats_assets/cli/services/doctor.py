@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -30,8 +30,14 @@ _ENOUGH_GB = 2.0
 _NEEDED_GB = 0.2
 """Free disk below which nothing can be relied on."""
 
+_KEYS = {
+    "PUBG_API_KEY": "players' match lists (gamestats fetch)",
+    "BALLCHASING_API_KEY": "Rocket League replays (gamestats fetch rocket-league)",
+    "RIOT_API_KEY": "League of Legends matches (gamestats fetch lol)",
+}
+"""What is fetched with each key."""
+
 State = Literal["ok", "missing", "broken"]
-_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +85,10 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _tables(stores)
     yield _postgres(settings)
     yield _dagster(settings)
-    yield _key("PUBG_API_KEY", settings.pubg_api_key, "players' match lists (gamestats fetch)")
-    yield _key(
-        "BALLCHASING_API_KEY", settings.ballchasing_api_key, "Rocket League replays (gamestats fetch rocket-league)"
-    )
-    yield _key("RIOT_API_KEY", settings.riot_api_key, "League of Legends matches (gamestats fetch lol)")
+    for name, needed_for in _KEYS.items():
+        yield _key(name, getattr(settings, name.lower()), needed_for)
     yield _language_models(settings)
-    yield _discovery(settings)
-    yield from _not_fetched(settings)
-    yield from _jobs(settings)
+    yield from _entered(settings)
     yield from _shipped()
     yield _packages()
     yield Finding("ok", "browser", "none is needed here; the pages open in yours")
@@ -155,26 +156,19 @@ def _disks(settings: Settings) -> Iterator[Finding]:
 
 
 def _postgres(settings: Settings) -> Finding:
-    from gamestats_assets.lakehouse.postgres.embedded import EmbeddedPostgresError, is_running, start_embedded
-    from gamestats_assets.lakehouse.postgres.server import PostgresError
+    from gamestats_assets.lakehouse.postgres.embedded import EmbeddedPostgresError, is_available
+    from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
+    from gamestats_assets.lakehouse.stores import Stores
 
-    try:
-        if settings.postgres_url is not None:
-            found = _server_version(settings.postgres_url)
-            return Finding("ok", "PostgreSQL", f"{found}, as GAMESTATS_POSTGRES_URL says")
-        if is_running(settings):
-            return Finding("ok", "PostgreSQL", f"{_server_version(start_embedded(settings))}, embedded, runs")
+    if not is_available(settings):
         return _embedded_binaries()
+    try:
+        with connect(Stores(settings).postgres_url) as connection:
+            [(found,)] = connection.execute("show server_version").fetchall()
     except (PostgresError, EmbeddedPostgresError) as error:
         return Finding("broken", "PostgreSQL", f"{error} The lake, its checks and queries work without it.")
-
-
-def _server_version(url: object) -> str:
-    from gamestats_assets.lakehouse.postgres.server import connect
-
-    with connect(url) as connection:  # type: ignore[arg-type]
-        row = connection.execute("show server_version").fetchone()
-    return f"server {row[0] if row else 'of unknown version'}"
+    where = "embedded, runs" if settings.postgres_url is None else "as GAMESTATS_POSTGRES_URL says"
+    return Finding("ok", "PostgreSQL", f"server {found}, {where}")
 
 
 def _embedded_binaries() -> Finding:
@@ -229,56 +223,47 @@ def _language_models(settings: Settings) -> Finding:
     return Finding("ok", "language models", f"keys are set for {', '.join(providers)}")
 
 
-def _discovery(settings: Settings) -> Finding:
-    """How the API's limit is divided among the players to ask for, now and in the schedule's fullest hour."""
+def _entered(settings: Settings) -> Iterator[Finding]:
+    """What follows from what people entered and asked for, where PostgreSQL can be asked without starting it."""
     from gamestats_assets.lakehouse.entries.ops import current_revision
-    from gamestats_assets.lakehouse.postgres.embedded import is_running
-    from gamestats_assets.lakehouse.postgres.server import PostgresError
+    from gamestats_assets.lakehouse.postgres.embedded import is_available
+    from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
     from gamestats_assets.lakehouse.stores import Stores
+
+    if not is_available(settings):
+        yield Finding("ok", "discovery", "its plan is made when PostgreSQL runs, out of who is tracked and who plays")
+        return
+    url = Stores(settings).postgres_url
+    try:
+        if current_revision(url) is None:
+            yield Finding("ok", "discovery", "nobody is tracked and no match is scheduled")
+            return
+        yield _discovery(url, settings.pubg_requests_per_minute)
+        with connect(url) as conn:
+            yield from _not_fetched(conn)
+            yield _jobs(conn)
+    except PostgresError as error:
+        yield Finding("broken", "discovery", str(error))
+
+
+def _discovery(url: SecretStr, requests_per_minute: int) -> Finding:
+    """How the API's limit is divided among the players to ask for, now and in the schedule's fullest hour."""
     from gamestats_assets.pubg.source.api import limit_in_force
     from gamestats_assets.pubg.source.discovery import current_plan, playing, teams_at_most
 
-    if settings.postgres_url is None and not is_running(settings):
-        return Finding("ok", "discovery", "its plan is made when PostgreSQL runs, out of who is tracked and who plays")
-    url, now = Stores(settings).postgres_url, datetime.now(UTC)
-    try:
-        if current_revision(url) is None:
-            return Finding("ok", "discovery", "nobody is tracked and no match is scheduled")
-        limit = limit_in_force(url, settings.pubg_requests_per_minute)
-        teams = len({player.team_id for player in playing(url, now)})
-        fullest = max(teams, teams_at_most(url, now))
-        plan = current_plan(url, now, limit=limit, teams=fullest).lines()
-    except PostgresError as error:
-        return Finding("broken", "discovery", str(error))
+    now, limit = datetime.now(UTC), limit_in_force(url, requests_per_minute)
+    teams = len({player.team_id for player in playing(url, now)})
+    fullest = max(teams, teams_at_most(url, now))
+    plan = current_plan(url, now, limit=limit, teams=fullest).lines()
     scheduled = f"{teams} teams play now, {fullest} at most by the schedule" if fullest else "no match is scheduled"
     return Finding("ok", "discovery", "; ".join([scheduled, *plan]))
 
 
-def _asked(settings: Settings, ask: Callable[[psycopg.Connection], _Answer]) -> _Answer | None:
-    """What PostgreSQL answers if it runs and people may have entered something; another check reports its failures."""
-    from gamestats_assets.lakehouse.entries.ops import current_revision
-    from gamestats_assets.lakehouse.postgres.embedded import is_running
-    from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
-    from gamestats_assets.lakehouse.stores import Stores
-
-    if settings.postgres_url is None and not is_running(settings):
-        return None
-    url = Stores(settings).postgres_url
-    try:
-        if current_revision(url) is None:
-            return None
-        with connect(url) as conn:
-            return ask(conn)
-    except PostgresError:
-        return None  # the line on discovery says so
-
-
-def _not_fetched(settings: Settings) -> Iterator[Finding]:
+def _not_fetched(conn: psycopg.Connection) -> Iterator[Finding]:
     """Matches that were found and cannot be had; nothing when there are none."""
     from gamestats_assets.pubg.source.found_matches import count_not_fetched
 
-    found = _asked(settings, count_not_fetched)
-    if found:
+    if found := count_not_fetched(conn):
         shards = "; ".join(
             f"{shard}: {', '.join(f'{number} {state}' for state, number in sorted(states.items(), reverse=True))}"
             for shard, states in found.items()
@@ -298,18 +283,14 @@ FROM ops.jobs
 _LONG_S = 60
 
 
-def _jobs(settings: Settings) -> Iterator[Finding]:
-    """What people asked for and a worker does; nothing where nobody can have asked."""
-    counted = _asked(settings, lambda conn: conn.execute(_JOBS).fetchall()[0])
-    if counted is None:
-        return
-    waiting, in_work, failed, oldest_s = counted
+def _jobs(conn: psycopg.Connection) -> Finding:
+    """What people asked for and a worker does."""
+    waiting, in_work, failed, oldest_s = conn.execute(_JOBS).fetchall()[0]
     message = f"{waiting} wait, {in_work} are being done, {failed} failed within 7 days"
     if waiting and not in_work and oldest_s > _LONG_S:
         message += f"; the oldest has waited for {oldest_s:,} s, for no worker runs: gamestats up, or gamestats work"
-        yield Finding("missing", "jobs", message)
-    else:
-        yield Finding("ok", "jobs", message)
+        return Finding("missing", "jobs", message)
+    return Finding("ok", "jobs", message)
 
 
 def _shipped() -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,31 +78,34 @@ def up(
     quiet_warnings()
     from gamestats_assets.lakehouse.stores import Stores
 
-    stores = Stores()
-    with only_one(stores.settings) as lock, ExitStack() as stack:
-        stop = stack.enter_context(stop_requests())
+    stores, where = Stores(), address(host, port)
+    with only_one(stores.settings, where), stop_requests() as stop:
         refuse_taken_port(host, port, "gamestats up --port ")
-        services = stack.enter_context(running(stores))
-        where = address(host, port)
-        lock.tell(os.getpid(), where)
-        with status("Starting PostgreSQL"):
-            environment = services.start_postgres()
-        with status("Starting the pages and Dagster"):
-            services.start_serving(environment, host, port)
-            services.start_dagster(environment)
-            link = services.link(environment, where)
-            services.start_worker(environment)
-            ready = services.wait_until_ready(host, port, stop)
-        if ready:
-            say(f"gamestats is up: {where}", "bold green")
-            say(f"Dagster's pages, for admins: {where}/dagster/")
-            say(f"Sign in here as an admin, once and within 15 minutes: {link}")
-            say(f"Logs are in {services.logs}. Ctrl-C stops it.")
-            if host not in HERE:
-                say(f"Others can reach the pages: they listen on {host}.", "yellow", console=err())
-            services.watch(stop)
-        say("Stopping.")
+        services = Services(stores)
+        try:
+            _serve(services, host, port, where, stop)
+        finally:
+            services.stop()
     say("Stopped.")
+
+
+def _serve(services: Services, host: str, port: int, where: str, stop: threading.Event) -> None:
+    with status("Starting PostgreSQL"):
+        environment = services.start_postgres()
+    with status("Starting the pages and Dagster"):
+        services.start_serving(environment, host, port)
+        link = services.start_dagster(environment, where)
+        services.start_worker(environment)
+        ready = services.wait_until_ready(host, port, stop)
+    if ready:
+        say(f"gamestats is up: {where}", "bold green")
+        say(f"Dagster's pages, for admins: {where}/dagster/")
+        say(f"Sign in here as an admin, once and within 15 minutes: {link}")
+        say(f"Logs are in {services.logs}. Ctrl-C stops it.")
+        if host not in HERE:
+            say(f"Others can reach the pages: they listen on {host}.", "yellow", console=err())
+        services.watch(stop)
+    say("Stopping.")
 
 
 def down() -> None:
@@ -170,20 +173,12 @@ class RunningInstance:
     url: str
 
 
-class UpLock:
-    """The lock of a running `gamestats up`; the system releases it when the process ends."""
-
-    def __init__(self, details: Path) -> None:
-        self._details = details
-
-    def tell(self, pid: int, url: str) -> None:
-        """Records the holder, for the message of a second `gamestats up`."""
-        write_whole(self._details, json.dumps({"pid": pid, "url": url}))
-
-
 @contextmanager
-def only_one(settings: Settings) -> Iterator[UpLock]:
-    """Hold the lock of the state folder.
+def only_one(settings: Settings, url: str) -> Iterator[None]:
+    """Hold the lock of the state folder, which the system releases when the process ends.
+
+    Args:
+        url: of the pages, for the message of a second `gamestats up`.
 
     Raises:
         AlreadyRunningError: when another process holds it.
@@ -202,9 +197,8 @@ def only_one(settings: Settings) -> Iterator[UpLock]:
             f"gamestats already runs{where}. Stop it there with Ctrl-C, or with: gamestats down"
         ) from None
     try:
-        # What a killed predecessor left says nothing any more.
-        details.unlink(missing_ok=True)
-        yield UpLock(details)
+        write_whole(details, json.dumps({"pid": os.getpid(), "url": url}))
+        yield
     finally:
         details.unlink(missing_ok=True)
         lock.release()
@@ -256,19 +250,14 @@ class Service:
 
 
 class Services:
-    """The services that `up` started, in order."""
+    """The services that `up` started, in order, and the guard that stops them when `up` is killed."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._services: list[Service] = []
-        self._guard: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
         self._stops_postgres = False
         self.logs = stores.settings.state_folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-
-    def start_guard(self) -> None:
-        """Start the process that stops the others when this one is killed."""
         self._guard = subprocess.Popen(
             [sys.executable, "-m", "gamestats_assets.cli.services.guard"],
             stdin=subprocess.PIPE,
@@ -276,6 +265,9 @@ class Services:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # For sockets, which this user alone opens. A path of its own: that of a socket must be short.
+        self._folder = Path(tempfile.mkdtemp(prefix="gamestats-"))
+        self._tell_guard(f"folder {self._folder}")
 
     def start_postgres(self) -> dict[str, str]:
         """Start the embedded server if it is used and does not run; the environment for Dagster.
@@ -301,56 +293,51 @@ class Services:
 
     def start_serving(self, environment: dict[str, str], host: str, port: int) -> None:
         """Starts the web server of pages and API, which is also the proxy of Dagster's webserver."""
-        folder = self._socket_folder()
-        variables = {"GAMESTATS_DAGSTER_SOCKET": str(folder / "webserver"), "GAMESTATS_REQUEST_LOGS": str(self.logs)}
-        (folder / "metrics").mkdir()
-        variables["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
+        variables = {
+            "GAMESTATS_DAGSTER_SOCKET": f"{self._folder / 'webserver'}",
+            "GAMESTATS_REQUEST_LOGS": f"{self.logs}",
+        }
+        (self._folder / "metrics").mkdir()
+        variables["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
         command = [sys.executable, "-m", "gamestats_assets.cli", "serve", "--host", host, "--port", str(port)]
         self._start("serving", command, {**environment, **variables})
 
-    def start_dagster(self, environment: dict[str, str]) -> None:
+    def start_dagster(self, environment: dict[str, str], where: str) -> str:
         """Start the server of the code location, then the webserver and the daemon, which both use it.
 
         Left to themselves, each of the two starts a server of its own, and the daemon another one every minute.
         Dagster's tables are made first: processes that make them at once would collide. The webserver listens where
         only what serves reaches it: it does what it is asked, whoever asks.
+
+        Args:
+            where: the address of the pages.
+
+        Returns:
+            An address that signs the person at this machine in once, as an admin.
+
+        Raises:
+            UpError: when something does not start.
         """
         python = [sys.executable, "-m"]
-        folder = self._socket_folder()
-        place = str(folder / "code")
+        place = str(self._folder / "code")
         location = ["-m", "gamestats_assets.definitions", "--location-name", "gamestats"]
         self._start("code", [*python, "dagster", "api", "grpc", "-s", place, *location], environment)
         # In a process of its own, whose memory is given back.
-        _say_of([*python, "gamestats_assets.cli.services.prepare"], environment, "Dagster's tables cannot be made")
+        prepare = [*python, "gamestats_assets.cli.services.prepare", where]
+        link = _output_of(prepare, environment, "PostgreSQL cannot be prepared").strip()
         self._wait_for(Path(place))
         workspace = str(Path(environment["DAGSTER_HOME"], "workspace.yaml"))
         server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
         write_whole(Path(workspace), json.dumps(server))
         long_running = [*python, "gamestats_assets.orchestration.runs.long_running", place]
         self._start("daemon", [*long_running, "dagster-daemon", "run", "-w", workspace], environment)
-        webserver = ["dagster-webserver", "-h", str(folder / "webserver"), "-p", "80", "-l", "/dagster"]
+        webserver = ["dagster-webserver", "-h", str(self._folder / "webserver"), "-p", "80", "-l", "/dagster"]
         self._start("webserver", [*long_running, *webserver, "-w", workspace], environment)
+        return link
 
     def start_worker(self, environment: dict[str, str]) -> None:
         """Starts the worker, once the schema `ops` exists; it is restarted whenever it ends."""
         self._start("worker", [sys.executable, "-m", "gamestats_assets.cli", "work"], environment, revived=True)
-
-    def _socket_folder(self) -> Path:
-        """A folder for the sockets of processes, which this user alone opens."""
-        if self._folder is None:
-            # A path of its own: that of a socket must be short.
-            self._folder = Path(tempfile.mkdtemp(prefix="gamestats-"))
-            self._tell_guard(f"folder {self._folder}")
-        return self._folder
-
-    def link(self, environment: dict[str, str], where: str) -> str:
-        """An address that signs the person at this machine in once, as an admin.
-
-        Raises:
-            UpError: when none can be made.
-        """
-        command = [sys.executable, "-m", "gamestats_assets.cli.services.first_link", where]
-        return _say_of(command, environment, "No address to sign in can be made").strip()
 
     def _wait_for(self, place: Path) -> None:
         """Wait until the server of the code location listens.
@@ -390,7 +377,7 @@ class Services:
         """
         awaited: dict[str, tuple[Path | tuple[str, int], str]] = {
             "serving": ((host, port), "/readyz"),
-            "webserver": (self._socket_folder() / "webserver", "/dagster/server_info"),
+            "webserver": (self._folder / "webserver", "/dagster/server_info"),
         }
         deadline = time.monotonic() + _READY_WITHIN
         while not stop.wait(0.1):
@@ -424,10 +411,10 @@ class Services:
                 looked = time.monotonic()
 
     def _revive_postgres(self) -> None:
-        from gamestats_assets.lakehouse.postgres.embedded import is_running, start_embedded
+        from gamestats_assets.lakehouse.postgres.embedded import is_available, start_embedded
 
         settings = self._stores.settings
-        if settings.postgres_url is not None or is_running(settings):
+        if is_available(settings):
             return
         self._own_postgres()
         start_embedded(settings)
@@ -454,13 +441,11 @@ class Services:
             stop_groups([service.process.pid for service in self._services])
         for service in self._services:
             service.process.wait()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
         if self._stops_postgres:
             stop_embedded(self._stores.settings)
-        if self._guard is not None:
-            self._tell_guard("done")
-            self._guard.communicate()
+        self._tell_guard("done")
+        self._guard.communicate()
 
     @contextmanager
     def _no_sensor_waiting(self) -> Iterator[None]:
@@ -486,22 +471,10 @@ class Services:
             ended.set()
 
     def _tell_guard(self, line: str) -> None:
-        if self._guard is None or self._guard.stdin is None:
-            return
+        assert self._guard.stdin is not None
         with suppress(BrokenPipeError):
             self._guard.stdin.write(f"{line}\n".encode())
             self._guard.stdin.flush()
-
-
-@contextmanager
-def running(stores: Stores) -> Iterator[Services]:
-    """Services that are stopped at the end, whatever happens in between."""
-    services = Services(stores)
-    services.start_guard()
-    try:
-        yield services
-    finally:
-        services.stop()
 
 
 @contextmanager
@@ -523,7 +496,7 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(sig, handler)
 
 
-def _say_of(command: list[str], environment: dict[str, str], failure: str) -> str:
+def _output_of(command: list[str], environment: dict[str, str], failure: str) -> str:
     """Runs a short-lived process and returns its output.
 
     Raises:

@@ -74,6 +74,11 @@ def is_running(settings: Settings) -> bool:
     return [line.strip() for line in _postmaster_lines(pgdata)[7:8]] == ["ready"] and _postmaster_lives(pgdata)
 
 
+def is_available(settings: Settings) -> bool:
+    """Whether PostgreSQL can be asked without starting it: it is a server elsewhere, or the embedded one runs."""
+    return settings.postgres_url is not None or is_running(settings)
+
+
 def stop_embedded(settings: Settings) -> bool:
     """Stops the embedded server and its connections; returns whether it was running."""
     pgdata = _pgdata(settings)

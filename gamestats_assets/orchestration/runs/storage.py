@@ -31,7 +31,7 @@ from sqlalchemy import Connection, Engine, column, create_engine, event, func
 from sqlalchemy.exc import InvalidatePoolError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from gamestats_assets.lakehouse.postgres.embedded import is_running
+from gamestats_assets.lakehouse.postgres.embedded import is_available
 from gamestats_assets.lakehouse.postgres.server import PostgresError, PostgresUnavailableError, dagster_url
 from gamestats_assets.settings import Settings
 
@@ -190,7 +190,7 @@ _URLS: list[tuple[Settings, SecretStr]] = []
 
 def _url(settings: Settings) -> SecretStr:
     """The URL of the storage. For the same settings it is resolved, and the embedded server started, once."""
-    if settings.postgres_url is None and not is_running(settings):
+    if not is_available(settings):
         _URLS.clear()
     if not _URLS or _URLS[-1][0] != settings:
         _URLS[:] = [(settings, dagster_url(settings))]

@@ -278,7 +278,7 @@ def _match(request: Request, person: Person, match_id: str, form: Submitted | No
         places = _places(conn, person, near, row)
         history = [
             {"number": each["entry_history_id"], "at": each["changed_at"], "by": each["changed_by"]}
-            | {"changes": editor.told(each, UTC_ZONE)}
+            | {"changes": editor.changes_of(each, UTC_ZONE)}
             for each in entries
         ]
     now = {

@@ -23,7 +23,7 @@ from gamestats_assets.serving.answers.routes import Day, Name, Number
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError
-from gamestats_assets.serving.people.own import Metadata, OfPlayer, OneOfYours, Scope, scope_of
+from gamestats_assets.serving.people.own import OfPlayer, OneOfYours, OwnMetadata, Scope, scope_of
 
 CONTEXT_TABLES = (Matches, RankPredictions)
 """Tables that a playlist is found in."""
@@ -36,7 +36,7 @@ def model_of(name: str, **fields: Any) -> type[BaseModel]:
 
 def own_answer(name: str, **fields: Any) -> type[BaseModel]:
     """The model of an answer about whoever asks, whose data have these fields."""
-    return answer_with(name, model_of(f"{name}Data", **fields), Metadata)
+    return answer_with(name, model_of(f"{name}Data", **fields), OwnMetadata)
 
 
 class OfPlaylist(OfPlayer):

@@ -145,7 +145,7 @@ class ObjectionList(BaseModel):
     removals: Annotated[list[Removal], Field(description="The last ones, and all that are not done.")]
 
 
-class Decision(BaseModel):
+class ObjectionDecision(BaseModel):
     """What is remembered of a decision."""
 
     model_config = ConfigDict(extra="forbid")
@@ -212,14 +212,14 @@ def _readable(keys: Keys, token: str | None) -> str | None:
 
 
 @admin_router.post("/objections/{objection_id}/grant", status_code=204, summary="Grant an objection")
-def grant(request: Request, person: Admin, objection_id: ObjectionId, given: Decision | None = None) -> None:
+def grant(request: Request, person: Admin, objection_id: ObjectionId, given: ObjectionDecision | None = None) -> None:
     """Have the player forgotten, for good: matches stay masked. Who it is about is not told here any longer."""
     with request.state.writing(sees_all=True) as conn:
         decide(conn, request.state.keys, person, objection_id, is_granted=True, note=given and given.note)
 
 
 @admin_router.post("/objections/{objection_id}/refuse", status_code=204, summary="Refuse an objection")
-def refuse(request: Request, person: Admin, objection_id: ObjectionId, given: Decision | None = None) -> None:
+def refuse(request: Request, person: Admin, objection_id: ObjectionId, given: ObjectionDecision | None = None) -> None:
     """Leave everything as it is."""
     with request.state.writing(sees_all=True) as conn:
         decide(conn, request.state.keys, person, objection_id, is_granted=False, note=given and given.note)

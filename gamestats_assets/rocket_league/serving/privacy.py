@@ -31,7 +31,7 @@ from gamestats_assets.serving.accounts import sessions
 from gamestats_assets.serving.answers.formats import json_answer
 from gamestats_assets.serving.answers.lines import Answer
 from gamestats_assets.serving.middleware.principal import Person, SignedIn, caller, public
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import NO_STORE, set_cookie
 from gamestats_assets.serving.people.jobs import JobId
 from gamestats_assets.settings import Settings
@@ -182,7 +182,7 @@ def put_consents(
     To agree to the analysis is to be tracked: matches are looked for, and tables made of you alone.
     """
     values = given.model_dump(exclude_unset=True)
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         give_consents(conn, request, person, player, values)
     return get_consents(request, response, person)
 
@@ -367,7 +367,7 @@ def go(request: Request, person: Person) -> UUID:
     Raises:
         ProblemError: 403 without a fresh sign-in, 409 where nobody would be left who may give roles.
     """
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         if not sessions.is_fresh(conn, caller(request).session_id):
             minutes = sessions.FRESH_MINUTES
             detail = (

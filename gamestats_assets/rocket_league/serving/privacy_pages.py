@@ -35,7 +35,7 @@ from gamestats_assets.serving.middleware.principal import (
     public,
     refuse_other_origins,
 )
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems
+from gamestats_assets.serving.middleware.problems import ProblemError
 from gamestats_assets.serving.middleware.site import NO_STORE, SIGN_IN, set_cookie
 from gamestats_assets.serving.pages.rendering import Pages
 from gamestats_assets.serving.people import routes as linking
@@ -166,7 +166,7 @@ def change_consents(request: Request, person: Person, account: str, form: Submit
     visibility = form.get("share_at_ballchasing", "")
     given["share_at_ballchasing"] = visibility if visibility in _VISIBILITIES else None
     given["text_version"] = _number(str(form.get("text_version", "")), 5)
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         privacy.give_consents(conn, request, person, account, given)
 
 
@@ -191,7 +191,7 @@ def change_profile(request: Request, person: Person, account: str, form: Submitt
     if days := str(form.get("retention_days", "")):
         # What is no number of days is refused with its own words.
         given["retention_days"] = _number(days, 6) or 0
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         profile.change_profile(conn, request, person, account, given)
 
 

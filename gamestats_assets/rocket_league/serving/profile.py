@@ -41,7 +41,7 @@ from gamestats_assets.serving.answers.lines import Lines, rows_of
 from gamestats_assets.serving.answers.routes import Made, Name
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import Person, SignedIn
-from gamestats_assets.serving.middleware.problems import entry_problems, only_known
+from gamestats_assets.serving.middleware.problems import only_known
 from gamestats_assets.serving.people.own import OwnRouter, Scope
 
 own = OwnRouter(GAME, "/users")
@@ -154,7 +154,7 @@ def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: P
 
     Older matches go with the next night: in them somebody masked is in your place.
     """
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         change_profile(conn, request, person, player, given.model_dump(exclude_none=True))
 
 
@@ -198,7 +198,7 @@ _RanksAnswer = model_of("RanksAnswer", data=_RankList)
 @router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Tell a rank")
 def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Response:
     """Tell the rank that an account has now: replays do not. What is told later than a match counts from then on."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         refuse_untracked(conn, player)
         RANK.take(conn, player, given.playlist, rank=given.rank, division=given.division)
         return json_answer({"data": {"ranks": entered_ranks(conn, player)}})
@@ -211,7 +211,7 @@ def take_back_rank(
     playlist: Annotated[Name, Query(description="Playlist, such as ranked-doubles.")],
 ) -> None:
     """Take back the rank that was told in a playlist."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         refuse_untracked(conn, player)
         RANK.remove(conn, player, playlist)
 

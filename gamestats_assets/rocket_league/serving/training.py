@@ -45,8 +45,8 @@ from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with
 from gamestats_assets.serving.answers.routes import Made, Name, Number, Parameters, Route, router_of
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import SignedIn
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
-from gamestats_assets.serving.people.own import Metadata, OfPlayer, OwnRouter, Scope
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
+from gamestats_assets.serving.people.own import OfPlayer, OwnMetadata, OwnRouter, Scope
 
 own = OwnRouter(GAME, "/training")
 
@@ -147,7 +147,7 @@ class _Plan(BaseModel):
     note: _NOTE
 
 
-Plan = answer_with("Plan", _Plan, Metadata)
+Plan = answer_with("Plan", _Plan, OwnMetadata)
 STEP_MINUTES = 15
 """Minutes of a pack in a session that is suggested."""
 
@@ -430,34 +430,25 @@ _LoggedAnswer = model_of("LoggedSessionAnswer", data=Logged)
 SessionId = Annotated[int, Path(description="Number of the session.")]
 
 
-@acts.post(
-    "/sessions",
-    status_code=201,
-    responses={201: {"model": _LoggedAnswer}},
-    summary="Log a training session",
-)
+@acts.post("/sessions", status_code=201, responses={201: {"model": _LoggedAnswer}}, summary="Log a training session")
 def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Response:
     """Log what was trained: a pack of the catalogue, whose skill is known, or a skill in free play.
 
     The answer has the improvement score of the skill, once it has enough sessions with attempts and successes.
     """
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         refuse_untracked(conn, player)
         done = TRAINING_SESSION.add(conn, player, **given.model_dump(exclude_none=True))
         logged = _logged(conn, done.row)
     return json_answer({"data": logged}, 201)
 
 
-@acts.patch(
-    "/sessions/{training_session_id}",
-    responses={200: {"model": _LoggedAnswer}},
-    summary="Correct a session",
-)
+@acts.patch("/sessions/{training_session_id}", responses={200: {"model": _LoggedAnswer}}, summary="Correct a session")
 def correct_session(
     request: Request, person: SignedIn, training_session_id: SessionId, given: SessionChanged
 ) -> Response:
     """Correct what was logged; what is not given stays, and what is null is taken away."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         row = _own_session(conn, training_session_id)
         TRAINING_SESSION.change_row(conn, row, **given.model_dump(exclude_unset=True))
         logged = _logged(conn, _own_session(conn, training_session_id))
@@ -467,7 +458,7 @@ def correct_session(
 @acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
 def take_back_session(request: Request, person: SignedIn, training_session_id: SessionId) -> None:
     """Take back a session that was logged by mistake."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         TRAINING_SESSION.remove_row(conn, _own_session(conn, training_session_id))
 
 

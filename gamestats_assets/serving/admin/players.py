@@ -13,7 +13,7 @@ from gamestats_assets.serving.accounts import players
 from gamestats_assets.serving.answers.formats import json_answer
 from gamestats_assets.serving.editing.pages import Form, outcome, page, redirect
 from gamestats_assets.serving.middleware.principal import Person, requires
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.people.routes import game_with_accounts
 
 api = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
@@ -41,7 +41,7 @@ class Claims(BaseModel):
     data: dict[Literal["players"], list[Claim]]
 
 
-class Decision(BaseModel):
+class ClaimDecision(BaseModel):
     """What is decided of an account of a user."""
 
     model_config = ConfigDict(extra="forbid")
@@ -59,17 +59,17 @@ def all_claims(request: Request, person: Admin) -> Response:
 
 
 @api.put("/players", responses={200: {"model": Claims}}, summary="Decide whose an account is")
-def decide_claim(request: Request, person: Admin, body: Decision) -> Response:
+def decide_claim(request: Request, person: Admin, body: ClaimDecision) -> Response:
     """Link an account that a user claims, or refuse it; what is linked is taken back by that."""
     _decide(request, person, body)
     with request.state.writing() as conn:
         return json_answer({"data": {"players": players.claims(conn)}})
 
 
-def _decide(request: Request, person: Person, body: Decision) -> None:
+def _decide(request: Request, person: Person, body: ClaimDecision) -> None:
     game, _ = game_with_accounts(request.state.games, body.game)
     is_right = body.state == "linked"
-    with entry_problems(), request.state.writing(sees_all=True) as conn:
+    with request.state.writing(sees_all=True) as conn:
         players.decide_claim(conn, person, game, body.user_id, body.player, is_right=is_right)
 
 
@@ -80,13 +80,13 @@ def claims_page(request: Request, person: Admin) -> Response:
 
 
 def _page(request: Request, person: Person, problem: ProblemError | None = None) -> Response:
-    told, status = outcome(problem=problem)
+    result, status = outcome(problem=problem)
     with request.state.writing() as conn:
         found = players.claims(conn)
     titles = {game.name: game.title for game in request.state.games if game.accounts is not None}
     shown = [{**claim, "account": _account(request, claim["game"], claim["player_id"])} for claim in found]
     values = {"claims": shown, "title": "Accounts of games", "titles": titles}
-    return page(request, person, "admin_players.html", {**values, **told}, status=status)
+    return page(request, person, "admin_players.html", {**values, **result}, status=status)
 
 
 def _account(request: Request, name: str, player_id: str) -> str:
@@ -100,7 +100,7 @@ def act_on_claims(request: Request, person: Admin, form: Form) -> Response:
     user_id, _, player = str(form.get("of", "")).partition(" ")
     state = "linked" if form.get("act") == "link" else "refused"
     number = int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 19 else 0
-    body = Decision.model_construct(user_id=number, player=player, state=state, game=str(form.get("game", "")))
+    body = ClaimDecision.model_construct(user_id=number, player=player, state=state, game=str(form.get("game", "")))
     try:
         _decide(request, person, body)
     except ProblemError as error:

@@ -17,7 +17,7 @@ from gamestats_assets.serving.accounts.sessions import LINK_MINUTES, make_link
 from gamestats_assets.serving.answers.formats import json_answer
 from gamestats_assets.serving.editing.pages import Form, Submitted, outcome, page, redirect
 from gamestats_assets.serving.middleware.principal import Person, requires
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import Site, link_address
 
 api = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
@@ -102,13 +102,13 @@ def all_users(request: Request, person: Admin) -> Response:
 @api.post("/users", status_code=201, responses={201: {"model": Users}}, summary="Add a user")
 def add_user(request: Request, person: Admin, body: NewUser) -> Response:
     """Add a user, who signs in by a one-time link first."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         row = users.add_user(conn, person, body.name)
     return json_answer({"data": {"users": [{name: row[name] for name in User.model_fields}]}}, 201)
 
 
 def _change_role(request: Request, person: Person, user_id: int, body: Place, change: Callable[..., bool]) -> Response:
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         change(conn, person, _user(conn, user_id), body.role, body.season_id, body.division_id)
         row = _user(conn, user_id)
     return json_answer({"data": {"users": [{name: row[name] for name in User.model_fields}]}})
@@ -154,7 +154,7 @@ def home(request: Request, person: Anyone) -> Response:
 
 
 def _people(request: Request, person: Person, link: str = "", leaving: Row | None = None, **others: Any) -> Response:
-    told, status = outcome(**others)
+    result, status = outcome(**others)
     with request.state.writing() as conn:
         found = users.list_users(conn)
         places = _places(conn)
@@ -167,7 +167,7 @@ def _people(request: Request, person: Person, link: str = "", leaving: Row | Non
         roles.setdefault(each["user_id"], []).append((f"{each['role']} {place}".strip(), text))
     values = {"users": found, "roles": roles, "places": places, "given": users.GIVEN_ROLES, "title": "Users and roles"}
     values |= {"link": link, "minutes": LINK_MINUTES, "leaving": leaving}
-    return page(request, person, "admin_users.html", {**values, **told}, status=status)
+    return page(request, person, "admin_users.html", {**values, **result}, status=status)
 
 
 def _place(season_id: int | None, division_id: int | None) -> str:
@@ -178,12 +178,12 @@ def _places(conn: psycopg.Connection) -> list[tuple[str, str]]:
     """Seasons and divisions, as pairs of a value and a text."""
     seasons = ops.rows(conn, "SELECT season_id, season FROM ops.seasons ORDER BY season_id DESC")
     divisions = ops.rows(conn, "SELECT division_id, season_id, division FROM ops.divisions ORDER BY division_id")
-    told: list[tuple[str, str]] = []
+    places: list[tuple[str, str]] = []
     for season in seasons:
-        told.append((f"season {season['season_id']}", season["season"]))
+        places.append((f"season {season['season_id']}", season["season"]))
         own = [each for each in divisions if each["season_id"] == season["season_id"]]
-        told += [(f"division {each['division_id']}", f"{season['season']}, {each['division']}") for each in own]
-    return told
+        places += [(f"division {each['division_id']}", f"{season['season']}, {each['division']}") for each in own]
+    return places
 
 
 @pages.get("/users")
@@ -196,9 +196,9 @@ def users_page(request: Request, person: Admin) -> Response:
 def act_on_users(request: Request, person: Admin, form: Form) -> Response:
     """Add a user; give or take a role; make a one-time link; remove one, once that is said twice."""
     verb = str(form.get("act", ""))
-    link, leaving, told = "", None, []
+    link, leaving, messages = "", None, []
     try:
-        with entry_problems(), request.state.writing() as conn:
+        with request.state.writing() as conn:
             if verb == "link":
                 row = _user(conn, _number(form, "user_id"))
                 site: Site = request.state.site
@@ -207,14 +207,14 @@ def act_on_users(request: Request, person: Admin, form: Form) -> Response:
             elif verb == "remove":
                 leaving = _user(conn, _number(form, "user_id"))
             else:
-                told = _done(conn, person, form, verb)
+                messages = _done(conn, person, form, verb)
     except ProblemError as error:
         if error.status in (401, 403):
             raise
         return _people(request, person, problem=error)
     if link or leaving:
         return _people(request, person, link=link, leaving=leaving)
-    return redirect(request, "/admin/users", told)
+    return redirect(request, "/admin/users", messages)
 
 
 def _done(conn: psycopg.Connection, person: Person, form: Submitted, verb: str) -> list[str]:

@@ -113,13 +113,13 @@ class Answer:
     def written_as(self, status: int, is_packed: bool, form: Format, headers: Mapping[str, str]) -> Response:
         """The response of a status, 200 or 304."""
         packed = self.packed if is_packed else None
-        told = {**form.headers, **headers, "ETag": self.tag(is_packed)}
-        told["Vary"] = ", ".join(filter(None, (form.headers.get("Vary"), "Accept-Encoding")))
+        given = {**form.headers, **headers, "ETag": self.tag(is_packed)}
+        given["Vary"] = ", ".join(filter(None, (form.headers.get("Vary"), "Accept-Encoding")))
         if status == 304:
-            return Response(None, 304, told)
+            return Response(None, 304, given)
         if packed:
-            told["Content-Encoding"] = "gzip"
-        return Response(packed or self.body, 200, told, form.media_type)
+            given["Content-Encoding"] = "gzip"
+        return Response(packed or self.body, 200, given, form.media_type)
 
     def tag(self, is_packed: bool) -> str:
         """The `ETag`."""

@@ -45,7 +45,7 @@ class Versions:
         self._url, self._games = url, games
         self._known: dict[str, int] = {}
         self._published: set[str] = set()
-        self._told: dict[str, int] = {}
+        self._announced: dict[str, int] = {}
         # Of each table: when something changed of a player last, and before when that is not known.
         self._of_players: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._doubted: dict[str, int] = {}
@@ -77,8 +77,8 @@ class Versions:
     def _changed(self, table: type[Table], players: Sequence[str]) -> int:
         """The version with which something of some players changed last."""
         name, of_players = table.spec.dotted, self._of_players[table.spec.dotted]
-        known, told = self._known.get(name, 0), self._told.get(name, 0)
-        if known > told:
+        known, announced = self._known.get(name, 0), self._announced.get(name, 0)
+        if known > announced:
             # It was read before it was told of whom it is.
             return known
         return max(self._doubted.get(name, 0), *(of_players.get(player, 0) for player in players), 0)
@@ -100,7 +100,7 @@ class Versions:
             of_players.clear()
         else:
             of_players.update((player, max(version, of_players.get(player, 0))) for player in players)
-        self._told[name] = max(version, self._told.get(name, 0))
+        self._announced[name] = max(version, self._announced.get(name, 0))
         self.saw({name: version})
         self.changes += 1
 
@@ -136,11 +136,11 @@ class Versions:
                     await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     for game in self._games:
                         for name, version in (await self.read(conn, game)).items():
-                            if version > self._told.get(name, 0):
+                            if version > self._announced.get(name, 0):
                                 self._heard(name, version, None)
                     self.are_live, wait = True, 0.1
-                    async for told in conn.notifies():
-                        self.heard(told.payload)
+                    async for notification in conn.notifies():
+                        self.heard(notification.payload)
             self.are_live = False
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)

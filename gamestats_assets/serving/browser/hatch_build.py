@@ -37,7 +37,9 @@ class BrowserBuild(BuildHookInterface[Any]):
         outputs = json.loads(metafile.read_bytes())["outputs"]
         metafile.unlink()
         names = {
-            Path(told["entryPoint"]).name: Path(path).name for path, told in outputs.items() if "entryPoint" in told
+            Path(output["entryPoint"]).name: Path(path).name
+            for path, output in outputs.items()
+            if "entryPoint" in output
         }
         (static / "manifest.json").write_text(json.dumps(names, indent=1))
         for path in static.iterdir():

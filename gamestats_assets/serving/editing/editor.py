@@ -202,7 +202,7 @@ class Editor:
         """
         return ops.rows(self.conn, query, [self.thing.table, str(key)])
 
-    def told(self, entry: Row, zone: ZoneInfo) -> tuple[str, ...]:
+    def changes_of(self, entry: Row, zone: ZoneInfo) -> tuple[str, ...]:
         """What an entry of a history changed, in words: `column before -> after`, moments by the clocks of a zone."""
         before, after = entry["before"], entry["after"]
         if before is None or after is None:
@@ -220,7 +220,7 @@ class Editor:
         """
         # Who adds the same at the same time is told that it is there.
         self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
-        with self._told():
+        with self._as_problems():
             done = self.thing.add(self.conn, context=self.of.known(self.conn), **given)
         return self._written(done, None, done.row[self.thing.key])
 
@@ -231,7 +231,7 @@ class Editor:
             ProblemError: 412 when it is of another version by now, or when it cannot stand.
         """
         row = self._held(key, version)
-        with self._told():
+        with self._as_problems():
             done = self.thing.change_row(self.conn, row, context=self.of.known(self.conn), **given)
         return self._written(done, row, key)
 
@@ -242,7 +242,7 @@ class Editor:
             ProblemError: 412 when it is of another version by now, or when something needs it.
         """
         row = self._held(key, version)
-        with self._told():
+        with self._as_problems():
             done = self.thing.remove_row(self.conn, row, self.of.known(self.conn))
         return self._written(done, row, key)
 
@@ -261,7 +261,7 @@ class Editor:
         if not chosen:
             raise ProblemError(404, f"There is no such change of {self.thing.kind} {str(key)[:80]!r}.")
         wanted = chosen[0]["before"]
-        with self._told():
+        with self._as_problems():
             if wanted is None:
                 if row is None:
                     raise ProblemError(409, "It is removed already.")
@@ -283,7 +283,7 @@ class Editor:
         """
         assert self.of.take is not None
         self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
-        with self._told(), self.conn.transaction(force_rollback=dry_run):
+        with self._as_problems(), self.conn.transaction(force_rollback=dry_run):
             done = self.of.take(self.conn, file=file, context=self.of.known(self.conn), **asked)
             for entered in done.entered:
                 self._allow(entered.row)
@@ -403,7 +403,7 @@ class Editor:
         return Edit(done, after)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_problems(self) -> Iterator[None]:
         """Mistakes as problems, with the names of what is given."""
         try:
             yield
@@ -418,8 +418,8 @@ class Editor:
             names = {each.label: each.name for each in self._fields}
             message = self._here(str(error))
             status = 409 if isinstance(error, CONFLICTS) else 422
-            told = [{"name": names.get(column, column), "message": message}] if column else []
-            raise ProblemError(status, message, errors=told) from None
+            errors = [{"name": names.get(column, column), "message": message}] if column else []
+            raise ProblemError(status, message, errors=errors) from None
 
     def _differences(self, before: Row, after: Row, columns: Collection[str], zone: ZoneInfo) -> tuple[str, ...]:
         return tuple(
@@ -432,11 +432,11 @@ class Editor:
     def _fields(self) -> Sequence[Field]:
         return (*self.of.named_by, *self.of.added_with, *self.of.changed_by)
 
-    def _here(self, told: str) -> str:
+    def _here(self, message: str) -> str:
         """A message for whoever enters no command: options are called as the fields are."""
         names = {each.flag: each.label for each in self._fields}
         # A whole command can be copied as it is.
-        return told if "gamestats " in told else _OPTION.sub(lambda found: names.get(found[0], found[0]), told)
+        return message if "gamestats " in message else _OPTION.sub(lambda found: names.get(found[0], found[0]), message)
 
 
 Consequences = Sequence[Mapping[str, Any]] | None

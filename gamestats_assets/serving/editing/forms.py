@@ -130,8 +130,8 @@ def pairs(effects: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         for name, value in effect.items():
             if name.endswith("_before"):
                 before, after = value, effect[f"{name.removesuffix('_before')}_after"]
-                told = ["–" if each is None else str(each) for each in (before, after)]
-                line[name.removesuffix("_before")] = told[0] if before == after else " → ".join(told)
+                words = ["–" if each is None else str(each) for each in (before, after)]
+                line[name.removesuffix("_before")] = words[0] if before == after else " → ".join(words)
             elif not name.endswith(("_after", "_id")):
                 line[name] = str(value)
         lines.append(line)

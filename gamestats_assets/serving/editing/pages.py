@@ -32,7 +32,7 @@ from gamestats_assets.serving.pages.rendering import Pages
 Submitted = Mapping[str, Any]
 """What a form sent: texts, and of a file what it holds."""
 _PEOPLE = (("/admin/users", "Users"), ("/admin/players", "Accounts of games"), ("/admin/log", "Audit log"))
-_TOLD, _TOLD_S = ("told", "notes", "follow"), 60
+_NOTICES, _NOTICE_S = ("done", "notes", "follow"), 60
 _ROWS = 1000
 _FOLLOW = "The published standings follow within about 20 seconds, while gamestats up runs."
 
@@ -63,7 +63,7 @@ def page(request: Request, person: Person, template: str, values: Mapping[str, A
     """A page of the admins' part, with what the last form did."""
     pages: Pages = request.state.pages
     games: Sequence[Game] = request.state.games
-    name = cookie_name(request.state.site, request, "told")
+    name = cookie_name(request.state.site, request, "notices")
     sections = [*(section for game in games for section in game.admin), *(_PEOPLE if person.may("admin") else ())]
     within = [address for address, _ in sections if f"{request.url.path}/".startswith(f"{address}/")]
     section = max(within, key=len, default="")
@@ -72,13 +72,13 @@ def page(request: Request, person: Person, template: str, values: Mapping[str, A
         "person": person,
         "sections": sections,
         "section": section,
-        "told": _read(request.cookies.get(name, "")),
+        "notices": _read(request.cookies.get(name, "")),
         "errors": {},
         "synthetic": _is_synthetic(request, next((each for each in games if section in dict(each.admin)), None)),
     }
     answer = pages.personal(request, template, {**shell, **values}, status=status, asked=dict(request.query_params))
     if name in request.cookies:
-        set_cookie(answer, request, "told", "", 0)
+        set_cookie(answer, request, "notices", "", 0)
     return answer
 
 
@@ -95,7 +95,7 @@ def _is_synthetic(request: Request, game: Game | None) -> bool:
 
 
 def redirect(
-    request: Request, path: str, told: Sequence[str], notes: Sequence[str] = (), *, follow: bool = False
+    request: Request, path: str, done: Sequence[str], notes: Sequence[str] = (), *, follow: bool = False
 ) -> Response:
     """Go on to a page that tells what was done.
 
@@ -103,23 +103,23 @@ def redirect(
         follow: whether to tell that what is published follows.
     """
     answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
-    kept = {"told": _first(told, 6), "notes": _first(notes, 4), "follow": [_FOLLOW] if follow else []}
-    set_cookie(answer, request, "told", base64.urlsafe_b64encode(json.dumps(kept).encode()).decode(), _TOLD_S)
+    kept = {"done": _first(done, 6), "notes": _first(notes, 4), "follow": [_FOLLOW] if follow else []}
+    set_cookie(answer, request, "notices", base64.urlsafe_b64encode(json.dumps(kept).encode()).decode(), _NOTICE_S)
     return answer
 
 
-def _first(told: Sequence[str], count: int) -> list[str]:
+def _first(messages: Sequence[str], count: int) -> list[str]:
     """As much as a cookie holds, and how much more there is."""
-    rest = [f"And {len(told) - count} more."] if len(told) > count else []
-    return [*(each[:300] for each in told[:count]), *rest]
+    rest = [f"And {len(messages) - count} more."] if len(messages) > count else []
+    return [*(each[:300] for each in messages[:count]), *rest]
 
 
 def _read(cookie: str) -> dict[str, list[str]]:
     try:
         kept = json.loads(base64.urlsafe_b64decode(cookie)) if cookie else {}
-        return {name: [str(each) for each in kept.get(name, [])] for name in _TOLD}
+        return {name: [str(each) for each in kept.get(name, [])] for name in _NOTICES}
     except (ValueError, AttributeError, TypeError):
-        return {name: [] for name in _TOLD}
+        return {name: [] for name in _NOTICES}
 
 
 def said(edits: Sequence[Edit]) -> tuple[list[str], list[str]]:
@@ -159,21 +159,21 @@ def act(
     previews = is_preview(form)
     try:
         with request.state.writing() as conn:
-            edits, foreseen = previewed(conn, effects, lambda: work(conn)) if previews else (work(conn), None)
+            edits, consequences = previewed(conn, effects, lambda: work(conn)) if previews else (work(conn), None)
     except ProblemError as error:
         if error.status in (401, 403, 404):
             raise
         return again(problem=error)
-    told, notes = said(edits)
+    done, notes = said(edits)
     if previews:
-        return again(foreseen=foreseen, would=told, notes=notes)
+        return again(consequences=consequences, would=done, notes=notes)
     does = any(edit.done.outcome != "unchanged" for edit in edits)
-    return redirect(request, then, told, notes, follow=effects is not None and does)
+    return redirect(request, then, done, notes, follow=effects is not None and does)
 
 
 def outcome(
     problem: ProblemError | None = None,
-    foreseen: Consequences = None,
+    consequences: Consequences = None,
     would: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> tuple[dict[str, Any], int]:
@@ -186,7 +186,7 @@ def outcome(
         "errors": errors,
         "would": would,
         "would_notes": notes,
-        "effects": None if foreseen is None else edit_forms.pairs(foreseen),
+        "effects": None if consequences is None else edit_forms.pairs(consequences),
     }
     return values, problem.status if problem else 200
 
@@ -221,10 +221,10 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
             shown = [each for each in shown if each[1][columns.index(name)].casefold() == value.casefold()]
         lines = [{"key": quote(str(row[thing.key]), safe=""), "cells": cells} for row, cells in shown]
         takes = edit_forms.controls(of.takes, "add", asked)
-        told, status = outcome(problem, **others)
+        result, status = outcome(problem, **others)
         values = {"columns": [edit_forms.label_of(name) for name in columns], "rows": lines[:_ROWS], "asked": asked}
         values |= {"total": len(lines), "takes": takes, "can_take": of.take is not None}
-        return page(request, person, "edit_list.html", {**shared, **values, **told}, status=status)
+        return page(request, person, "edit_list.html", {**shared, **values, **result}, status=status)
 
     @router.get("")
     def rows_page(request: Request, person: Annotated[Person, Depends(may)]) -> Response:
@@ -245,21 +245,21 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
             if error.status in (401, 403, 404):
                 raise
             return listed(request, person, problem=error)
-        told = [f"{file.name}: {number} {kind} {outcome}" for (kind, outcome), number in done.counts.items()]
-        told += [each.line() for each in done.entered if each.outcome == "changed"]
+        lines = [f"{file.name}: {number} {kind} {outcome}" for (kind, outcome), number in done.counts.items()]
+        lines += [each.line() for each in done.entered if each.outcome == "changed"]
         notes = list(dict.fromkeys([*(note for each in done.entered for note in each.notes), *done.notes]))
         if previews:
-            return listed(request, person, would=told or ["Nothing: all of it is entered already."], notes=notes)
+            return listed(request, person, would=lines or ["Nothing: all of it is entered already."], notes=notes)
         then = back if back.startswith(base) else path
-        if not told:
+        if not lines:
             return redirect(request, then, [f"{file.name}: all of it was entered already."], notes)
-        return redirect(request, then, told, notes, follow=of.effects is not None)
+        return redirect(request, then, lines, notes, follow=of.effects is not None)
 
     def adding(request: Request, person: Person, values: Mapping[str, Any], **others: Any) -> Response:
-        told, status = outcome(**others)
+        result, status = outcome(**others)
         controls = edit_forms.controls(added, "add", values, must=of.named_by)
         own = {"controls": controls, "row": None, "key": None, "history": [], "title": f"New {one}"}
-        return page(request, person, "edit_one.html", {**shared, **own, **told}, status=status)
+        return page(request, person, "edit_one.html", {**shared, **own, **result}, status=status)
 
     @router.get("/new")
     def new_page(request: Request, person: Annotated[Person, Depends(may)]) -> Response:
@@ -275,7 +275,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
     def changing(
         request: Request, person: Person, key: int | str, form: Submitted | None = None, **others: Any
     ) -> Response:
-        told, status = outcome(**others)
+        result, status = outcome(**others)
         with editing(request, of, person) as editor:
             row = editor.row(key)
             history = _history(editor, key, thing.zone(row))
@@ -289,7 +289,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
         what = thing.describe(row)
         own = {"controls": controls, "row": row, "key": quote(str(key), safe=""), "history": history}
         own |= {"title": what[0].upper() + what[1:], "zone": thing.zone(row).key}
-        return page(request, person, "edit_one.html", {**shared, **own, **told}, status=status)
+        return page(request, person, "edit_one.html", {**shared, **own, **result}, status=status)
 
     @router.get("/{text}")
     def one_page(request: Request, person: Annotated[Person, Depends(may)], text: str) -> Response:
@@ -351,7 +351,7 @@ def _history(editor: Editor, key: int | str, zone: ZoneInfo) -> list[dict[str, A
             "number": entry["entry_history_id"],
             "at": entry["changed_at"],
             "by": entry["changed_by"],
-            "changes": editor.told(entry, zone),
+            "changes": editor.changes_of(entry, zone),
             "is_first": entry["before"] is None,
         }
         for entry in editor.history(key)

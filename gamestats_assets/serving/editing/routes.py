@@ -83,7 +83,7 @@ class History(BaseModel):
     data: dict[Literal["changes"], list[Change]]
 
 
-class Taken(BaseModel):
+class TakenFile(BaseModel):
     """What a file did."""
 
     rows: int
@@ -95,27 +95,27 @@ class Taken(BaseModel):
 class Import(BaseModel):
     """The answer."""
 
-    data: Taken
+    data: TakenFile
 
 
 def edited(done: tuple[Sequence[Edit], Consequences], of: Editable, status: int = 200) -> Response:
     """The answer of an edit."""
     [edit], effects = done
     return json_answer(
-        {"data": {**_told(edit, of), "effects": effects}}, status, edit.row["version"] if edit.row else None
+        {"data": {**_as_json(edit, of), "effects": effects}}, status, edit.row["version"] if edit.row else None
     )
 
 
 def edited_all(done: tuple[Sequence[Edit], Consequences], of: Editable, status: int = 200) -> Response:
     """The answer of an act that edits several rows; of those of other things the rows are not told."""
     edits, effects = done
-    return json_answer({"data": {"edits": [_told(edit, of) for edit in edits], "effects": effects}}, status)
+    return json_answer({"data": {"edits": [_as_json(edit, of) for edit in edits], "effects": effects}}, status)
 
 
-def _told(edit: Edit, of: Editable) -> dict[str, Any]:
+def _as_json(edit: Edit, of: Editable) -> dict[str, Any]:
     done, row = edit.done, edit.row
-    told = {"outcome": done.outcome, "what": done.what, "changes": done.changes, "notes": done.notes}
-    return {**told, "row": of.shown(row) if row and of.thing.key in row and done.kind == of.thing.kind else None}
+    words = {"outcome": done.outcome, "what": done.what, "changes": done.changes, "notes": done.notes}
+    return {**words, "row": of.shown(row) if row and of.thing.key in row and done.kind == of.thing.kind else None}
 
 
 def version_of(if_match: str | None) -> str:

@@ -42,13 +42,13 @@ class _Special:
     """A limit besides that of all requests.
 
     Attributes:
-        told: to who is refused.
+        message: to who is refused.
         counts: the status of the answers that count; None: all do.
     """
 
     limit: RateLimitItem
     who: str
-    told: str
+    message: str
     counts: int | None = None
 
 
@@ -111,7 +111,7 @@ class RateLimits:
             return
         request = Request(scope)
         address = _network((scope.get("client") or ("unknown",))[0])
-        limit, who, told = self._limit(caller(request).person, address)
+        limit, who, whom = self._limit(caller(request).person, address)
         special = self._special(request, address)
         is_counted = False
 
@@ -124,7 +124,9 @@ class RateLimits:
                 if not await self._limiter.hit(special.limit, special.who, cost=files):
                     window = await self._limiter.get_window_stats(special.limit, special.who)
                     seconds = _seconds(window.reset_time)
-                    detail = f"{special.told} These are {files}, and {window.remaining} are left; more in {seconds} s."
+                    detail = (
+                        f"{special.message} These are {files}, and {window.remaining} are left; more in {seconds} s."
+                    )
                     raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
 
         scope.setdefault("state", {})["count_files"] = count_files
@@ -132,7 +134,7 @@ class RateLimits:
         try:
             if special is not None and not await self._limiter.test(special.limit, special.who):
                 window = await self._limiter.get_window_stats(special.limit, special.who)
-                await _refused(request, special.told, window.reset_time)(scope, receive, send)
+                await _refused(request, special.message, window.reset_time)(scope, receive, send)
                 return
             window = None if limit is None else await self._limiter.get_window_stats(limit, who)
         except StorageError as error:
@@ -146,7 +148,7 @@ class RateLimits:
                 for message in unchanged:
                     await send(message)
                 return
-            detail = f"{told} may ask {limit.amount} times a minute."
+            detail = f"{whom} may ask {limit.amount} times a minute."
             await _refused(request, detail, window.reset_time, limit.amount)(scope, receive, send)
             return
 

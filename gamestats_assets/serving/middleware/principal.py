@@ -35,7 +35,7 @@ from gamestats_assets.serving.database import (
     connecting,
     still_there,
 )
-from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems
 from gamestats_assets.serving.middleware.site import HEALTH, Site, cookie_name
 
 Role = Literal["user", "premium", "tournament_admin", "admin"]
@@ -152,7 +152,7 @@ class Caller:
 
 def caller(request: HTTPConnection) -> Caller:
     """Who asks, without any guard: for limits and logs, not for what is somebody's to do."""
-    return getattr(request.state, "asking", Caller())
+    return getattr(request.state, "caller", Caller())
 
 
 def csrf_token(request: Request, of: str = "csrf") -> str:
@@ -228,7 +228,7 @@ SignedIn = Annotated[Person, Depends(signed_in)]
 async def public() -> None:
     """Nothing: the dependency of a router or route by which it says that it is for everybody.
 
-    Every route says whom it is for, by this, `signed_in`, `needs` or `asks_itself`; a test sees to it.
+    Every route says whom it is for, by this, `signed_in`, `requires` or `guards_itself`; a test sees to it.
     """
 
 
@@ -248,7 +248,7 @@ def requires(role: Role, *, somewhere: bool = False) -> Callable[..., Awaitable[
 
 
 async def person_in_role(role: Role, somewhere: bool, person: Annotated[Person, Depends(signed_in)]) -> Person:
-    """The person, who may what a role may; `needs` makes a dependency of it."""
+    """The person, who may what a role may; `requires` makes a dependency of it."""
     if not (somewhere and person.may_somewhere(role)):
         person.require(role)
     return person
@@ -342,7 +342,7 @@ class Principals:
             sees_all: shows and takes those of everybody, to an admin.
 
         Raises:
-            ProblemError: 403 when all is to be seen and the person is no admin.
+            ProblemError: 403 when all is to be seen and the person is no admin; or for a mistake in what is entered.
         """
         settings = {"person": person.name if person else "nobody"}
         if person is not None:
@@ -353,6 +353,7 @@ class Principals:
             person.require("admin")
             settings["sees_all"] = "yes"
         with (
+            entry_problems(),
             POOL_IN_USE.labels(self._acts.name).track_inprogress(),
             self._acts.connection() as conn,
             conn.transaction(),
@@ -369,7 +370,7 @@ def _by_game(listed: Sequence[Sequence[str]] | None) -> dict[str, tuple[str, ...
 
 
 class Authentication:
-    """Tells every request who asks (`asking`), and gives it `request.state.writing`."""
+    """Tells every request who asks (`caller`), and gives it `request.state.writing`."""
 
     def __init__(self, app: ASGIApp, accounts: Principals, site: Site) -> None:
         self._app, self._accounts, self._site = app, accounts, site
@@ -380,7 +381,7 @@ class Authentication:
             found = await self._asking(scope)
             writing: Callable[..., AbstractContextManager[psycopg.Connection]]
             writing = partial(self._accounts.writing, found.person)
-            scope.setdefault("state", {}).update(asking=found, writing=writing)
+            scope.setdefault("state", {}).update(caller=found, writing=writing)
         await self._app(scope, receive, send)
 
     async def _asking(self, scope: Scope) -> Caller:

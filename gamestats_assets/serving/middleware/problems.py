@@ -80,7 +80,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer: a page, where a browser asks for one."""
-    told = {**(headers or {}), "Cache-Control": "no-store"}
+    sent = {**(headers or {}), "Cache-Control": "no-store"}
     if pages := page_for(request):
         say = pages.texts.speaker(pages.language(request))
         values = {
@@ -91,7 +91,7 @@ def problem(
             "again": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
             "request_id": request.scope.get("request_id", ""),
         }
-        return pages.personal(request, "problem.html", values, status=status, headers=told)
+        return pages.personal(request, "problem.html", values, status=status, headers=sent)
     code, title = TITLES.get(status, ("error", "The request failed."))
     body: dict[str, Any] = {
         "type": f"urn:gamestats:problem:{code}",
@@ -105,7 +105,7 @@ def problem(
     if errors:
         body["errors"] = list(errors)
     content = json.dumps(body, ensure_ascii=False)
-    return Response(content, status, told, MEDIA_TYPE)
+    return Response(content, status, sent, MEDIA_TYPE)
 
 
 def page_for(request: Request) -> Pages | None:
@@ -126,15 +126,15 @@ def entry_problems() -> Iterator[None]:
     except (EntryError, LocalTimeError, RefusedEntryError) as error:
         status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, CONFLICTS) else 422
         column = error.column if isinstance(error, EntryError) else ""
-        told = [{"name": column, "message": str(error)}] if column else []
-        raise ProblemError(status, str(error), errors=told) from None
+        errors = [{"name": column, "message": str(error)}] if column else []
+        raise ProblemError(status, str(error), errors=errors) from None
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Answer every failure that is foreseen so; what nobody foresaw, `logs.Told` answers."""
+    """Answer every failure that is foreseen so; what nobody foresaw, `logs.RequestLog` answers."""
 
     @app.exception_handler(ProblemError)
-    async def told(request: Request, error: ProblemError) -> Response:
+    async def problem_of(request: Request, error: ProblemError) -> Response:
         return problem(request, error.status, error.detail, errors=error.errors, headers=error.headers)
 
     @app.exception_handler(HTTPException)
@@ -197,7 +197,7 @@ def _parameters_of(request: Request, part: str = "query") -> list[str]:
     return known
 
 
-_TOLD = {
+_MESSAGES = {
     "missing": "is missing",
     "too_short": "should not be empty",
     "string_too_short": "should not be empty",
@@ -221,5 +221,5 @@ def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
         near = difflib.get_close_matches(name, known, n=1)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}." if known else "there is none."
         return {"name": name, "message": f"There is no {kind} {name!r}; {there}"}
-    told = _TOLD.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
-    return {"name": name, "message": f"{name}: {told[:1].lower()}{told[1:].rstrip('.')}."}
+    text = _MESSAGES.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    return {"name": name, "message": f"{name}: {text[:1].lower()}{text[1:].rstrip('.')}."}

@@ -98,7 +98,7 @@ def _with_security(document: dict[str, Any], app: FastAPI) -> None:
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     for route in iter_route_contexts(app.routes):
         operations = document["paths"].get(route.path, {})
-        for method in route.methods if operations and _depends_on_sign_in(route.dependant) else ():
+        for method in (route.methods or ()) if operations and _depends_on_sign_in(route.dependant) else ():
             operations[method.lower()]["security"] = _SIGNED_IN
 
 

@@ -178,8 +178,8 @@ class Pages:
     ) -> Response:
         """A page that is a person's own, or that says what went wrong: nobody keeps it."""
         page = self.render(request, template, values, asked=asked)
-        told = {**HEADERS, **(headers or {}), "Cache-Control": "no-store"}
-        return Response(page, status, told, "text/html; charset=utf-8")
+        sent = {**HEADERS, **(headers or {}), "Cache-Control": "no-store"}
+        return Response(page, status, sent, "text/html; charset=utf-8")
 
 
 def number(value: float | None, digits: int = 0) -> str:

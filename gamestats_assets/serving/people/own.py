@@ -93,7 +93,7 @@ Holds = Literal["player", "tables", "never"]
 never: it is made of what people enter, too, and so made anew each time. Only then can `make` read the schema `ops`."""
 
 
-class Metadata(BaseModel):
+class OwnMetadata(BaseModel):
     """About an answer."""
 
     player: Annotated[str | None, Field(description="Whom it is about.", examples=["steam_76561190000000001"])]

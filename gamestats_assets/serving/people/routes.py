@@ -16,7 +16,7 @@ from gamestats_assets.serving.accounts import invitations, players, users
 from gamestats_assets.serving.answers.formats import json_answer
 from gamestats_assets.serving.game import Game, PlayerAccounts
 from gamestats_assets.serving.middleware.principal import Person, SignedIn
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import Site
 from gamestats_assets.serving.sign_in.providers import Provider
 
@@ -132,7 +132,7 @@ def add_player(request: Request, person: Person, player: str, game: str | None =
         ProblemError: 409 when somebody else has proved to have it, 422 when it is none.
     """
     of, accounts = game_with_accounts(request.state.games, game)
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         player_id = accounts.player_id(player)
         if player_id in proved(request, conn, person, accounts):
             players.link_player(conn, of, person.user_id, player_id, "sign_in")

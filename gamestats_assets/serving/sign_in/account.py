@@ -21,7 +21,7 @@ from gamestats_assets.serving.middleware.principal import (
     maybe_signed_in,
     signed_in,
 )
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import NO_STORE, Site, set_cookie
 
 router = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(only_known)])
@@ -215,7 +215,7 @@ class Renamed(BaseModel):
 @router.patch("/me", summary="Call oneself otherwise", status_code=204)
 def rename(request: Request, asked: Renamed, person: SignedIn) -> None:
     """Change the name that others see."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         users.rename_user(conn, person.user_id, asked.name)
 
 
@@ -240,7 +240,7 @@ def end_session(request: Request, session_id: SessionId, person: SignedIn) -> No
 @router.delete("/identities/{identity_id}", summary="Take away an account to sign in with", status_code=204)
 def take_identity(request: Request, identity_id: IdentityId, person: SignedIn) -> None:
     """Take away an account to sign in with, if there is another one."""
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         if not users.take_identity(conn, person.user_id, identity_id):
             raise ProblemError(404, f"You have no account numbered {identity_id} to sign in with.")
 

@@ -46,20 +46,20 @@ class OpenIdConnect:
         endpoint = self._about()["authorization_endpoint"]
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
-    def vouched(self, attempt: Attempt, callback: str, told: Mapping[str, str]) -> Identity:
+    def vouched(self, attempt: Attempt, callback: str, returned: Mapping[str, str]) -> Identity:
         """See `Provider`."""
         about = self._about()
         says_iss = about.get("authorization_response_iss_parameter_supported") is True
-        if told.get("iss", self.issuer if not says_iss else None) != self.issuer:
+        if returned.get("iss", self.issuer if not says_iss else None) != self.issuer:
             raise SignInError(f"The answer is not of {self.title}, by which the sign-in began. Sign in again.")
-        if "error" in told:
-            cancelled = told["error"] in ("access_denied", "login_required", "consent_required")
+        if "error" in returned:
+            cancelled = returned["error"] in ("access_denied", "login_required", "consent_required")
             raise SignInError(
                 "The sign-in was cancelled." if cancelled else f"{self.title} refused the sign-in. Sign in again."
             )
-        if not told.get("code"):
+        if not returned.get("code"):
             raise SignInError(f"The answer of {self.title} has no code. Sign in again.")
-        claims = self._claims(self._id_token(about, attempt, callback, told["code"]), attempt, about)
+        claims = self._claims(self._id_token(about, attempt, callback, returned["code"]), attempt, about)
         name = next((claims[each] for each in ("preferred_username", "nickname", "name") if claims.get(each)), "")
         return Identity(self.issuer, claims["sub"], name if isinstance(name, str) else "")
 

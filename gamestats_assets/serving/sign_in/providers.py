@@ -22,8 +22,8 @@ class SignInError(GamestatsError):
         reason: for whoever runs gamestats, where it is more than what the person is told.
     """
 
-    def __init__(self, told: str, reason: str = "") -> None:
-        super().__init__(told)
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
         self.reason = reason
 
 
@@ -94,11 +94,11 @@ class Provider(Protocol):
         """
         ...
 
-    def vouched(self, attempt: Attempt, callback: str, told: Mapping[str, str]) -> Identity:
+    def vouched(self, attempt: Attempt, callback: str, returned: Mapping[str, str]) -> Identity:
         """For which account the provider vouches.
 
         Args:
-            told: the parameters with which the browser came back.
+            returned: the parameters with which the browser came back.
 
         Raises:
             SignInError: when it does not, or what is told cannot be trusted.

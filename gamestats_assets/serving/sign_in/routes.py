@@ -21,7 +21,7 @@ from gamestats_assets.serving.accounts import players, sessions, users
 from gamestats_assets.serving.accounts.sessions import hashed, new_token
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.middleware.principal import caller, csrf_token, public, refuse_other_origins
-from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems
+from gamestats_assets.serving.middleware.problems import ProblemError
 from gamestats_assets.serving.middleware.site import ACCOUNT, NO_STORE, SIGN_IN, Site, cookie_name, own_path, set_cookie
 from gamestats_assets.serving.pages.rendering import Pages
 from gamestats_assets.serving.sign_in.openid_connect import OpenIdConnect
@@ -170,16 +170,16 @@ def start(
 @router.get("/with/{provider}/callback")
 def callback(request: Request, provider: ProviderName) -> Response:
     """Take what the provider tells, once, from the browser that was sent there."""
-    chosen, told = _provider(request, provider), dict(request.query_params)
-    if len(request.query_params.multi_items()) != len(told):
+    chosen, returned = _provider(request, provider), dict(request.query_params)
+    if len(request.query_params.multi_items()) != len(returned):
         raise ProblemError(400, "A parameter is given twice.")
-    row = _attempt(request, chosen, told.get("state", ""))
+    row = _attempt(request, chosen, returned.get("state", ""))
     if row is None:
         error = "This sign-in was not begun in this browser, is over, or took too long. Begin again."
         return _page(request, "/", SignInError(error))
-    attempt = Attempt(told["state"], row["nonce"], row["verifier"])
+    attempt = Attempt(returned["state"], row["nonce"], row["verifier"])
     try:
-        vouched = chosen.vouched(attempt, _callback(request, chosen), told)
+        vouched = chosen.vouched(attempt, _callback(request, chosen), returned)
         if row["user_id"] is not None:
             return _added(request, row["user_id"], chosen, vouched)
         with request.state.writing() as conn:
@@ -237,7 +237,7 @@ def _added(request: Request, user_id: int, chosen: Provider, vouched: Identity) 
     person = caller(request).person
     if person is None or person.user_id != user_id:
         raise ProblemError(403, "Whoever began to add this account is not signed in here any more.")
-    with entry_problems(), request.state.writing() as conn:
+    with request.state.writing() as conn:
         _use_once(conn, vouched)
         is_new = users.add_identity(conn, request.state.keys, user_id, vouched.issuer, vouched.subject)
         players.link_vouched(conn, request.state.games, user_id, chosen.platform, vouched.subject)

@@ -37,9 +37,9 @@ class Steam:
         asked |= {"return_to": _return_to(attempt, callback), "realm": f"{home}/"}
         return f"{self._endpoint}?{urlencode({f'openid.{name}': value for name, value in asked.items()})}"
 
-    def vouched(self, attempt: Attempt, callback: str, told: Mapping[str, str]) -> Identity:
+    def vouched(self, attempt: Attempt, callback: str, returned: Mapping[str, str]) -> Identity:
         """See `Provider`."""
-        said = {name.removeprefix("openid."): value for name, value in told.items() if name.startswith("openid.")}
+        said = {name.removeprefix("openid."): value for name, value in returned.items() if name.startswith("openid.")}
         if said.get("mode") == "cancel":
             raise SignInError("The sign-in was cancelled.")
         account = self._account.fullmatch(said.get("claimed_id", ""))

@@ -67,9 +67,12 @@ class Standings:
         )
         facts, deeds = matches.lazy(), summaries.lazy()
         known: Any = (facts, deeds, seasons, divisions)
-        lineups = tournament_lineups(*known, teams, rosters, rounds, slots, overrides)  # type: ignore[arg-type]
-        context = match_tournament_context(*known, groups, teams, rosters, rounds, slots, overrides)  # type: ignore[arg-type]
-        results = tournament_team_results(context, facts, lineups, deeds, seasons)  # type: ignore[arg-type]
+        # Each is made by itself: to plan all of them as one query takes much longer than to make them.
+        lineups = _made(tournament_lineups(*known, teams, rosters, rounds, slots, overrides))  # type: ignore[arg-type]
+        context = _made(
+            match_tournament_context(*known, groups, teams, rosters, rounds, slots, overrides)  # type: ignore[arg-type]
+        )
+        results = _made(tournament_team_results(context, facts, lineups, deeds, seasons))  # type: ignore[arg-type]
         tables = (
             team_tables(results, seasons, groups, teams, rounds)
             .filter(pl.col("division_id").is_in([*concerned]))
@@ -106,6 +109,10 @@ _CANDIDATES = """
     WHERE (match_date BETWEEN %s AND %s AND (lower(match_type) = ANY(%s) OR match_type IS NULL)) OR match_id = ANY(%s)
 """
 _OF_THESE = "WHERE match_id = ANY(%s) AND match_date = ANY(%s)"
+
+
+def _made(frame: Any) -> Any:
+    return frame.collect().lazy()
 
 
 def _days(entered: Mapping[type[Table], pl.DataFrame], divisions: Collection[int]) -> tuple[date, date]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -13,25 +12,17 @@ from jsonschema import Draft202012Validator
 
 from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets.serving.pages.docs import done_with
-from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import EXAMPLES, acts_of, answers
 from gamestats_assets_tests.serving.fuzzing import fuzz
-from gamestats_assets_tests.serving.season import publish_season
-from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import admins, browser_of
-from gamestats_assets_tests.serving.simulated import enter_and_publish
-from gamestats_assets_tests.support.postgres_fixture import database
 
 ROOT = "/api/v1/tournaments"
-
-
-@pytest.fixture(scope="module")
-def client(postgres_url: str) -> Iterator[httpx.Client]:
-    with database(postgres_url) as url:
-        publish_season(url)
-        with served(url) as client:
-            yield client
+OF_ADMINS = (
+    *("/api/v1/auth", "/api/v1/admin/users", "/api/v1/admin/audit", "/api/v1/admin/players"),
+    *(f"/api/v1/admin/tournaments/{kind}" for kind in ("backfills", "matches", "players", "rounds", "schedule")),
+)
+"""Paths of admins that are fuzzed: of the routes that all entered things have, those of some things."""
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +45,9 @@ def test_every_route_is_described_with_an_example_that_fits_its_model(document: 
         assert operation["description"]
 
 
-@pytest.fixture(scope="module")
-def office(postgres_url: str, ops_template: str) -> Iterator[tuple[httpx.Client, str]]:
-    with database(postgres_url, ops_template) as url:
-        enter_and_publish(url, SimulatedSeason())
-        with served(url) as site:
-            yield site, url
-
-
-def test_acts_of_admins_are_described_with_what_is_asked_and_answered(office: tuple[httpx.Client, str]) -> None:
+def test_acts_of_admins_are_described_with_examples(entered_site: httpx.Client, entered_url: str) -> None:
     """To write them anew: python -m gamestats_assets_tests.serving.examples"""
-    site, url = office
+    site, url = entered_site, entered_url
     with closing(browser_of(site, url, "ann", "admin")) as ann:
         done = acts_done(ann)
     for path, acts in acts_of(done).items():
@@ -81,9 +64,9 @@ def test_acts_of_admins_are_described_with_what_is_asked_and_answered(office: tu
                 Draft202012Validator(model).validate(content["example"])
 
 
-def test_admins_are_answered_as_described_whatever_they_ask(office: tuple[httpx.Client, str]) -> None:
-    site, url = office
-    statuses, _ = fuzz(str(site.base_url).rstrip("/"), 2, only="/api/v1/a", headers=admins(site, url))
+def test_admins_are_answered_as_described_whatever_they_ask(entered_site: httpx.Client, entered_url: str) -> None:
+    site, url = entered_site, entered_url
+    statuses, _ = fuzz(str(site.base_url).rstrip("/"), 2, only=OF_ADMINS, headers=admins(site, url))
     assert statuses["200"]
     assert statuses["422"]
     with closing(browser_of(site, url, "bea", "admin")) as bea:
@@ -93,7 +76,7 @@ def test_admins_are_answered_as_described_whatever_they_ask(office: tuple[httpx.
     assert (answer.status_code, answer.json()["detail"]) == (422, "There is no division numbered 99.")
 
 
-def test_every_operation_says_what_it_does_what_its_parameters_are_and_what_is_sent(document: dict[str, Any]) -> None:
+def test_every_operation_its_parameters_and_bodies_are_described(document: dict[str, Any]) -> None:
     asked = 0
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -114,9 +97,9 @@ def test_every_failure_is_a_problem(document: dict[str, Any]) -> None:
     components = document["components"]
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            for status, told in operation["responses"].items():
+            for status, problem in operation["responses"].items():
                 if status >= "400":
-                    response = components["responses"][told["$ref"].rpartition("/")[2]]
+                    response = components["responses"][problem["$ref"].rpartition("/")[2]]
                     assert [*response["content"]] == ["application/problem+json"], (path, status)
             assert {"404", "422", "429", "503"} <= operation["responses"].keys()
     codes = [
@@ -126,7 +109,7 @@ def test_every_failure_is_a_problem(document: dict[str, Any]) -> None:
 
 
 def test_answers_are_as_described_whatever_is_asked(client: httpx.Client) -> None:
-    statuses, _ = fuzz(str(client.base_url).rstrip("/"), 12, only=ROOT)
+    statuses, _ = fuzz(str(client.base_url).rstrip("/"), 6, only=ROOT)
     assert statuses.keys() <= {"200", "404", "422"}
     assert statuses["200"]
     assert statuses["422"]

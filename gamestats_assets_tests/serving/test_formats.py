@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +13,7 @@ import pytest
 
 from gamestats_assets.serving.answers.formats import Event, calendar_of, csv_of, negotiated
 from gamestats_assets.serving.middleware.problems import ProblemError
-from gamestats_assets_tests.serving.season import CUP_TEAMS, publish_season
-from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.support.postgres_fixture import database
+from gamestats_assets_tests.serving.season import CUP_TEAMS
 
 ROOT = "/api/v1/tournaments"
 CUP = f"{ROOT}/leaderboard/teams?season=fall&division=Cup"
@@ -39,14 +36,6 @@ NASTY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def client(postgres_url: str) -> Iterator[httpx.Client]:
-    with database(postgres_url) as url:
-        publish_season(url)
-        with served(url) as client:
-            yield client
-
-
 def rows_of(content: bytes) -> list[list[str]]:
     """The rows of CSV, as a spreadsheet reads them."""
     return [*csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))]
@@ -62,11 +51,11 @@ def test_a_table_is_had_as_csv_with_the_same_values(client: httpx.Client) -> Non
     assert header == [*teams[0]]
     assert len(rows) == len(teams) == 5
     for row, team in zip(rows, teams, strict=True):
-        told = {name: "" if value is None else str(value) for name, value in team.items()}
-        told["recent_placements"] = told["recent_placements"].replace(" ", "")
+        expected = {name: "" if value is None else str(value) for name, value in team.items()}
+        expected["recent_placements"] = expected["recent_placements"].replace(" ", "")
         if team["team_id"] == 32:
-            told["team_name"] = "'" + CUP_TEAMS[32]
-        assert dict(zip(header, row, strict=True)) == told
+            expected["team_name"] = "'" + CUP_TEAMS[32]
+        assert dict(zip(header, row, strict=True)) == expected
 
 
 def test_an_ending_of_the_path_chooses_the_form_too(client: httpx.Client) -> None:
@@ -77,7 +66,7 @@ def test_an_ending_of_the_path_chooses_the_form_too(client: httpx.Client) -> Non
     assert client.get(f"{ROOT}/seasons.ics").status_code == 404
 
 
-def test_values_within_values_have_columns_of_their_own_and_an_empty_list_has_its_header(client: httpx.Client) -> None:
+def test_nested_values_have_columns_and_an_empty_list_has_its_header(client: httpx.Client) -> None:
     of = f"{ROOT}/leaderboard/players.csv?season=fall&include_weapons=true&division="
     header, first, *_ = rows_of(client.get(f"{of}Division+1").content)
     assert header[-20:-18] == ["weapon_distribution.AR.damage", "weapon_distribution.AR.kills"]
@@ -130,7 +119,7 @@ def test_what_cannot_be_had_is_refused(client: httpx.Client) -> None:
     assert answer.json()["detail"] == "This can be had as application/json, text/csv; accept one of them."
 
 
-def test_a_schedule_is_a_calendar_that_stays_the_same_until_something_changes(client: httpx.Client) -> None:
+def test_a_schedule_is_a_calendar_that_stays_the_same(client: httpx.Client) -> None:
     answer = client.get(SCHEDULE, headers={"Accept": "text/calendar"})
     assert answer.content == client.get(SCHEDULE, headers={"Accept": "text/calendar"}).content
     calendar = icalendar.Calendar.from_ical(answer.content)
@@ -173,5 +162,5 @@ def test_names_that_would_be_code_elsewhere_are_texts_in_a_calendar() -> None:
     assert len(found) == len(NASTY)
     for name, event in zip(NASTY, found, strict=True):
         plain = name.replace("\r\n", "\n")
-        told = "".join(each for each in plain if each >= " " or each == "\n")
-        assert str(event["SUMMARY"]) == str(event["LOCATION"]) == told
+        expected = "".join(each for each in plain if each >= " " or each == "\n")
+        assert str(event["SUMMARY"]) == str(event["LOCATION"]) == expected

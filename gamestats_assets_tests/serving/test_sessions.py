@@ -1,37 +1,29 @@
-"""Who is who: one-time links, sessions, tokens of programs, forged requests, limits by who asks."""
+"""One-time links, sessions, forged requests, tokens of programs, and the account page."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import html
 import json
-from collections.abc import Iterator
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
-import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from gamestats_assets.lakehouse.entries.encryption import Keys
-from gamestats_assets_tests.serving.served import KEY, served
+from gamestats_assets.serving import pages
+from gamestats_assets.serving.middleware.problems import TITLES
+from gamestats_assets.serving.middleware.site import own_path
+from gamestats_assets.serving.pages.texts import Texts
+from gamestats_assets_tests.serving.served import KEY
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
-from gamestats_assets_tests.support.postgres_fixture import database
-
-
-@pytest.fixture(scope="module")
-def url(postgres_url: str, ops_template: str) -> Iterator[str]:
-    with database(postgres_url, ops_template) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site(url: str) -> Iterator[httpx.Client]:
-    with served(url) as client:
-        yield client
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -86,21 +78,16 @@ def test_a_link_is_over_after_15_minutes(site: httpx.Client, url: str) -> None:
     assert httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": token}).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
+def test_only_paths_of_ours_are_gone_on_to() -> None:
+    for elsewhere in (
         *("https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "http:evil.example"),
         *("javascript:alert(1)", "/\tevil", "/\n/evil.example", " //evil.example", "evil.example", ""),
-    ],
-)
-def test_after_signing_in_a_browser_stays_here(site: httpx.Client, url: str, elsewhere: str) -> None:
-    used = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": link_for(url, "kim"), "next": elsewhere})
-    assert used.headers["location"] == "/rocket-league"
+    ):
+        assert own_path(elsewhere) == "/", elsewhere
+    assert own_path("/tournaments?tab=players") == "/tournaments?tab=players"
 
 
-def test_who_asks_for_no_page_goes_on_to_the_own_ones_and_who_administers_alone_to_the_first(
-    site: httpx.Client, url: str
-) -> None:
+def test_after_signing_in_players_and_admins_go_to_their_pages(site: httpx.Client, url: str) -> None:
     def onward(name: str, *roles: str) -> str:
         sent = {"token": link_for(url, name, *roles)}
         return httpx.post(f"{site.base_url}{SIGN_IN}/link", data=sent).headers["location"]
@@ -135,18 +122,6 @@ def test_a_cookie_is_for_this_site_alone_and_only_its_hash_is_kept(site: httpx.C
         assert token not in str(kept)
         found = "SELECT count(*) FROM accounts.sessions WHERE token_hash = %s"
         assert conn.execute(found, [hashlib.sha256(token.encode()).digest()]).fetchone() == (1,)
-
-
-def test_signing_in_gives_another_session_and_ends_the_one_before(site: httpx.Client, url: str) -> None:
-    browser, chosen = httpx.Client(base_url=site.base_url, timeout=30), "chosen-by-somebody-else"
-    cookie = {"Cookie": f"gamestats_session={chosen}"}
-    browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, "lee")}, headers=cookie)
-    first = browser.cookies["gamestats_session"]
-    assert first != chosen
-    browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, "kim")})
-    assert browser.get(f"{AUTH}/me").json()["name"] == "kim"
-    kept = httpx.get(f"{site.base_url}{AUTH}/me", cookies={"gamestats_session": first})
-    assert kept.status_code == 401
 
 
 def test_sessions_are_listed_and_ended_one_by_one_and_nobody_elses(site: httpx.Client, url: str) -> None:
@@ -215,7 +190,7 @@ def test_what_changes_something_needs_the_sessions_token_and_our_own_page(site: 
 # --- programs ------------------------------------------------------------------------------------
 
 
-def test_an_access_token_is_good_for_15_minutes_and_says_nothing_of_the_person(site: httpx.Client, url: str) -> None:
+def test_an_access_token_lasts_15_minutes_and_names_nobody(site: httpx.Client, url: str) -> None:
     given = program(browser_of(site, url, "kim"))
     assert (given["token_type"], given["expires_in"]) == ("Bearer", 900)
     header, claims = (
@@ -286,7 +261,7 @@ def test_a_refresh_token_is_used_once_and_twice_ends_all_that_came_of_it(site: h
     assert browser.get(f"{AUTH}/me").status_code == 200
 
 
-def test_keys_are_made_anew_every_30_days_and_old_tokens_end_with_their_key(site: httpx.Client, url: str) -> None:
+def test_signing_keys_are_replaced_every_30_days(site: httpx.Client, url: str) -> None:
     browser = browser_of(site, url, "kim")
     before = program(browser)["access_token"]
     with psycopg.connect(url) as conn:
@@ -296,3 +271,119 @@ def test_keys_are_made_anew_every_30_days_and_old_tokens_end_with_their_key(site
     assert kids[0] != kids[1]
     # What was signed before holds out its 15 minutes.
     assert [asked(site, token).status_code for token in (before, after)] == [200, 200]
+
+
+# --- the page about oneself, as a browser without JavaScript has it ---------------------------------
+
+
+class Visitor:
+    """A browser in which somebody is signed in, that sends the forms of the page."""
+
+    def __init__(self, site: httpx.Client, url: str, name: str, *roles: str) -> None:
+        signed_in = browser_of(site, url, name, *roles)
+        headers = {"Accept": "text/html", "User-Agent": "Mozilla/5.0 (Windows NT 10.0) Chrome/140.0"}
+        self.http = httpx.Client(base_url=site.base_url, headers=headers, cookies=signed_in.cookies, timeout=30)
+
+    def page(self) -> str:
+        found = self.http.get("/account")
+        assert found.status_code == 200
+        return found.text
+
+    def sends(self, action: str, page: str | None = None, **fields: str) -> httpx.Response:
+        """Send the form of an action, with what it has and what is written in it."""
+        form = re.findall(rf'<form action="({action})" method="post".*?</form>', page or self.page(), re.DOTALL)
+        assert form, action
+        csrf = re.findall(r'name="csrf_token" value="([^"]+)"', page or self.page())
+        return self.http.post(form[0], data={"csrf_token": csrf[0], **fields})
+
+
+def test_a_visitor_signs_in_first_and_comes_back(site: httpx.Client, url: str) -> None:
+    browser = httpx.Client(base_url=site.base_url, headers={"Accept": "text/html"}, timeout=30)
+    sent = browser.get("/account")
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{SIGN_IN}?next=%2Faccount")
+    page = browser.get(sent.headers["location"])
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert f'href="{SIGN_IN}/with/steam?next=%2Faccount"' in page.text
+    # Whoever may not see a page finds the way, too.
+    refused = browser.get("/admin/users")
+    assert refused.status_code == 401
+    assert f'href="{SIGN_IN}?next=%2Fadmin%2Fusers"' in refused.text
+    token = link_for(url, "kim")
+    assert browser.post(f"{SIGN_IN}/link", data={"token": token, "next": "/account"}).headers["location"] == "/account"
+    assert browser.get("/account").status_code == 200
+    assert browser.get(sent.headers["location"]).headers["location"] == "/account"
+
+
+def test_each_form_needs_the_token_of_the_session(site: httpx.Client, url: str) -> None:
+    kim, lee = Visitor(site, url, "kim"), Visitor(site, url, "lee")
+    actions = {*re.findall(r'<form action="([^"]+)"', kim.page())} | {"/account/identities/1"}
+    assert len(actions) >= 5
+    others = re.findall(r'name="csrf_token" value="([^"]+)"', lee.page())[0]
+    for action in actions:
+        for fields in ({}, {"csrf_token": ""}, {"csrf_token": others}):
+            assert kim.http.post(action, data={"name": "x", **fields}).status_code == 403, action
+        assert httpx.post(f"{site.base_url}{action}", data={"name": "x"}).status_code == 401, action
+    assert kim.http.get(f"{AUTH}/me").json()["name"] == "kim"
+
+
+def test_names_are_unique_and_shown_as_text(site: httpx.Client, url: str) -> None:
+    park, _ = Visitor(site, url, "park"), Visitor(site, url, "choi")
+    taken = park.sends("/account/name", name="Choi")
+    assert taken.status_code == 409
+    assert "Somebody else is called &#39;Choi&#39;." in taken.text
+    assert park.sends("/account/name", name=" ").status_code == 422
+    odd = "<script>alert(1)</script>"
+    assert park.sends("/account/name", name=odd).headers["location"] == "/account?done=renamed"
+    page = park.http.get("/account?done=renamed").text
+    assert f"<bdi>{html.escape(odd)}</bdi>" in page
+    assert odd not in page
+    assert "You are called otherwise now." in page
+    # Nothing else can be put on the page by its address.
+    assert "evil" not in park.http.get("/account", params={"done": "evil"}).text
+
+
+def test_a_program_is_let_in_and_ends_with_the_browser(site: httpx.Client, url: str) -> None:
+    visitor = Visitor(site, url, "kim")
+    given = visitor.sends("/account/programs", program="Stream \N{RIGHT-TO-LEFT OVERRIDE}bot")
+    assert (given.status_code, given.headers["cache-control"]) == (200, "no-store")
+    access, refresh = (re.findall(rf'id="{kind}-token">([^<]+)<', given.text)[0] for kind in ("access", "refresh"))
+    bearer = {"Authorization": f"Bearer {access}"}
+    assert httpx.get(f"{site.base_url}{AUTH}/me", headers=bearer).json()["name"] == "kim"
+    page = visitor.page()
+    assert access not in page
+    assert refresh not in page
+    assert "<bdi>Stream bot</bdi>" in page
+    out = visitor.sends("/account/sign-out")
+    assert (out.status_code, out.headers["location"]) == (303, f"{SIGN_IN}?out=true")
+    assert "gamestats_session" not in visitor.http.cookies
+    assert "You are signed out" in visitor.http.get(out.headers["location"]).text
+    assert httpx.get(f"{site.base_url}{AUTH}/me", headers=bearer).status_code == 401
+    again = httpx.post(f"{site.base_url}{AUTH}/token", json={"refresh_token": refresh})
+    assert again.status_code == 401
+
+
+def test_sessions_are_ended_one_by_one_and_this_one_is_signing_out(site: httpx.Client, url: str) -> None:
+    here, there, other = (Visitor(site, url, name) for name in ("seo", "seo", "han"))
+    ids = [int(each) for each in re.findall(r"/account/sessions/(\d+)", here.page())]
+    this = here.http.get(f"{AUTH}/me").json()["session_id"]
+    assert len(ids) == 2
+    [elsewhere] = {*ids} - {this}
+    theirs = other.page()
+    csrf = re.findall(r'name="csrf_token" value="([^"]+)"', theirs)[0]
+    assert other.http.post(f"/account/sessions/{elsewhere}", data={"csrf_token": csrf}).status_code == 404
+    assert here.sends(f"/account/sessions/{elsewhere}").headers["location"] == "/account?done=ended"
+    assert there.http.get("/account").status_code == 303
+    assert here.sends(f"/account/sessions/{this}").headers["location"] == f"{SIGN_IN}?out=true"
+    assert here.http.get("/account").status_code == 303
+
+
+def test_the_ways_to_admin_pages_are_for_admins(site: httpx.Client, url: str) -> None:
+    shown = {}
+    for name, *roles in (("u",), ("p", "premium"), ("t", "tournament_admin"), ("a", "admin")):
+        shown[name] = re.findall(r'href="(/admin|/dagster/)"', Visitor(site, url, name, *roles).page())
+    assert shown == {"u": [], "p": [], "t": ["/admin"], "a": ["/admin", "/dagster/"]}
+
+
+def test_every_failure_has_words_on_a_page() -> None:
+    say = Texts([Path(pages.__file__).parent / "texts"]).speaker("en")
+    assert all(say(f"problem.title_{status}") for status in TITLES)
