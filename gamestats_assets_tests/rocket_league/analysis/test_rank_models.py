@@ -53,17 +53,10 @@ def only(models: pl.DataFrame) -> Row:
 def some_model() -> Row:
     """A model by hand: ranks 3, 4 and 5 to 8 as one, by two features."""
     return {
-        "features": ["avg_boost", "save_share"],
-        "means": [50.0, 0.5],
-        "spreads": [5.0, 0.1],
-        "coefficients": [1.0, -0.5],
-        "thresholds": [-1.0, 0.5],
-        "tiers": [3, 4, 5],
-        "tier_means": [3.0, 4.0, 6.25],
-        "tier_edges": [2.5, 3.5, 4.5, 8.5],
-        "strength_spread": 1.1,
-        "strength_reliability": 0.8,
-    }
+        "features": ["avg_boost", "save_share"], "means": [50.0, 0.5], "spreads": [5.0, 0.1],
+        "coefficients": [1.0, -0.5], "thresholds": [-1.0, 0.5], "tiers": [3, 4, 5], "tier_means": [3.0, 4.0, 6.25],
+        "tier_edges": [2.5, 3.5, 4.5, 8.5], "strength_spread": 1.1, "strength_reliability": 0.8,
+    }  # fmt: skip
 
 
 def logistic(value: float) -> float:
