@@ -151,7 +151,7 @@ def broken(rules: Rules, of_user: list[Record], run: Configuration) -> list[str]
 
 
 # What fails is told as it is: to look for a smaller product would take minutes.
-@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
 @given(products(), st.integers(0, 2**32))
 def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rules], seed: int) -> None:
     taxonomy, rules = product

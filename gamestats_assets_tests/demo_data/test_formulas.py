@@ -153,7 +153,7 @@ ALPHABET = st.sampled_from([*PIECES, " ", "\n"])
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(ALPHABET, max_size=40).map("".join)))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_any_text_is_a_formula_or_an_error_that_shows_where(text: str) -> None:
     try:
         formula = parse_formula(text)
@@ -199,7 +199,7 @@ def pairs(draw: st.DrawFn, depth: int = 3) -> tuple[str, str]:
 
 
 @given(pairs(), st.integers(-20, 20))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_arithmetic_means_what_it_means_in_python(pair: tuple[str, str], level: int) -> None:
     text, python = pair
     if len(text) > LONGEST:

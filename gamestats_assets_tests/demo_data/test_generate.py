@@ -42,22 +42,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_one_and_three_processes_write_the_same_bytes(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("processes", "window"), [(1, 7), (3, 120_000)])
+def test_neither_chunks_nor_windows_nor_processes_change_the_bytes(
+    processes: int, window: int, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generating, "_CHUNK_EVENTS", 200)
-    for processes in (1, 3):
-        folder = tmp_path / str(processes)
-        generate(TAXONOMY, RULES, SMALL, folder, processes=processes)
-        assert _bytes(folder) == _bytes(small)
-
-
-def test_a_window_of_a_few_lines_merges_to_the_same_bytes(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generating, "_CHUNK_EVENTS", 300)
-    monkeypatch.setattr(generating, "_WINDOW_ROWS", 7)
-    generate(TAXONOMY, RULES, SMALL, tmp_path)
+    monkeypatch.setattr(generating, "_CHUNK_EVENTS", 600)
+    monkeypatch.setattr(generating, "_WINDOW_ROWS", window)
+    generate(TAXONOMY, RULES, SMALL, tmp_path, processes=processes)
     assert _bytes(tmp_path) == _bytes(small)
 
 

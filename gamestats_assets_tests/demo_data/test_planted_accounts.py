@@ -135,7 +135,7 @@ def test_records_of_all_others_are_what_they_are_without_the_truths(planted: Pat
 def test_the_same_accounts_are_chosen_whoever_else_there_is_and_whoever_works(
     planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generating, "_CHUNK_EVENTS", 500)
+    monkeypatch.setattr(generating, "_CHUNK_EVENTS", 2000)
     generate(TAXONOMY, RISING, run(FARM, STILL, users=420), tmp_path, processes=2)
     assert read_manifest(tmp_path)["known"] == read_manifest(planted)["known"]
     few, many = people(planted), people(tmp_path)
