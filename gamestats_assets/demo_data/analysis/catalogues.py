@@ -60,8 +60,7 @@ def pair_of(
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(values) or len(numbers) < 2:
         return None
-    fits = [(other, of) for other, of in beside if len(of) == len(numbers) == len(set(of))]
-    fits = [(other, of) for other, of in fits if not piece_set(other.name) & BEFORE]
+    fits = [(o, of) for o, of in beside if len(of) == len(numbers) == len(set(of)) and not piece_set(o.name) & BEFORE]
     texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
     said = f"{prop.alias} {prop.description} {prop.constraint}"
     by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
@@ -189,11 +188,11 @@ def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Seque
 
 def _of_country(what: str, code: str) -> list[Scalar]:
     country = locales.countries()[code]
-    if what == "carrier":
-        return [name for name, _ in country.carriers]
     if what == "city":
-        return [city.name for city in locales.cities() if city.country == code][:4]
-    return [country.currency if what == "currency" else country.language]
+        cities = [city.name for city in locales.cities() if city.country == code]
+        return list(cities[:4])
+    own = country.currency if what == "currency" else country.language
+    return list(dict(country.carriers)) if what == "carrier" else [own]
 
 
 def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
@@ -319,17 +318,13 @@ class Catalogues:
         return text and not self._listed(trait) and not _words("makers") & {*own_pieces(trait)}
 
     def _values_of(self, trait: str) -> list[Scalar]:
-        if listed := self._listed(trait):
-            return listed
-        place = self.places[trait][0]
-        if place.prop.type is PropertyType.NUMBER:
-            return self._prices_of(place)
+        place, listed = self.places[trait][0], self._listed(trait)
+        if listed or place.prop.type is PropertyType.NUMBER:
+            return listed or self._prices_of(place)
         pattern = names.pattern_of(trait, PropertyType.STRING)
-        if pattern == "product_name" and self._order.is_game:
-            pattern = "pack_name"
-        known = pattern in names.INVENTED or pattern in ("job", "company")
+        pattern = "pack_name" if pattern == "product_name" and self._order.is_game else pattern
         usual = "item_name" if self._order.is_game else "work_title"
-        return invented(pattern if pattern and known else usual, self.locale)
+        return invented(pattern if pattern in {*names.INVENTED, "job", "company"} else usual, self.locale)
 
     def _prices_of(self, place: Place) -> list[Scalar]:
         """Prices from the lowest to the highest, many low and few high ones, the mean being what is usual."""

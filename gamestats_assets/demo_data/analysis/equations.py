@@ -8,6 +8,7 @@ common properties, the user. Where a state of the user is what changes, the even
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -194,29 +195,24 @@ def _filled(scope: Scope, template: str, target: str) -> str | None:
     """A template with names in place of its terms; None where one is missing, or two are the same number."""
     used = [target]
 
-    def name_of(match: re.Match[str]) -> str:
-        terms = match[1].removesuffix("%").split("|")
-        name = next((n for term in terms if (n := _term(scope, term)) and n != target), None)
-        if name is None or name in used:
-            raise LookupError
-        used.append(name)
-        place = scope.visible()[name]
-        percent = match[1].endswith("%") and scope.measures[place].high > 1
-        return f"{name} / 100" if percent else name
+    def filled(text: str) -> str | None:
+        for term in re.findall(r"\{([^{}]+)\}", text):
+            found = (_term(scope, one) for one in term.removesuffix("%").split("|"))
+            name = next((n for n in found if n and n != target), None)
+            if name is None or name in used:
+                return None
+            used.append(name)
+            percent = term.endswith("%") and scope.measures[scope.visible()[name]].high > 1
+            text = text.replace(f"{{{term}}}", f"{name} / 100" if percent else name, 1)
+        return text
 
-    def optional(match: re.Match[str]) -> str:
-        try:
-            return re.sub(r"\{([^{}]+)\}", name_of, match[1])
-        except LookupError:
-            return ""
-
-    try:
-        # What must be there comes first, so that an optional part takes none of it.
-        needed = re.split(r"(\[[^\[\]]*\])", template)
-        parts = [part if part.startswith("[") else re.sub(r"\{([^{}]+)\}", name_of, part) for part in needed]
-    except LookupError:
+    parts = re.split(r"\[([^\[\]]*)\]", template)
+    needed = [filled(part) for part in parts[::2]]  # first, so that an optional part takes none of it
+    if None in needed:
         return None
-    formula = re.sub(r"\[([^\[\]]*)\]", optional, "".join(parts))
+    formula = "".join(
+        map(str, itertools.chain(*zip(needed, [*(filled(p) or "" for p in parts[1::2]), ""], strict=True)))
+    )
     if share := re.fullmatch(r"share\((.+), (.+)\)", formula):
         ratio = f"min({share[1]} / max({share[2]}, 1), 1)"
         return f"round({ratio} * 100)" if scope.measure(target).high > 1 else ratio

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.kinds import EventKind, after_sale, deals
@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.analysis.reading import (
 )
 from gamestats_assets.demo_data.analysis.things import SHELVED, Lives, earlier, share, undoes
 from gamestats_assets.demo_data.reference import rows
-from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 Kind = EventKind
@@ -38,23 +38,12 @@ _LASTING = named_words("lasting") | GROUPS
 _PLANS = word_set("plan paywall premium")
 _PROVING = word_set("code phone mail verify trial terms consent sms")
 _SLOW = named_words("slow")
-_LONG = re.compile(
-    r"\b(?:hours?|days?|weeks?|months?|stunden|tage|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE
-)
-_PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 
 
 @functools.cache
 def _usual() -> Sequence[tuple[frozenset[str], frozenset[str], str]]:
     """Words of later events, and of those that usually come before them."""
     return [(word_set(row["later"]), word_set(row["earlier"]), row["kind"]) for row in rows("analyst_usual")]
-
-
-def takes_days(event: Event, known: Iterable[str] = ()) -> bool:
-    """Whether an event tells of hours, days or months that something took; `known` was known from the beginning."""
-    own = [prop for prop in event.properties if prop.name not in set(known) and prop.type is PropertyType.NUMBER]
-    measured = any(_LONG.search(" ".join((*pieces(p.name), p.alias))) for p in own)
-    return measured or bool(_PERIODIC.search(event.description.lower()))
 
 
 def _filed(o: Reading, r: Reading) -> bool:
@@ -111,7 +100,7 @@ class Evidence:
             return False
         settled = before.phase in (None, "start", "complete", "success", "accept") and before.kind != Kind.CHECKOUT
         lasting = before.about & _LASTING and settled and not before.looks
-        return bool(lasting or _SLOW & set(after.words) or takes_days(self.order.events[after.name], before.properties))
+        return bool(lasting or _SLOW & set(after.words))
 
     def _told(self, r: Reading, *roles: str) -> set[str]:
         """Events that a description names, in some roles."""

@@ -155,14 +155,11 @@ class Habits:
         shares: Mapping[str, float] = _FACTS["share"]
         opinions = [word for word in ("rate", "review", "comment") if r.says(word)]
         said = r.action if r.action in shares else next(iter(opinions), None)
-        if r.phase in ("cancel", "pause", "resume"):
-            return shares["cancel" if r.phase == "cancel" else "left"]
-        if r.fails:
-            return shares["left" if r.phase in ("abandon", "exit", "skip", "die") else "fail"]
-        if takes_away(r) and r.phase is None:
-            return shares["undo"]
-        if r.name in self.trouble:
-            return shares["complaint"]
+        left = r.phase in ("pause", "resume", "abandon", "exit", "skip", "die")
+        if r.phase in ("cancel", "pause", "resume") or r.fails:
+            return shares["cancel" if r.phase == "cancel" else "left" if left else "fail"]
+        if r.name in self.trouble or (takes_away(r) and r.phase is None):
+            return shares["undo" if takes_away(r) and r.phase is None else "complaint"]
         if said is not None:
             return shares[said] * (1 if one_life else 0.1)
         ends = (r.place or 0) >= 5 and r.phase != "claim"

@@ -370,10 +370,12 @@ def measure(place: Place, product: ProductInfo) -> Measure:
     if found.name in ("other", "ratio") and _CURRENCY.search(f"{place.prop.alias} {place.prop.description}"):
         found = _money("price", industry, None)
     limited = _limited(found, rule)
-    if not limited.given:
-        limited = _bounded(limited, place.prop)
+    limited = limited if limited.given else _bounded(limited, place.prop)
     # Within a list of objects a count numbers them, whoever the user is.
     return replace(limited, growth="none") if "." in place.name and isinstance(rule, Counter) else limited
+
+
+_COUNTED = ("total", "count", "streak")
 
 
 def _is_counted(place: Place) -> bool:
@@ -381,7 +383,7 @@ def _is_counted(place: Place) -> bool:
     if isinstance(place.prop.rule, FromEvent):
         return place.event == "user" and place.prop.rule.aggregate in ("sum", "cnt", "daycnt")
     words = {*measure_words(place.prop), *_words(place.prop.alias)}
-    return place.event == "user" and (place.prop.update is UpdateMode.ADD or bool({"total", "count", "streak"} & words))
+    return place.event == "user" and (place.prop.update is UpdateMode.ADD or not words.isdisjoint(_COUNTED))
 
 
 def _named(place: Place, words: list[str], industry: str) -> Measure:
@@ -391,9 +393,7 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
         return _usual("total_count")
     name = _by_rules("named", place, words, head, industry)
     unit = _unit_of(place.prop)
-    if head == "charge":
-        name = "price"
-    elif name in ("height", "weight") and industry != "health" and (unit in ("cm", "kg") or said & {"gross", "net"}):
+    if name in ("height", "weight") and industry != "health" and (unit in ("cm", "kg") or said & {"gross", "net"}):
         name = "centimetres" if name == "height" else "mass"
     elif name in _UNSURE and unit is not None:
         of_unit = facts("measures")["units"][unit].get("measure")

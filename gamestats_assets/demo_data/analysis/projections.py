@@ -409,21 +409,16 @@ def _sessions(order: EventOrder, kind: EventKind) -> list[str]:
     return [r.name for r in sorted(order.of(kind), key=rank) if r.name not in order.legacy]
 
 
-def _introduction(order: EventOrder) -> list[Reading]:
-    """Events that introduce users who have an account."""
+def _introduction(order: EventOrder) -> tuple[list[Reading], str | None]:
+    """Events that introduce users who have an account, and the one that ends the introduction."""
     found = [r for r in order.of(Kind.ONBOARDING) if r.says("tutorial") or "tutorial" in r.text]
     ways = [s for s in order.sequences if s.kind == "onboarding"]
     leads = any(order.kinds[event] is Kind.REGISTER for way in ways[:1] for event in way.steps[-1].events)
-    return [] if leads else [r for r in found if r.name not in order.legacy]
-
-
-def _onboarding_end(order: EventOrder) -> str | None:
-    """The event that ends the introduction; None where there is none."""
-    good = [r for r in _introduction(order) if not r.fails]
+    found = [] if leads else [r for r in found if r.name not in order.legacy]
+    good = [r for r in found if not r.fails]
     done = [r for r in good if r.succeeds and r.step is None]
-    staged = sorted((r for r in good if r.place is not None), key=lambda r: (r.place or 0, r.index))
-    last = done or staged or good
-    return last[-1].name if last else None
+    last = done or sorted((r for r in good if r.place is not None), key=lambda r: (r.place or 0, r.index)) or good
+    return (found, last[-1].name) if last else ([], None)
 
 
 def _stage_events(order: EventOrder) -> dict[str, Stage]:
@@ -438,8 +433,7 @@ def _stage_events(order: EventOrder) -> dict[str, Stage]:
         if r is not None:
             stages[r.name] = Stage.REGISTERED
     account = account or anchor(registers)
-    end = _onboarding_end(order)
-    intro = _introduction(order) if end else []
+    intro, end = _introduction(order)
     if intro and intro[0].name != end:
         first = min(intro, key=lambda r: (r.place if r.place is not None else 2.5, r.index))
         stages[first.name] = Stage.ONBOARDING_STARTED
@@ -455,6 +449,8 @@ def _stage_events(order: EventOrder) -> dict[str, Stage]:
     return stages
 
 
+_OPEN_TO_ALL = frozenset({Kind.SEARCH, Kind.BROWSE, Kind.EXPOSURE, Kind.AD, Kind.SHARE})
+_DEALING = {Kind.CART, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.AFTER_SALE, Kind.SUBSCRIBE, Kind.MONEY}
 _RARE = frozenset({Kind.CRASH, Kind.SETTING, Kind.SUPPORT, Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.VERIFY})
 
 
@@ -502,23 +498,17 @@ def _all_before(name: str, order: EventOrder, needs: Mapping[str, Sequence[str]]
 
 def _earliest(order: EventOrder, r: Reading, opened: Stage, account: Stage, basic: Stage) -> Stage:
     kind = order.kinds[r.name]
+    late = kind is Kind.GOODBYE or (kind is Kind.GROUP and order.is_game) or r.says("first")
+    again = kind is Kind.SUBSCRIBE and (r.fails or r.action in ("renew", "upgrade", "downgrade"))
     if kind is Kind.ADVANCED:
         return Stage.ADVANCED
-    if kind is Kind.GOODBYE or (kind is Kind.GROUP and order.is_game) or r.says("first"):
-        arrives = kind in (Kind.INSTALL, Kind.SESSION_START, Kind.DEVICE)
-        return Stage.INSTALLED if arrives else Stage.ACTIVE
-    if kind is Kind.SUBSCRIBE and (r.fails or r.action in ("renew", "upgrade", "downgrade")):
+    if again or (late and kind not in (Kind.INSTALL, Kind.SESSION_START, Kind.DEVICE)):
         return Stage.ACTIVE
     if kind is Kind.ONBOARDING:
         return opened
-    if kind in ALWAYS_ALLOWED:
+    if kind in ALWAYS_ALLOWED or (kind in _OPEN_TO_ALL and not order.is_game):
         return Stage.INSTALLED
-    if not order.is_game:
-        if kind in (Kind.SEARCH, Kind.BROWSE, Kind.EXPOSURE, Kind.AD, Kind.SHARE):
-            return Stage.INSTALLED
-        if kind in (Kind.CART, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.AFTER_SALE, Kind.SUBSCRIBE, Kind.MONEY):
-            return account
-    return basic
+    return account if kind in _DEALING and not order.is_game else basic
 
 
 def _once(order: EventOrder) -> list[str]:

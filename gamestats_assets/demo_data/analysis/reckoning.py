@@ -153,7 +153,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) -> str | None:
     """The formula of a text in our grammar; None where it is none."""
     if _FUNCTION.search(text):
-        return text if (names := _names_in(text)) and names <= visible.keys() else None
+        return text if (used := _names_in(text)) and used <= visible.keys() else None
     tokens = _tokens(_with_signs(text))
     if not any(kind == "phrase" for kind, _ in tokens) or not any(s in "+-*/" for k, s in tokens if k == "sign"):
         return None

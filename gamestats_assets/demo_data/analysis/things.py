@@ -209,15 +209,12 @@ class Recalls:
     def found(self) -> dict[str, list[str]]:
         """By key of a property, the events, or properties of events, that it recalls."""
         recalled: dict[str, list[str]] = {}
-        for event in self.own:
-            if self.order.kinds[event] in _NO_SOURCE or event in self.order.legacy:
-                continue
-            for prop in self.own[event].values():
-                if sources := self._sources(event, prop):
-                    recalled[f"{event}/{prop.name}"] = sources
-        for event in self.own:
-            for key, told in self._by_other_names(event):
-                recalled.setdefault(key, [told])
+        known = [e for e in self.own if self.order.kinds[e] not in _NO_SOURCE and e not in self.order.legacy]
+        for event, prop in ((e, prop) for e in known for prop in self.own[e].values()):
+            if sources := self._sources(event, prop):
+                recalled[f"{event}/{prop.name}"] = sources
+        for key, told in (item for event in self.own for item in self._by_other_names(event)):
+            recalled.setdefault(key, [told])
         return recalled
 
     def is_told_once(self, key: str) -> bool:
@@ -323,12 +320,10 @@ def _has_word(text: str, name: str) -> bool:
 
 def _names(prop: Property, other: Property) -> bool:
     """Whether a text names another property, and no more than that."""
-    text = f"{prop.description} {prop.alias}".lower()
+    text, alias = f"{prop.description} {prop.alias}".lower(), other.alias.lower()
     if re.search(r"[-+*/×]\s*\w|%|\bfor each\b|\bper\b|\bafter\b|\bbefore\b", text):
         return False
-    return _has_word(text, other.name) or (
-        len(other.alias) > 2 and other.alias.lower() in text and bool(_SAME.search(text))
-    )
+    return _has_word(text, other.name) or (len(alias) > 2 and alias in text and bool(_SAME.search(text)))
 
 
 _QUANTITY = named_words("cart_quantities")

@@ -56,7 +56,6 @@ EXPECTED = (
     does_not_need("hospital_checkin", "reserve_cancel"),
     does_not_need("hospital_view", "hospital_search"),
     path("tele_request", "tele_assign", "tele_start"),
-    either("tele_end", "tele_disconnect"),
     needs("prescription_issue", "tele_end"),
     needs("medicine_receive", "pharmacy_select"),
     needs("pharmacy_select", "prescription_issue"),
@@ -113,6 +112,8 @@ EXPECTED = (
 )
 
 NOT_YET = (
+    # That a call which takes minutes has two ends of which one happens.
+    either("tele_end", "tele_disconnect"),
     # What is spent may exceed what is there, which a formula cannot say of a state that the event itself moves.
     # Two amounts are one only where a text says so.
     told_by("pay_refund/refund_amount", "pay_success/pay_amount", "pay_request/pay_amount"),
