@@ -7,9 +7,11 @@ import math
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -443,3 +445,29 @@ def test_an_impossible_truth_is_reported() -> None:
     ):
         with pytest.raises(ConfigurationError, match=why):
             blueprint(TAXONOMY, RULES, Configuration(truths=[truth]))
+
+
+def test_retention_and_sessions_are_shaped_like_those_of_a_real_game(realdata: Path) -> None:
+    real = pl.read_csv(realdata / "mmo" / "cookie_cats.csv.gz")
+    share = {1: real["retention_1"].mean(), 7: real["retention_7"].mean()}
+    truth = RetentionTruth(curve={1: share[1], 7: share[7]})
+    configuration = Configuration(
+        users=2000, days=12, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0, seed=1
+    )
+    busy = SegmentAnalysis(
+        activity=Activity(daily_probability=0.5, events_per_session=6), event_probabilities={"view": 1.0}
+    )
+    rules = QUIET.model_copy(update={"segment_analysis": dict.fromkeys(SEGMENTS, busy)})
+    found = by_user(simulated(TAXONOMY, rules, configuration))
+    for days in (1, 7):
+        signed_up = [u for u in found.values() if (at(u[0]).date() - configuration.start).days + days < 12]
+        back = [u for u in signed_up if any((at(r).date() - at(u[0]).date()).days == days for r in u)]
+        # The interval of the real game's own share, for as many players as were simulated.
+        assert near(len(back), len(signed_up), share[days])
+    rounds = real["sum_gamerounds"].filter(real["sum_gamerounds"] < 10_000)
+    views = pl.Series([sum(r.get("#event_name") == "view" for r in u) for u in found.values()])
+    for series in (rounds, views):
+        # Play is very unequal: the busiest tenth plays half of it all or nearly so, the median a fraction of the mean.
+        top = series.sort(descending=True).head(series.len() // 10).sum() / series.sum()
+        assert 0.3 < top < 0.65
+        assert 0.15 < series.median() / series.mean() < 0.75

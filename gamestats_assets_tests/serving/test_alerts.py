@@ -1,12 +1,16 @@
-"""Alert rules for Prometheus: each asks for metrics that are exposed, and says what to do."""
+"""Alert rules for Prometheus: each asks for exposed metrics, and fires on a violation and not just below it."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,6 +26,103 @@ RULES = {
     for group in yaml.safe_load(shipped("data", "reference", "alerts.yml").read_text())["groups"]
     for rule in group["rules"]
 }
+Labels = frozenset[tuple[str, str]]
+Samples = dict[tuple[str, Labels], float]
+"""Values at a moment, by metric and labels."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Values by labels, as PromQL calculates with them; a comparison keeps those for which it is so."""
+
+    values: Mapping[Labels, float]
+
+    def __truediv__(self, other: Vector) -> Vector:
+        both = {key: (value, other.values[key]) for key, value in self.values.items() if key in other.values}
+        return Vector({key: a / b for key, (a, b) in both.items() if b})
+
+    def __gt__(self, limit: float) -> Vector:
+        return Vector({key: value for key, value in self.values.items() if value > limit})
+
+    def __ge__(self, limit: float) -> Vector:
+        return Vector({key: value for key, value in self.values.items() if value >= limit})
+
+    def __and__(self, other: Vector) -> Vector:
+        return Vector({key: value for key, value in self.values.items() if key in other.values})
+
+
+def fires(rule: str, now: Samples, before: Samples | None = None) -> bool:
+    """Whether a rule's condition holds; `before` has the values of five minutes ago."""
+
+    def select(at: Samples, name: str, wanted: str) -> dict[Labels, float]:
+        patterns = dict(re.findall(r'(\w+)=~"([^"]*)"', wanted))
+        return {
+            labels: value
+            for (of, labels), value in at.items()
+            if of == name and all(re.fullmatch(p, dict(labels).get(key, "")) for key, p in patterns.items())
+        }
+
+    def series(name: str, wanted: str, span: str) -> Vector:
+        found = select(now, name, wanted)
+        if not span:
+            return Vector(found)
+        assert span == "[5m]"
+        then = select(before or {}, name, wanted)
+        return Vector({key: value - then.get(key, 0) for key, value in found.items()})
+
+    def over_all(of: Callable[..., float]) -> Callable[[Vector], Vector]:
+        return lambda vector: Vector({frozenset(): of(vector.values.values())} if vector.values else {})
+
+    written = re.sub(
+        r"\b(?!rate|increase|sum|max|and)([a-z_]{3,})(\{[^}]*\})?(\[\w+\])?",
+        lambda m: f"series({m[1]!r}, {m[2] or ''!r}, {m[3] or ''!r})",
+        RULES[rule]["expr"],
+    )
+    # PromQL binds a comparison more tightly than `and`, as Python does, and `&` more loosely.
+    parts = [f"({part})" for part in re.split(r"\band\b", written)]
+    known: dict[str, Any] = {
+        "series": series,
+        "sum": over_all(sum),
+        "max": over_all(max),
+        "increase": lambda vector: vector,
+        "rate": lambda vector: Vector({key: value / 300 for key, value in vector.values.items()}),
+    }
+    return bool(eval(" & ".join(parts), known).values)
+
+
+def gauges(**values: float) -> Samples:
+    """Samples without labels."""
+    return {(name, frozenset()): value for name, value in values.items()}
+
+
+def answers(good: int, failed: int) -> Samples:
+    def labels(status: str) -> Labels:
+        return frozenset({("route", "/"), ("method", "GET"), ("status", status)})
+
+    name = "http_request_seconds_count"
+    return {(name, labels("200")): good, (name, labels("503")): failed, (name, labels("304")): 0}
+
+
+def pool(name: str, used: float) -> Samples:
+    labels = frozenset({("pool", name)})
+    return {("db_pool_in_use", labels): used, ("db_pool_size", labels): 8}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wrong", "just_right"),
+    [
+        ("ApiErrors", answers(1949, 51), answers(1950, 50)),
+        ("ApiErrors", answers(1000 + 94, 6), answers(1000 + 93, 6)),
+        ("DatabasePoolExhausted", pool("own", 8) | pool("answers", 0), pool("own", 7) | pool("answers", 7)),
+        ("ReplaysWait", gauges(queue_depth=101), gauges(queue_depth=100)),
+        ("MemoryShort", gauges(memory_used_share=0.81), gauges(memory_used_share=0.80)),
+    ],
+)
+def test_each_rule_fires_on_a_violation_and_not_just_below_it(rule: str, wrong: Samples, just_right: Samples) -> None:
+    # What was long ago counts no more.
+    before = answers(1000, 0) if rule == "ApiErrors" else None
+    assert fires(rule, wrong, before)
+    assert not fires(rule, just_right, before)
 
 
 def test_every_rule_asks_for_exposed_metrics_and_says_what_to_do(ops_database: str, tmp_path: Path) -> None:
