@@ -29,7 +29,7 @@ from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import Update
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 
 @functools.cache
@@ -38,24 +38,17 @@ def words_of(role: str) -> frozenset[str]:
     return frozenset(facts("equations")["roles"][role]["words"].split())
 
 
-@functools.cache
-def _pattern_of(role: str, where: str) -> re.Pattern[str]:
-    return re.compile(facts("equations")["roles"][role].get(where, r"(?!)"))
-
-
-def label_says(role: str, label: str) -> bool:
-    """Whether a label gives a role."""
-    return bool(_pattern_of(role, "label").search(label))
+def _fits(role: str, where: str, text: str) -> bool:
+    return bool(re.search(facts("equations")["roles"][role].get(where, r"(?!)"), text))
 
 
 def plays(place: Place, role: str) -> bool:
     """Whether a number's name, label or text gives it a role."""
-    named = piece_set(place.prop.name) & words_of(role) or label_says(role, label_of(place.prop))
-    return bool(named or _pattern_of(role, "text").search(texts_of(place.prop)))
+    named = piece_set(place.prop.name) & words_of(role) or _fits(role, "label", label_of(place.prop))
+    return bool(named or _fits(role, "text", texts_of(place.prop)))
 
 
-def singular(words: frozenset[str]) -> frozenset[str]:
-    """Words without the `s` at their end."""
+def _singular(words: frozenset[str]) -> frozenset[str]:
     return frozenset(word.rstrip("s") for word in words)
 
 
@@ -65,25 +58,22 @@ class Scope:
     Attributes:
         event: its name; empty of common properties, `user` of users.
         said: name, alias and description of the event in small letters.
+        ends_well: whether the event tells that something is done.
         own: the numbers by name.
-        outer: common numbers that an event can use as well; `users`: numbers of users, likewise.
-        others: the properties beside that are no numbers.
+        outer: common numbers and those of users that a formula can use as well.
         found: formula, what it was read from and how sure that is, by name.
         states: by name of what is after, the state of users that it shows.
         least: by name, a lower bound that a formula needs of what it uses.
     """
 
-    def __init__(
-        self, event: str, said: str, places: Sequence[Place], measures: Mapping[Place, Measure], closed: frozenset[str]
-    ) -> None:
-        self.event, self.said, self.measures, self._closed = event, said, measures, closed
+    def __init__(self, event: str, places: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
+        self.event, self.measures = event, measures
         numbers = [place for place in places if place.prop.type is PropertyType.NUMBER]
         self.own = {place.prop.name: place for place in numbers if USABLE_NAME.fullmatch(place.prop.name)}
-        self.others = [place for place in places if place.prop.type is not PropertyType.NUMBER]
         self.outer: dict[str, Place] = {}
-        self.users: dict[str, Place] = {}
+        self.counted: frozenset[str] = frozenset()
         self.borrowed: frozenset[str] = frozenset()
-        self.ends_well = False
+        self.said, self.ends_well = "", False
         self.found: dict[str, tuple[str, str, float]] = {}
         self.states: dict[str, str] = {}
         self.least: dict[str, float] = {}
@@ -94,7 +84,7 @@ class Scope:
 
     def visible(self) -> dict[str, Place]:
         """Everything a formula here can use, by name; what is nearer wins."""
-        return {**self.users, **self.outer, **self.own}
+        return {**self.outer, **self.own}
 
     def playing(self, *roles: str) -> list[str]:
         """Names of the numbers that have one of some roles."""
@@ -103,12 +93,8 @@ class Scope:
     def is_free(self, name: str, *, said: bool = False) -> bool:
         """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides."""
         place = self.own[name]
-        decided = place.key in self._closed or (place.key in self.borrowed and not said)
+        decided = place.key in self.counted or (place.key in self.borrowed and not said)
         return isinstance(rule_of(place.prop), Between | None) and not decided
-
-    def is_counted(self, name: str) -> bool:
-        """Whether a number is a count or a balance."""
-        return self.own[name].key in self._closed
 
     def is_open(self, name: str, *, said: bool = False) -> bool:
         """Whether a number is free and has no formula yet."""
@@ -138,17 +124,14 @@ def number_scopes(
 ) -> dict[tuple[str, str], Scope]:
     """Numbers that stand together, by event and object."""
     texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
-    scopes = {
-        (event, parent): Scope(event, texts.get(event, "").lower(), found, measures, counted)
-        for (event, parent), found in by_parent(everywhere).items()
-    }
+    scopes = {key: Scope(key[0], found, measures) for key, found in by_parent(everywhere).items()}
+    outer = {n: p for k in ("user", "") for n, p in (scopes[k, ""].own if (k, "") in scopes else {}).items()}
     for (event, parent), scope in scopes.items():
         reading = order.readings.get(event)
-        scope.borrowed = borrowed
+        scope.said, scope.counted, scope.borrowed = texts.get(event, "").lower(), counted, borrowed
         scope.ends_well = bool(reading and reading.phase in ("complete", "clear", "done", "success"))
-        if reading and not parent:
-            scope.outer, scope.users = (scopes[k, ""].own if (k, "") in scopes else {} for k in ("", "user"))
-    return {key: scope for key, scope in scopes.items() if scope.own or scope.others}
+        scope.outer = outer if reading and not parent else {}
+    return scopes
 
 
 # --------------------------------------------------------------------------- equations between terms
@@ -156,7 +139,12 @@ def number_scopes(
 
 def usual_equations(scope: Scope) -> None:
     """Note what follows from what by the names of numbers."""
-    _by_terms(scope)
+    for known in facts("equations")["equations"]:
+        name = _term(scope, known["of"])
+        if name in scope.own and scope.is_open(name):
+            for formula in filter(None, (_filled(scope, template, name) for template in known["is"])):
+                if scope.give(name, formula, f"usual equation of {known['of']}", 0.75):
+                    break
     _for_each(scope)
     _by_roles(scope)
     _parts_of_wholes(scope)
@@ -164,11 +152,10 @@ def usual_equations(scope: Scope) -> None:
 
 def _term(scope: Scope, term: str) -> str | None:
     """Name of the number that a term of the reference data stands for."""
-    known = facts("equations")["terms"][term]
-    without = set(known.get("without", "").split())
-    places = list(scope.own) + ([n for n in scope.visible() if n not in scope.own] if known.get("anywhere") else [])
+    known, visible = facts("equations")["terms"][term], scope.visible()
+    without = {*known.get("without", "").split()}
+    places = [*scope.own, *(n for n in visible if n not in scope.own and known.get("anywhere"))]
     if measure := known.get("measure"):
-        visible = scope.visible()
         found = [n for n in places if visible[n] in scope.measures and scope.measures[visible[n]].name == measure]
         return found[0] if len(found) == 1 else None
     for wanted in (set(need.split()) for need in known["names"]):
@@ -178,17 +165,6 @@ def _term(scope: Scope, term: str) -> str | None:
             if fits and not (known.get("money") and counts_things(name)):
                 return name
     return None
-
-
-def _by_terms(scope: Scope) -> None:
-    for known in facts("equations")["equations"]:
-        name = _term(scope, known["of"])
-        if name is None or name not in scope.own or not scope.is_open(name):
-            continue
-        for template in known["is"]:
-            formula = _filled(scope, template, name)
-            if formula is not None and scope.give(name, formula, f"usual equation of {known['of']}", 0.75):
-                break
 
 
 def _filled(scope: Scope, template: str, target: str) -> str | None:
@@ -210,13 +186,16 @@ def _filled(scope: Scope, template: str, target: str) -> str | None:
     needed = [filled(part) for part in parts[::2]]  # first, so that an optional part takes none of it
     if None in needed:
         return None
-    formula = "".join(
-        map(str, itertools.chain(*zip(needed, [*(filled(p) or "" for p in parts[1::2]), ""], strict=True)))
-    )
+    optional = [*(filled(part) or "" for part in parts[1::2]), ""]
+    formula = "".join(map(str, itertools.chain(*zip(needed, optional, strict=True))))
     if share := re.fullmatch(r"share\((.+), (.+)\)", formula):
-        ratio = f"min({share[1]} / max({share[2]}, 1), 1)"
-        return f"round({ratio} * 100)" if scope.measure(target).high > 1 else ratio
+        return _share(share[1], share[2], of_hundred=scope.measure(target).high > 1)
     return formula if len(used) > 1 or not scope.measure(target).given else None
+
+
+def _share(part: str, whole: str, *, of_hundred: bool) -> str:
+    ratio = f"{part} / max({whole}, 1)"
+    return f"min(round({ratio} * 100), 100)" if of_hundred else f"min({ratio}, 1)"
 
 
 def _for_each(scope: Scope) -> None:
@@ -227,30 +206,17 @@ def _for_each(scope: Scope) -> None:
         said, order = piece_set(each), own_pieces(each)
         things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set[str]()
         counted = [n for n in scope.own if n in counts and n != each]
-        counted = [n for n in counted if things & singular(piece_set(n))] or counted
-        totals = {n: said & piece_set(n) for n in scope.playing("total") if n != each and n not in counts}
-        totals = [
-            n for n, same in totals.items() if same - words_of("counted") or (said & money and piece_set(n) & money)
-        ]
+        counted = [n for n in counted if things & _singular(piece_set(n))] or counted
+        totals = [n for n in scope.playing("total") if n != each and n not in counts]
+        alike = {n: said & piece_set(n) - words_of("counted") for n in totals}
+        totals = [n for n in totals if alike[n] or (said & money and piece_set(n) & money)]
         if len(counted) == len(totals) == 1:
             scope.give(totals[0], f"{each} * {counted[0]}", "so much for each", 0.85, said=True)
-    # What is spent on what the event does several times at once: `use_stone` of a draw, `draw_count`.
-    done = set(own_pieces(scope.event))
-    several = [n for n in counts if piece_set(n) - words_of("counted") and piece_set(n) - words_of("counted") <= done]
-    several = [n for n in several if isinstance(rule_of(scope.own[n].prop), OneOf)]
-    spent = [n for n in scope.playing("spent") if n not in counts and not plays(scope.own[n], "before")]
-    spent = [n for n in spent if not plays(scope.own[n], "after") and not plays(scope.own[n], "each")]
-    if len(several) == 1 and spent and not any(piece_set(n) & words_of("each") for n in scope.own):
-        measure, most = scope.measure(spent[0]), scope.measure(several[0]).high
-        if most > 0 and not measure.given:
-            each_costs = max(round(measure.high / most), 1)
-            scope.give(spent[0], f"{several[0]} * {each_costs}", "spent on each", 0.6)
 
 
 # --------------------------------------------------------------------------- which of two is larger
 
-
-_SHARES = {"below": "0.4, 1.0", "under": "0.5, 0.95", "little": "0.03, 0.25"}
+_SHARES = {"below": "0.4, 1.0", "under": "0.5, 0.95", "little": "0.03, 0.25", "above": "1.05, 1.8"}
 
 
 def ordered(scope: Scope, name: str, how: str, other: str) -> str:
@@ -265,14 +231,14 @@ def ordered(scope: Scope, name: str, how: str, other: str) -> str:
         return f"max(1, floor({other} * random(0.1, 1.0)))"
     if how == "above" and (measure.given or measure.name in ("percent", "ratio")):
         return f"random({other}, {measure.high:{'.12g' if measure.integer else '.2f'}})"
-    text = f"{other} * random({_SHARES.get(how, '1.05, 1.8')})"
+    text = f"{other} * random({_SHARES[how]})"
     return f"{'ceil' if how == 'above' else 'floor'}({text})" if measure.integer else f"round({text}, 2)"
 
 
 def _thing(name: str, *roles: str) -> frozenset[str]:
     """What a number is of: its words without those of roles, and without `count` or `amount`."""
     without = frozenset[str]().union(*(words_of(role) for role in roles), words_of("counted"), {"amount"})
-    return singular(piece_set(name) - without)
+    return _singular(piece_set(name) - without)
 
 
 def _by_roles(scope: Scope) -> None:
@@ -280,39 +246,49 @@ def _by_roles(scope: Scope) -> None:
         of, by = known["of"], known["by"]
         if re.search(known.get("unless", r"(?!)"), scope.said):
             continue
-        targets = [n for n in scope.playing(of) if not plays(scope.own[n], by)]
         others = [n for n in scope.playing(by) if of == "any" or not plays(scope.own[n], of)]
-        for name in targets:
+        for name in (n for n in scope.playing(of) if not plays(scope.own[n], by)):
             thing, label = _thing(name, of), f"{name} {label_of(scope.own[name].prop)}".lower()
-            if not re.search(known.get("things", ""), label):
-                continue
             alike = [o for o in others if known.get("any_thing") or _thing(o, by) == thing]
             alike = alike or [o for o in others if known.get("some_words") and thing < _thing(o, by)]
-            if len(alike) == 1 and scope.measure(name).name not in ("seconds", "version", "id"):
+            fits = re.search(known.get("things", ""), label) and scope.measure(name).name not in ("version", "id")
+            if len(alike) == 1 and fits:
                 formula = ordered(scope, name, known["is"], alike[0])
                 scope.give(name, formula, f"{name} and {alike[0]} are of one thing", 0.8)
 
 
 def _parts_of_wholes(scope: Scope) -> None:
     """A part is no more than the whole; what is done to its end has all of its progress."""
+    shares = [n for n in scope.own if is_share(scope.own[n], scope.measures)]
     for whole in [n for n in scope.playing("whole") if not _part_words(n)]:
-        parts = [n for n in scope.own if n != whole and _part_words(n) and not piece_set(n) & words_of("whole")]
-        rest = [n for n in scope.playing("rest") if n != whole and _thing(n, "rest") == _thing(whole, "whole")]
-        parts = [n for n in parts if singular(_thing(n, "whole") - _part_words(n)) == _thing(whole, "whole")]
-        parts = [n for n in parts if scope.measure(n).name not in ("percent", "ratio")]
-        good = [n for n in parts if not piece_set(n) & words_of("bad_part")]
+        thing = _thing(whole, "whole")
+        parts = [n for n in scope.own if _part_words(n) and n not in shares and not piece_set(n) & words_of("whole")]
+        parts = [n for n in parts if _singular(_thing(n, "whole") - _part_words(n)) == thing]
+        rest = [n for n in scope.playing("rest") if n != whole and _thing(n, "rest") == thing]
+        good = [n for n in parts if not piece_set(n) & words_of("bad_part")][:1]
         why = f"a part of {whole}"
-        for name in good[:1]:
-            all_done = scope.ends_well and _is_progress(name, scope.event)
+        for name in good:
+            done = {word.removesuffix("ed") for word in _part_words(name)}
+            all_done = scope.ends_well and (
+                done & _READ or any(word.startswith(tuple(done)) for word in piece_set(scope.event))
+            )
             scope.give(name, whole if all_done else ordered(scope, name, "below", whole), why, 0.8)
-            _progress_of(scope, name, whole)
-        for name in [*[n for n in parts if n not in good][:1], *rest[:1]]:
+            for share in shares:
+                if piece_set(share) & piece_set(name) & words_of("part") or plays(scope.own[share], "progress"):
+                    percent = is_percent(scope.own[share], scope.measures)
+                    scope.give(share, _share(name, whole, of_hundred=percent), f"{name} of {whole}", 0.8)
+        for name in [*[n for n in parts if piece_set(n) & words_of("bad_part")][:1], *rest[:1]]:
             how = ordered(scope, name, "little" if name in parts else "below", whole)
-            scope.give(name, f"{whole} - {good[0]}" if len(good) == 1 else how, why, 0.8)
-    for name, place in scope.own.items() if scope.ends_well else ():
-        if _is_share(scope, name) and plays(place, "progress"):
-            whole = 100 if is_percent(place, scope.measures) else 1
+            scope.give(name, f"{whole} - {good[0]}" if good else how, why, 0.8)
+    for name in shares if scope.ends_well else ():
+        if plays(scope.own[name], "progress"):
+            whole = 100 if is_percent(scope.own[name], scope.measures) else 1
             scope.give(name, f"{min(whole, scope.measure(name).high):g}", "what is done is all done", 0.8)
+
+
+_READ = {"read", "watch", "view", "play", "complet", "done", "finish"}
+"""Parts that are all there once an event has ended well."""
+_MONEY = named_words("money")
 
 
 def _part_words(name: str) -> frozenset[str]:
@@ -321,39 +297,19 @@ def _part_words(name: str) -> frozenset[str]:
     return frozenset(w for w in said if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
 
 
-def _is_progress(name: str, event: str) -> bool:
-    """Whether a part is all there once the event is: what was read, or what the event itself does."""
-    done = {word.removesuffix("ed") for word in _part_words(name)}
-    known = {"read", "watch", "view", "play", "complet", "done", "finish"}
-    return bool(done & known) or any(word.startswith(tuple(done)) for word in piece_set(event))
-
-
-def _is_share(scope: Scope, name: str) -> bool:
-    return scope.measure(name).name in ("percent", "ratio") or is_percent(scope.own[name], scope.measures)
-
-
-def _progress_of(scope: Scope, part: str, whole: str) -> None:
-    """How far one is, as a share of the whole."""
-    for name, place in scope.own.items():
-        same = piece_set(name) & piece_set(part) & words_of("part")
-        if name not in (part, whole) and _is_share(scope, name) and (same or plays(place, "progress")):
-            ratio = f"{part} / max({whole}, 1)"
-            percent = is_percent(place, scope.measures)
-            formula = f"min(round({ratio} * 100), 100)" if percent else f"min({ratio}, 1)"
-            scope.give(name, formula, f"{part} of {whole}", 0.8)
-
-
-_MONEY = named_words("money")
+def is_share(place: Place, measures: Mapping[Place, Measure]) -> bool:
+    """Whether a number is a share, in percent or from 0 to 1."""
+    return measures[place].name in ("percent", "ratio") or is_percent(place, measures)
 
 
 def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
     """Whether a number is a percentage, 15 being 15 %."""
-    said, found, texts = piece_set(place.prop.name), measures[place], texts_of(place.prop)
+    said, found = piece_set(place.prop.name), measures[place]
     if said & {"pct", "percent", "percentage"} or found.name in ("percent", "discount_percent"):
         return found.high > 1
     if said & _MONEY:
         return False
-    if "percent" in units_in(texts):
+    if "percent" in units_in(texts_of(place.prop)):
         return True
     if found.name == "interest":
         return found.high > 1 and bool(said & {"rate", "apr", "apy"})
@@ -372,7 +328,9 @@ _EXCHANGED = named_words("exchanged")
 def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, Update]:
     """Note formulas of what was before and what is after; by state, the updates by which the event moves it."""
     moved: dict[str, Update] = {}
-    for stem, before, after in _pairs(scope):
+    for stem, sides in _pairs(scope).items():
+        before = sides.get("before")
+        after = sides.get("after", sides.get("plain") if before else None)
         if not after or not stem:
             continue
         why, terms = f"{before} and {after}", _terms(scope, stem, {after, before or after})
@@ -380,18 +338,15 @@ def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, U
         if state is not None and stem - words_of("amount") and scope.is_free(after):
             sign, one = event_sign(scope, stem), re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", scope.said)
             single = [(sign, "1")] if sign and (one or scope.measure(after).name in _FEW) else []
-            of_state = terms or single
-            if of_state and not _is_mixed(scope, of_state):
+            if (of_state := terms or single) and not _is_mixed(scope, of_state):
                 moved[state] = _move(scope, state, before, after, of_state)
                 continue
-        if before is None:
-            continue
-        if not terms:
+        if before is not None and terms:
+            if all(sign == "-" for sign, _ in terms):
+                scope.least[before] = max((scope.measure(n).high for _, n in terms if n in scope.own), default=0.0)
+            scope.give(after, before + _signs(terms), why, 0.85)
+        elif before is not None:
             _without_amount(scope, stem, before, after)
-            continue
-        if all(sign == "-" for sign, _ in terms):
-            scope.least[before] = max((scope.measure(name).high for _, name in terms if name in scope.own), default=0.0)
-        scope.give(after, before + _signs(terms), why, 0.85)
     return moved
 
 
@@ -417,18 +372,14 @@ def _is_mixed(scope: Scope, terms: Sequence[Term]) -> bool:
     return either or len({sign for sign, _ in terms}) > 1 or any(n not in {"1", *scope.own} for _, n in terms)
 
 
-def _pairs(scope: Scope) -> list[tuple[frozenset[str], str | None, str | None]]:
-    """What is before and after, with the words that they share."""
+def _pairs(scope: Scope) -> dict[frozenset[str], dict[str, str]]:
+    """What is before and after, by the words that they share."""
     by_stem: dict[frozenset[str], dict[str, str]] = {}
-    before, after = words_of("before"), words_of("after")
     for name in scope.own:
         said = piece_set(name)
-        side = "before" if said & before else "after" if said & after else "plain"
-        by_stem.setdefault(said - before - after, {}).setdefault(side, name)
-    return [
-        (stem, sides.get("before"), sides.get("after") or (sides.get("plain") if "before" in sides else None))
-        for stem, sides in by_stem.items()
-    ]
+        side = next((side for side in ("before", "after") if said & words_of(side)), "plain")
+        by_stem.setdefault(said - words_of("before") - words_of("after"), {}).setdefault(side, name)
+    return by_stem
 
 
 # --------------------------------------------------------------------------- what made the difference
@@ -438,22 +389,19 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
     """Every number that was added or taken away."""
     around = _sign(" ".join(label_of(scope.own[name].prop) for name in sorted(pair))) or event_sign(scope, stem)
     known: dict[str, list[Term]] = {"signed": [], "plain": [], "part": [], "only": []}
-    ways = words_of("amount") | words_of("moved")
-    for name, place in scope.own.items():
-        said = piece_set(name)
-        if name in pair or said & (words_of("before") | words_of("after") | (words_of("no_change") - stem)):
-            continue
-        sign = _own_sign(place)
-        about, generic = bool(singular(said) & singular(stem)), bool(said & ways)
-        if sign == "±" and (about or not stem - words_of("amount") or generic):
-            known["plain"].append((around or "+", name))
-        elif sign in ("+", "-") and (about or generic):
-            known["signed"].append((sign, name))
-        elif sign in ("+", "-"):
-            known["only"].append((sign, name))
-        elif sign is None and about and around:
+    left_out = words_of("before") | words_of("after") | (words_of("no_change") - stem)
+    for name in (n for n in scope.own if n not in pair and not piece_set(n) & left_out):
+        said, sign = piece_set(name), _own_sign(scope.own[name])
+        about = bool(_singular(said) & _singular(stem))
+        generic = bool(said & (words_of("amount") | words_of("moved")))
+        if sign == "±":
+            if about or generic or not stem - words_of("amount"):
+                known["plain"].append((around or "+", name))
+        elif sign:
+            known["signed" if about or generic else "only"].append((sign, name))
+        elif about and around:
             known["part"].append((around, name))
-        elif sign is None and generic:
+        elif generic:
             known["plain" if said <= words_of("amount") | stem else "only"].append((around or "+", name))
     signed, totals = known["signed"], [term for term in known["signed"] if "total" in piece_set(term[1])]
     if signed and around:
@@ -467,32 +415,30 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
 
 def _sign(label: str, words: frozenset[str] = frozenset()) -> str:
     """Whether words, or a label such as `付与後のジェム`, tell a gain or a loss; empty where they tell neither."""
-    gains, losses = (bool(words & words_of(role)) or label_says(role, label) for role in ("gain", "loss"))
+    gains, losses = (bool(words & words_of(role)) or _fits(role, "label", label) for role in ("gain", "loss"))
     return "" if gains == losses else "+" if gains else "-"
 
 
-def _own_sign(place: Place) -> str | None:
-    """Whether a number was added, taken away, or either (`±`); None where neither is said."""
-    if plays(place, "moved"):
-        return "±"
-    return "-" if plays(place, "loss") else "+" if plays(place, "gain") or plays(place, "bought") else None
+def _own_sign(place: Place) -> str:
+    """Whether a number was added, taken away, or either (`±`); empty where neither is said."""
+    roles = {"moved": "±", "loss": "-", "gain": "+", "bought": "+"}
+    return next((sign for role, sign in roles.items() if plays(place, role)), "")
 
 
 def event_sign(scope: Scope, stem: frozenset[str] = frozenset()) -> str:
     """Whether an event adds or takes away; empty where it says neither, or both."""
     words, text = frozenset(own_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.said))
-    if stem and words & _EXCHANGED and not singular(words | text) & singular(stem):
+    if stem and words & _EXCHANGED and not _singular(words | text) & _singular(stem):
         return "+"
     return _sign("", words) or _sign(scope.said, text)
 
 
 def _without_amount(scope: Scope, stem: frozenset[str], before: str, after: str) -> None:
     """A pair without a number that tells the difference."""
-    measure, sign = scope.measure(after), event_sign(scope, stem)
-    why = f"{before} and {after}"
-    if scope.is_counted(after) or measure.name in _GROWING:
+    measure, why = scope.measure(after), f"{before} and {after}"
+    if scope.own[after].key in scope.counted or measure.name in _GROWING:
         scope.give(before, f"max({after} - 1, 0)" if measure.low < 1 else f"{after} - 1", why)
-    elif sign == "-":
+    elif event_sign(scope, stem) == "-":
         scope.give(after, f"{before} - floor({before} * random(0.05, 0.4))", why, 0.5)
     else:
         scope.give(after, f"{before} + random(0-30)", why, 0.4)

@@ -247,27 +247,19 @@ def _unit_of(prop: Property) -> str | None:
     return next((unit for named in found for unit in _units() if unit in named), None)
 
 
-TIME_UNITS: tuple[tuple[str, float], ...] = (
-    (r"ms|millis(?:econds?)?", 0.001), (r"s|secs?|seconds?|초|秒", 1), (r"mins?|minutes?|분|分", 60),
-    (r"h|hrs?|hours?|시간|時間", 3600), (r"d|days?|nights?|일|日間?|박|泊", 86_400),
-    (r"weeks?|주|週間?", 7 * 86_400), (r"months?|개월|달|[かヶケ]月|カ月", 30 * 86_400),
-    (r"years?|년|年間?", 365 * 86_400),
-)  # fmt: skip
-"""Units of time in names and texts, and their seconds."""
-
-
 def seconds_in(place: Place) -> float | None:
     """Seconds in the unit of a duration; None of what is none."""
-    found = own_pieces(place.name)
+    known, found, said = facts("measures")["time_units"], own_pieces(place.name), piece_set(place.name)
     spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # no `min_order`
-    units = [factor for word in spelt for unit, factor in TIME_UNITS if re.fullmatch(unit, word)]
-    if units and not piece_set(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
-        return units[-1]
-    if not piece_set(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:
+    if not said & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
+        units = [factor for word in spelt for unit, factor in known.items() if re.fullmatch(unit, word)]
+        if units:
+            return units[-1]
+    if not said & {"duration", "time", "period", "length", "hours", "elapsed"}:
         return None
-    said = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
-    words = [word for word in (said.groups() if said else ()) if word]
-    return next((factor for unit, factor in TIME_UNITS for word in words if re.fullmatch(unit, word)), None)
+    told = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
+    words = [word for word in (told.groups() if told else ()) if word]
+    return next((factor for unit, factor in known.items() for word in words if re.fullmatch(unit, word)), None)
 
 
 # --------------------------------------------------------------------------- places

@@ -21,6 +21,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     Scope,
     before_and_after,
     is_percent,
+    is_share,
     ordered,
     plays,
     usual_equations,
@@ -31,12 +32,7 @@ from gamestats_assets.demo_data.analysis.measures import Place, measure_words, r
 from gamestats_assets.demo_data.analysis.reading import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
-from gamestats_assets.demo_data.rules.model import (
-    PropertyConstraint,
-    PropertyRelationship,
-    Update,
-    ValueRange,
-)
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, PropertyRelationship, Update, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 
 _SIGNS = str.maketrans({"×": "*", "✕": "*", "⨯": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "—": "-", "∗": "*"})
@@ -64,8 +60,7 @@ def written(scope: Scope) -> dict[str, str]:
         for known in facts("equations")["orders"] if scope.is_open(name) else ():
             match = re.search(known["says"], text, re.IGNORECASE)
             other = _named(match[1], _others(scope, name)) if match else None
-            if other is not None and not scope.circular(name, frozenset({other})):
-                scope.give(name, ordered(scope, name, known["is"], other), "text: which is larger", 0.9)
+            if other and scope.give(name, ordered(scope, name, known["is"], other), "text: which is larger", 0.9):
                 break
     return refused
 
@@ -73,7 +68,7 @@ def written(scope: Scope) -> dict[str, str]:
 def _subtracted(scope: Scope, name: str) -> None:
     """What a written formula subtracts is no more than what it is subtracted from: `orders - failed_orders`."""
     match = re.fullmatch(r"(\w+) - (\w+)", scope.found[name][0])
-    if match is None or match[1] not in scope.own or match[2] not in scope.own or scope.measure(match[2]).given:
+    if match is None or not {match[1], match[2]} <= scope.own.keys() or scope.measure(match[2]).given:
         return
     whole, part, why = match[1], match[2], "text: what is subtracted"
     was, measure = piece_set(part) & words_of("before"), scope.measure(whole)
@@ -93,21 +88,18 @@ def _others(scope: Scope, name: str) -> dict[str, Place]:
 def written_formula(name: str, scope: Scope, times: Mapping[str, Place] | None = None) -> str | None:
     """The formula that the sheet writes about a number; None where it writes none that can be reckoned here."""
     place = scope.own[name]
-    for text in (place.prop.description, place.prop.alias):
-        for candidate in _candidates(text):
-            if formula := _read(candidate, place, {**_others(scope, name), **(times or {})}, scope):
-                return formula
-    return None
+    visible = {**_others(scope, name), **(times or {})}
+    texts = (text for said in (place.prop.description, place.prop.alias) for text in _candidates(said))
+    return next((formula for text in texts if (formula := _read(text, place, visible, scope))), None)
 
 
 def unread_formulas(scope: Scope) -> Iterator[tuple[str, str]]:
     """Names and texts of numbers whose description looks like a formula and is none: `qty * prise`, `= qty * * 2`."""
-    visible = scope.visible()
     for name, place in scope.own.items():
         text = place.prop.description.strip()
         names = set(re.findall(r"[A-Za-z_]\w*", text))
         signs = re.search(r"\w\s*[-+*/]", text) and re.fullmatch(r"[\w\s.+*/()-]+", text)
-        meant = text.startswith("=") or (signs and len(names) <= 6 and names & (visible.keys() - {name}))
+        meant = text.startswith("=") or (signs and len(names) <= 6 and names & (scope.visible().keys() - {name}))
         if meant and scope.is_free(name, said=True) and written_formula(name, scope) is None:
             yield name, text
 
@@ -135,9 +127,7 @@ def _with_signs(text: str) -> str:
     """Operations in words as signs."""
     for known in facts("equations")["words"]:
         match = re.search(known["says"], text, re.IGNORECASE)
-        if match is None:
-            continue
-        if known["signs"].endswith("+"):
+        if match and known["signs"].endswith("+"):
             parts = re.split(r"\s*,\s*(?:and\s+|und\s+)?|\s+(?:and|und)\s+", match[1])
             return f"{text[: match.start()]}({' + '.join(parts)})" if len(parts) > 1 else text
         text = re.sub(known["says"], known["signs"], text, flags=re.IGNORECASE)
@@ -155,50 +145,36 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
     if _FUNCTION.search(text):
         return text if (used := _names_in(text)) and used <= visible.keys() else None
     tokens = _tokens(_with_signs(text))
-    if not any(kind == "phrase" for kind, _ in tokens) or not any(s in "+-*/" for k, s in tokens if k == "sign"):
+    if not any(kind == "sign" and sign in "+-*/" for kind, sign in tokens):
         return None
-    shares = {n for n, p in visible.items() if p in scope.measures and n not in scope.found and _is_share(p, scope)}
-    of_share = _is_share(target, scope)
+    shares = {n for n, p in visible.items() if n not in scope.found and p in scope.measures}
+    shares = frozenset(n for n in shares if is_share(visible[n], scope.measures))
+    of_share = is_share(target, scope.measures)
     of_hundred = any(token in ("100", "0.01") or token.endswith("%") for _, token in tokens)
     names: list[str] = []
-    out: list[list[str]] = [[]]
+    out: list[str] = []
     for number, (kind, token) in enumerate(tokens):
-        before = tokens[number - 1][1] if number else ""
-        after = tokens[number + 1][1] if number + 1 < len(tokens) else ""
-        if kind == "number":
+        if kind != "phrase":
             plain = token.replace(",", "")
-            out[-1].append(f"({plain[:-1]} / 100)" if plain.endswith("%") else plain)
-        elif token == "(":
-            out.append([])
-        elif token == ")":
-            if len(out) == 1:
-                return None
-            inner = out.pop()
-            out[-1].append(inner[0] if len(inner) == 1 else f"({' '.join(inner)})")
-        elif kind == "sign":
-            out[-1].append(token)
-        else:
-            multiplied = before in ("*", "/") or after in ("*", "/")
-            name = _named(token, visible, frozenset() if multiplied or of_share else frozenset(shares))
-            if name is None:
-                return None
-            names.append(name)
-            hundreds = visible[name] in scope.measures and is_percent(visible[name], scope.measures)
-            hundredth = f"({name} / 100)" if hundreds else name
-            if name not in shares or of_share or (multiplied and of_hundred):
-                out[-1].append(name)
-            elif multiplied:
-                out[-1].append(hundredth)
-            elif before in ("+", "-") and not of_hundred:  # a percentage that is added is one of what stands before it
-                rest = out[-1][:-1]
-                whole = rest[0] if len(rest) == 1 else f"({' '.join(rest)})"
-                out[-1] = [f"{whole} * (1 {before} {hundredth.strip('()')})"]
-            else:
-                out[-1].append(name)
-    if len(out) > 1 or (len(names) == 1 and not any(kind == "number" for kind, _ in tokens)):
+            out.append(f"({plain[:-1]} / 100)" if plain.endswith("%") else plain)
+            continue
+        before = tokens[number - 1][1] if number else ""
+        multiplied = {before, *(after for _, after in tokens[number + 1 : number + 2])} & {"*", "/"}
+        name = _named(token, visible, frozenset() if multiplied or of_share else shares)
+        if name is None:
+            return None
+        names.append(name)
+        part = f"{name} / 100" if name in shares and is_percent(visible[name], scope.measures) else name
+        if name not in shares or of_share or of_hundred or not (multiplied or before in ("+", "-")):
+            out.append(name)
+        elif multiplied:
+            out.append(f"({part})" if part != name else name)
+        else:  # a percentage that is added is one of what stands before it
+            out = [f"({' '.join(out[:-1])}) * (1 {before} {part})"]
+    if not names or (len(names) == 1 and not any(kind == "number" for kind, _ in tokens)):
         return None
-    formula = re.sub(r"^\(([^()]*)\)$", r"\1", " ".join(out[0]))
-    return _finished(formula, names, target, visible, scope, of_hundred=of_hundred)
+    formula = re.sub(r"^\(([^()]*)\)$", r"\1", " ".join(out).replace("( ", "(").replace(" )", ")"))
+    return _in_unit(formula, names, target, visible, scope, of_hundred=of_hundred)
 
 
 def _names_in(formula: str) -> frozenset[str]:
@@ -209,17 +185,17 @@ def _names_in(formula: str) -> frozenset[str]:
         return frozenset()
 
 
-def _finished(
+def _in_unit(
     formula: str, names: list[str], target: Place, visible: Mapping[str, Place], scope: Scope, *, of_hundred: bool
 ) -> str | None:
     """A formula in the unit of what it gives, rounded where that is whole."""
-    if any(visible[name].prop.type is PropertyType.TIME for name in names):
-        seconds = seconds_in(target) or 1
-        times = "|".join(re.escape(n) for n in names if visible[n].prop.type is PropertyType.TIME)
-        formula, found = re.subn(rf"({times}) - ({times})", rf"(\1 - \2) / {seconds:.10g}", formula)
-        formula = re.sub(r"^\(([^()]*)\) / 1$", r"\1", formula)
-        if found != 1 or len(re.findall(times, formula)) != 2:
+    times = [name for name in names if visible[name].prop.type is PropertyType.TIME]
+    if times:
+        seconds, taken = seconds_in(target) or 1, " - ".join(times)
+        if len(times) != 2 or taken not in formula:
             return None
+        if seconds != 1:
+            formula = formula.replace(f"({taken})", taken).replace(taken, f"({taken}) / {seconds:.10g}")
     if not _names_in(formula):
         return None
     divides, measure = "/" in formula, scope.measures[target]
@@ -231,27 +207,24 @@ def _finished(
     return formula
 
 
-def _is_share(place: Place, scope: Scope) -> bool:
-    return is_percent(place, scope.measures) or scope.measures[place].name == "ratio"
-
-
 # --------------------------------------------------------------------------- names in words
 
 
 def _named(phrase: str, visible: Mapping[str, Place], unlikely: frozenset[str] = frozenset()) -> str | None:
     """Name of the one number that a phrase speaks of; where several fit, none of those that are unlikely."""
-    scored = [(score, name) for name, p in visible.items() if (score := _nearness(phrase, p.prop)) is not None]
-    near = [name for score, name in scored if score == min(score for score, _ in scored)]
+    scored = {name: score for name, p in visible.items() if (score := _nearness(phrase, p.prop)) is not None}
+    near = [name for name, score in scored.items() if score == min(scored.values())]
     near = [name for name in near if name not in unlikely] or near
-    near = near if len(near) == 1 else [name for name in near if visible[name].of_event] or near
+    near = near if len(near) == 1 else [name for name in near if visible[name].of_event]
     return near[0] if len(near) == 1 else None
 
 
 def _nearness(phrase: str, prop: Property) -> int | None:
     """How many words a phrase leaves out of a name; None where it speaks of something else."""
-    labels = [prop.name, prop.alias, *([prop.description] if len(prop.description.split()) <= 5 else [])]
-    labels = [label for label in labels[:2] + [said for said in labels[2:] if len(said) <= 2 * len(phrase)] if label]
-    found = [near for label in labels if (near := _apart(phrase, label)) is not None]
+    labels = [prop.name, prop.alias]
+    if len(prop.description.split()) <= 5 and len(prop.description) <= 2 * len(phrase):
+        labels.append(prop.description)
+    found = [near for label in labels if label and (near := _apart(phrase, label)) is not None]
     if found:
         return min(found)
     said = frozenset(measure_words(Property(name=phrase, type=PropertyType.NUMBER)))
@@ -260,7 +233,11 @@ def _nearness(phrase: str, prop: Property) -> int | None:
 
 def _apart(phrase: str, label: str) -> int | None:
     if _NOT_ASCII.search(phrase):
-        return _apart_in_script(re.sub(r"\s", "", phrase), re.sub(r"\s", "", label))
+        phrase, label = re.sub(r"\s", "", phrase), re.sub(r"\s", "", label)
+        bare = re.sub(r"(?:을|를|이|가|은|는|の)$", "", phrase)
+        if any(len(said) > 1 and said in label for said in (phrase, bare)) or label == bare:
+            return min(len(label) - len(bare), 9)
+        return 10 if len(label) > 1 and _NOT_ASCII.search(label) and label in phrase else None
     said, known = _stemmed(phrase), _stemmed(label)
     if len(said) == 1 and len(said[0]) == 1 and known:
         return 10 if known[0].startswith(said[0]) else None  # `L * W * H`
@@ -271,18 +248,6 @@ def _apart(phrase: str, label: str) -> int | None:
         return len(most - least)
     core = least - _ARTICLES
     return 5 + len(most - core) if core and core <= most else None
-
-
-def _apart_in_script(phrase: str, label: str) -> int | None:
-    if f"({phrase})" in label.replace("（", "(").replace("）", ")"):
-        return 9  # a unit
-    bare = re.sub(r"(?:을|를|이|가|은|는|の)$", "", phrase)
-    if label in (phrase, bare):
-        return 0
-    phrase = phrase if phrase in label else bare
-    if len(phrase) > 1 and phrase in label:
-        return min(len(label) - len(phrase), 9)
-    return 10 if len(label) > 1 and _NOT_ASCII.search(label) and label in phrase else None
 
 
 @functools.lru_cache(maxsize=2048)
@@ -299,13 +264,12 @@ _GROWS = 10_000
 
 @dataclass(frozen=True)
 class Reckoned:
-    """A formula where it holds, of names beside its place: whether only whole numbers come out, results below zero are
-    meant, it follows a state of users, which grows; what it was read from, and how surely."""
+    """A formula where it holds, of names beside its place: whether only whole numbers come out, and it follows a state
+    of users, which grows; what it was read from, and how surely."""
 
     place: Place
     formula: str
     whole: bool = True
-    signed: bool = False
     of_state: bool = False
     why: str = ""
     confidence: float = 1.0
@@ -350,13 +314,12 @@ class Findings:
     ) -> dict[str, ValueRange]:
         """Ranges with the bounds that formulas need, those of numbers that go with something as their values are."""
         found = dict(ranges)
-        for key, least in self.least.items():
-            if key in found and found[key].min < least:
-                old = found[key]
+        for key, old in ranges.items():
+            least = self.least.get(key, old.min)
+            if old.min < least:
                 high = max(old.max, least * 2)
-                mean = max(old.mean if old.mean is not None else (least + high) / 2, least)
-                found[key] = ValueRange(min=least, max=high, mean=min(mean, high), integer=old.integer)
-        for key in found:
+                mean = min(max(old.mean if old.mean is not None else (least + high) / 2, least), high)
+                found[key] = ValueRange(min=least, max=high, mean=mean, integer=old.integer)
             told = values.get(key, values.get(key.rpartition("/")[2], PropertyConstraint()))
             numbers = [float(v) for of in told.mapping.values() for v in of if isinstance(v, int | float)]
             if numbers:
@@ -374,38 +337,26 @@ def formulas(scopes: Mapping[tuple[str, str], Scope], updates: Mapping[str, Mapp
         usual_equations(scope)
         found.formulas.extend(_reckoned(scope))
         for name, least in scope.least.items():
-            measure = scope.measure(name)
-            if not measure.given or least <= measure.high / 2:
+            if not scope.measure(name).given or least <= scope.measure(name).high / 2:
                 found.least[scope.own[name].key] = least
     return found
 
 
 def _reckoned(scope: Scope) -> Iterator[Reckoned]:
-    visible, states = scope.visible(), scope.states
     for name, (formula, why, confidence) in scope.found.items():
         place, uses = scope.own[name], parse_formula(formula).names
         if place.kind is EventKind.SYSTEM and "random" in formula and not rule_of(place.prop) and "text" not in why:
             continue
-        operands = [scope.measures.get(visible[use]) if use in visible else None for use in uses]
-        cut = formula.startswith(("round(", "floor(", "ceil(", "min(round("))
-        shares = not scope.measures[place].integer and ("/" in formula or "." in formula)
-        smooth = shares or any(operand is not None and not operand.integer for operand in operands)
-        yield Reckoned(
-            place,
-            formula,
-            whole=(cut or not smooth) and _is_whole(formula),
-            signed=formula.startswith("if("),
-            of_state=name in states or bool(uses & {*states.values()}),
-            why=why,
-            confidence=confidence,
-        )
+        of_state = name in scope.states or bool(uses & {*scope.states.values()})
+        yield Reckoned(place, formula, _is_whole(formula, scope), of_state, why, confidence)
 
 
-def _is_whole(formula: str) -> bool:
-    """Whether only whole numbers come out of whole numbers, tried with a few of them."""
-    read = parse_formula(formula)
-    rows = np.arange(1, 30, dtype=np.float64)
-    values = {name: rows * (place + 2) for place, name in enumerate(sorted(read.names))}
+def _is_whole(formula: str, scope: Scope) -> bool:
+    """Whether only whole numbers come out of what a formula uses, tried with a few of them."""
+    read, visible, rows = parse_formula(formula), scope.visible(), np.arange(1, 30, dtype=np.float64)
+    places = [(name, visible.get(name)) for name in sorted(read.names)]
+    whole = [place is None or place not in scope.measures or scope.measures[place].integer for _, place in places]
+    values = {name: rows * (n + 2 if whole[n] else n + 2.37) for n, (name, _) in enumerate(places)}
     results = read.evaluate(values, lambda place: (rows * (0.37 + place / 7)) % 1)
     return bool(np.all(np.abs(results - np.rint(results)) < 1e-9))
 
@@ -422,15 +373,13 @@ def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dic
         everyone = len({reckoned.formula for reckoned in several}) == 1 and len(several) == places
         # A plain name holds for everybody; where it may not, only events can have a formula of their own.
         for reckoned in several[:1] if everyone else [r for r in several if r.place.of_event]:
-            uses = sorted(reckoned.names)
             key = name if everyone else reckoned.place.key
-            rules[key] = PropertyRelationship(depends_on=uses, formula=reckoned.formula)
-            for use in uses:
+            rules[key] = PropertyRelationship(depends_on=sorted(reckoned.names), formula=reckoned.formula)
+            for use in reckoned.names:
                 affects.setdefault(_name_beside(reckoned.place, use), set()).add(name)
-    for name, told in affects.items():
-        if name in rules or any(place.name == name for place in everywhere):
-            known = rules.get(name, PropertyRelationship())
-            rules[name] = known.model_copy(update={"affects": sorted(told)})
+    for name in affects.keys() & {*rules, *(place.name for place in everywhere)}:
+        known = rules.get(name, PropertyRelationship())
+        rules[name] = known.model_copy(update={"affects": sorted(affects[name])})
     return rules
 
 
@@ -452,17 +401,21 @@ def reckoned_ranges(
     """
     results: list[dict[str, ValueRange]] = [{} for _ in tables]
     for reckoned in _in_order(found):
-        key = reckoned.place.key
-        low, high = _extent(reckoned, {**tables[0], **results[0]})
-        high = high * _GROWS if reckoned.of_state else high
-        least, most = limits.get(key, (-np.inf if reckoned.signed else 0.0, np.inf))
+        formula = parse_formula(reckoned.formula)
+        ranges = _ranges_of(reckoned, {**tables[0], **results[0]})
+        corners = np.array(list(itertools.product(*((r.min, r.max) for r in ranges.values()), (0.0, 1.0)))).T
+        reached = formula.evaluate(dict(zip(ranges, corners[:-1], strict=True)), lambda _, last=corners[-1]: last)
+        low, high = float(np.min(reached)), float(np.max(reached)) * (_GROWS if reckoned.of_state else 1)
+        least, most = limits.get(reckoned.place.key, (0.0, np.inf))
         if low > most or high < least:
             continue
         low, high = _within(low, least, most), _within(high, least, most)
         whole = reckoned.whole and low.is_integer() and high.is_integer()
         for known, into in zip(tables, results, strict=True):
-            mean = _within(_expected(reckoned, {**known, **into}), low, high)
-            into[key] = ValueRange(min=low, max=high, mean=mean, integer=whole)
+            ranges = _ranges_of(reckoned, {**known, **into})
+            means = {n: (r.min + r.max) / 2 if r.mean is None else r.mean for n, r in ranges.items()}
+            mean = _within(float(formula.evaluate(means, lambda _: np.array(0.5))), low, high)
+            into[reckoned.place.key] = ValueRange(min=low, max=high, mean=mean, integer=whole)
     return results
 
 
@@ -479,21 +432,6 @@ def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:
 
 def _name_beside(place: Place, use: str) -> str:
     return f"{place.parent}.{use}" if place.parent else use
-
-
-def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float]:
-    """Lowest and highest result."""
-    formula, ranges = parse_formula(reckoned.formula), _ranges_of(reckoned, known)
-    corners = np.array(list(itertools.product(*((r.min, r.max) for r in ranges.values()), (0.0, 1.0))))
-    values = dict(zip(ranges, corners.T[:-1], strict=True))
-    results = formula.evaluate(values, lambda _: corners.T[-1])
-    return float(np.min(results)), float(np.max(results))
-
-
-def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
-    """Result of what is expected of everything that a formula uses."""
-    means = {n: (r.min + r.max) / 2 if r.mean is None else r.mean for n, r in _ranges_of(reckoned, known).items()}
-    return float(parse_formula(reckoned.formula).evaluate(means, lambda _: np.array(0.5)))
 
 
 def _ranges_of(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> dict[str, ValueRange]:

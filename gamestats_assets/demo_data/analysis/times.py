@@ -3,7 +3,7 @@ starts before their ends.
 
 Ranges and formulas of times are in seconds after the event, negative ones before it. What the sheet says (`+72 h`, `30
 days later`, `72시간`) and the durations that stand beside decide how long something takes. `times.toml` has how
-names tell what a time is.
+names tell what a time is, and how texts tell lengths.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import NamedTuple
 from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.measures import (
-    TIME_UNITS,
     USABLE_NAME,
     Place,
     by_parent,
@@ -38,7 +37,6 @@ MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365 * 86_400
 _TIME_WORDS = named_words("time_words")
 _ENDS_OF_A_STAY = named_words("ends_of_a_stay")
 _OF_ANYTHING = named_words("of_anything")
-_NEGATIVE = re.compile(r"\bnegative\b|음수|マイナス|負の")
 
 
 def _says(place: Place, *kinds: str) -> bool:
@@ -71,18 +69,17 @@ def property_times(
         times = [place for place in places if place.prop.type is PropertyType.TIME]
         if event in ("", "user"):
             times = [p for p in times if p.name not in told and not isinstance(p.prop.rule, FromEvent)]
-        numbers = [p for p in places if p.prop.type is PropertyType.NUMBER]
         if not times:
             continue
-        scope = _Times(order, order.readings.get(event), texts.get(event, ""), times, numbers)
-        open_numbers = [p for p in numbers if p.key not in decided]
-        scope.written([p for p in open_numbers if p.prop.name in scopes[event, parent].own], scopes[event, parent])
-        scope.since([p for p in times if p.key in recalled], open_numbers)
-        scope.find(of_users=event == "user")
-        why = "how times are told"
-        found.formulas.extend(Reckoned(p, text, why=why, confidence=0.8) for p, text in scope.formulas.items())
-        found.ranges.update({place.key: told for place, told in scope.ranges.items()})
-        found.lengths.update({place.key: told for place, told in scope.lengths.items()})
+        numbers = [p for p in places if p.prop.type is PropertyType.NUMBER]
+        known = _Times(order, order.readings.get(event), texts.get(event, ""), times, numbers)
+        known.lengths_between([p for p in numbers if p.key not in decided], scopes[event, parent], recalled)
+        known.find(of_users=event == "user")
+        found.formulas.extend(
+            Reckoned(p, text, why="how times are told", confidence=0.8) for p, text in known.formulas.items()
+        )
+        found.ranges.update({place.key: told for place, told in known.ranges.items()})
+        found.lengths.update({place.key: told for place, told in known.lengths.items()})
     return found
 
 
@@ -108,35 +105,31 @@ class _Times:
     ranges: dict[Place, ValueRange] = field(default_factory=dict)
     lengths: dict[Place, ValueRange] = field(default_factory=dict)
 
-    # ----------------------------------------------------------------- lengths that follow from times
-
-    def written(self, numbers: Sequence[Place], scope: Scope) -> None:
-        """How long something took, where the sheet writes between which times."""
+    def lengths_between(self, numbers: Sequence[Place], scope: Scope, recalled: Set[str]) -> None:
+        """How long something took: where the sheet writes between which times, or since one that an earlier event has
+        told, as what is known cannot follow from the length."""
         times = {place.prop.name: place for place in self.times if USABLE_NAME.fullmatch(place.prop.name)}
-        for place in numbers:
+        for place in (p for p in numbers if p.prop.name in scope.own):
             formula = written_formula(place.prop.name, scope, times)
             if formula and times.keys() & parse_formula(formula).names:
-                seconds = seconds_in(place) or 1
-                high = (60 * DAY if seconds >= HOUR else DAY) / seconds
-                low = -high if _NEGATIVE.search(texts_of(place.prop)) else 0
-                self.formulas[place] = formula
-                self.lengths[place] = ValueRange(min=low, max=high, integer=False)
-
-    def since(self, recalled: Sequence[Place], numbers: Sequence[Place]) -> None:
-        """How long it took from a time that an earlier event has told: what is known cannot follow from the length."""
-        ends = [p for p in self.times if p not in recalled and not _says(p, "due") and USABLE_NAME.fullmatch(p.name)]
-        starts = [place for place in recalled if USABLE_NAME.fullmatch(place.name)]
+                self._takes(place, formula, signed=bool(re.search(facts("times")["negative"], texts_of(place.prop))))
+        starts = [place for place in times.values() if place.key in recalled]
+        ends = [p for p in times.values() if p not in starts and not _says(p, "due")]
         open_numbers = [p for p in numbers if rule_of(p.prop) is None and (p in self.lengths or not self.lengths)]
         length = self._length_beside(open_numbers)
-        if len(starts) != 1 or len(ends) != 1 or length is None:
-            return
-        place, seconds = length
-        taken = f"{ends[0].name} - {starts[0].name}"
-        self.formulas.setdefault(place, taken if seconds == 1 else f"({taken}) / {seconds:.10g}")
+        if len(starts) == len(ends) == 1 and length is not None:
+            place, seconds = length
+            if place not in self.formulas:
+                taken = f"{ends[0].name} - {starts[0].name}"
+                self._takes(place, taken if seconds == 1 else f"({taken}) / {seconds:.10g}")
+            self.ranges[ends[0]] = _range(-5, 0)
+            self.ranges[starts[0]] = _range(-3 * DAY, -HOUR) if seconds >= HOUR else _range(-2 * HOUR, -5 * MINUTE)
+
+    def _takes(self, place: Place, formula: str, *, signed: bool = False) -> None:
+        seconds = seconds_in(place) or 1
         high = (60 * DAY if seconds >= HOUR else DAY) / seconds
-        self.lengths.setdefault(place, ValueRange(min=0, max=high, integer=seconds < HOUR))
-        self.ranges[ends[0]] = _range(-5, 0)
-        self.ranges[starts[0]] = _range(-3 * DAY, -HOUR) if seconds >= HOUR else _range(-2 * HOUR, -5 * MINUTE)
+        self.formulas[place] = formula
+        self.lengths[place] = ValueRange(min=-high if signed else 0, max=high, integer=False)
 
     def find(self, *, of_users: bool) -> None:
         """Give each time a range or a formula; of users only where names are clear."""
@@ -147,10 +140,10 @@ class _Times:
             told = None if of_users and _says(place, "last", "first") else self._clear(place)
             if told is not None:
                 self.ranges[place] = told
-        if of_users:
-            self.ranges |= {place: _range(0, 0) for place in self._open() if _says(place, "once")}
-            return
-        self._history()
+            elif of_users and _says(place, "once"):
+                self.ranges[place] = _range(0, 0)
+        if not of_users:
+            self._history()
 
     def _open(self) -> list[Place]:
         return [place for place in self.times if place not in self.formulas and place not in self.ranges]
@@ -158,28 +151,27 @@ class _Times:
     # ----------------------------------------------------------------- from start to end
 
     def _pairs(self) -> Iterator[tuple[Place, Place]]:
-        starts = [p for p in self.times if _says(p, "start") and not _says(p, "birth")]
-        ends = [p for p in self.times if _says(p, "end") and p not in starts]
+        usable = [place for place in self.times if USABLE_NAME.fullmatch(place.prop.name)]
+        starts = [p for p in usable if _says(p, "start") and not _says(p, "birth")]
+        ends = [p for p in usable if _says(p, "end") and p not in starts]
         for start in starts:
             near = [end for end in ends if _about(end, _ENDS_OF_A_STAY) == _about(start, _ENDS_OF_A_STAY)]
             near = near or (ends if len(starts) == len(ends) == 1 else [])
-            if near and USABLE_NAME.fullmatch(start.prop.name) and USABLE_NAME.fullmatch(near[0].prop.name):
-                yield start, near[0]
+            yield from ((start, end) for end in near[:1])
 
     def _pair(self, start: Place, end: Place) -> None:
-        first, last = start.prop.name, end.prop.name
-        name = " ".join(own_pieces(self.reading.name)) if self.reading else ""
-        text = name if self._is_over() else f"{name} {self.said} {' '.join(own_pieces(start.name))}"
-        text = f"{text} {'' if self._is_over() else start.prop.alias}".lower()
-        planned = bool(re.search(facts("times")["kinds"]["booked" if self._is_over() else "plans"], text))
+        text = " ".join(own_pieces(self.reading.name)) if self.reading else ""
+        if not self._is_over():
+            text = f"{text} {self.said} {' '.join(own_pieces(start.name))} {start.prop.alias}"
+        planned = bool(re.search(facts("times")["kinds"]["booked" if self._is_over() else "plans"], text.lower()))
         if self._is_over() and not planned and not _says(end, "lasts"):
             self.ranges[end] = _range(-5, 0)
-            self.formulas[start] = f"{last} - {self._length(start, end, planned=False)}"
+            self.formulas[start] = f"{end.prop.name} - {self._length(start, end, planned=False)}"
         elif self.reading is not None and self.reading.action in LOOKS and not planned:
             self.ranges[start], self.ranges[end] = _range(-14 * DAY, -DAY), _range(DAY, 14 * DAY)
         else:
             self.ranges[start] = _range(HOUR, 3 * DAY) if planned else _range(-2, 0)
-            self.formulas[end] = f"{first} + {self._length(start, end, planned=planned)}"
+            self.formulas[end] = f"{start.prop.name} + {self._length(start, end, planned=planned)}"
 
     def _is_over(self) -> bool:
         """Whether the event tells of the end of what it is about."""
@@ -191,9 +183,9 @@ class _Times:
 
     def _length(self, start: Place, end: Place, *, planned: bool) -> str:
         """Seconds from a start to its end, as a part of a formula."""
-        for text in (texts_of(end.prop), texts_of(start.prop)):
-            if told := _told_length(text):
-                return f"{told.seconds:.0f}"
+        told, beside = (_told_length(texts_of(place.prop)) for place in (end, start))
+        if told := told or beside:
+            return f"{told.seconds:.0f}"
         if length := self._duration():
             return length
         if told := _told_length(self.said):
@@ -207,10 +199,7 @@ class _Times:
     def _duration(self) -> str:
         """The duration that stands beside, in seconds; empty where there is none."""
         length = self._length_beside([place for place in self.numbers if place not in self.formulas])
-        if length is None:
-            return ""
-        place, seconds = length
-        return place.prop.name if seconds == 1 else f"{place.prop.name} * {seconds:.10g}"
+        return f"{length[0].prop.name} * {length[1]:.10g}".removesuffix(" * 1") if length else ""
 
     def _length_beside(self, numbers: Sequence[Place]) -> tuple[Place, float] | None:
         """The number that tells a length, and the seconds of its unit."""
@@ -255,30 +244,23 @@ class _Times:
             return _range(said.seconds, said.seconds)
         text = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
         after = next(known["after"] for known in facts("times")["due"] if re.search(known["says"], text))
-        low, high = (told.seconds if (told := _told_length(length)) else 0 for length in after)
-        return _range(low, high)
-
-    # ----------------------------------------------------------------- what happened before
+        return _range(*(told.seconds if (told := _told_length(length)) else 0 for length in after))
 
     def _history(self) -> None:
-        """What happened before the event, in the order in which it is told, and the event's own time."""
-        later: Place | None = None
-        length = self._duration()
+        """What happened before the event, in the order in which it is told, and the event's own time, whose name speaks
+        of the event or of nothing."""
+        later, length = "", self._duration()
         for place in reversed(self._open()):
+            own = self.reading is None or _about(place, _OF_ANYTHING) <= piece_set(self.reading.name)
             usable = USABLE_NAME.fullmatch(place.prop.name)
-            if self._is_own(place):
+            if own and not _says(place, "once"):
                 self.ranges[place] = _range(-3, 0)
-            elif later is None or not usable:
+            elif not later or not usable:
                 self.ranges[place] = _range(-30 * DAY if _says(place, "once") else -2 * DAY, -10 * MINUTE)
             else:
-                self.formulas[place] = f"{later.prop.name} - {length or f'random({10 * MINUTE}-{2 * DAY})'}"
+                self.formulas[place] = f"{later} - {length or f'random({10 * MINUTE}-{2 * DAY})'}"
                 length = ""
-            later = place if usable else later
-
-    def _is_own(self, place: Place) -> bool:
-        """Whether a time is the event's own: its name speaks of the event, or of nothing."""
-        about = _about(place, _OF_ANYTHING)
-        return not _says(place, "once") and (self.reading is None or about <= piece_set(self.reading.name))
+            later = place.prop.name if usable else later
 
 
 def _books(reading: Reading) -> bool:
@@ -298,30 +280,21 @@ class _Told(NamedTuple):
     within: bool
 
 
-_LENGTH = re.compile(
-    r"(?P<sign>[+＋-]\s*)?(?P<number>\d+(?:\.\d+)?)\s*-?\s*(?P<unit>"
-    + "|".join(f"(?P<u{number}>{unit})" for number, (unit, _) in enumerate(TIME_UNITS))
-    + r")(?![A-Za-z])(?P<rest>[^,.;。、]{0,14})",
-    re.IGNORECASE,
-)
-_WITHIN = re.compile(r"within|up to|at most|이내|안에|以内")
-_AGO = re.compile(r"^\s*(?:ago|before|earlier|전|前)")
-_LATER = re.compile(r"^\s*(?:later|after|from|후|뒤|이후|後)")
-_THEN = re.compile(r"(?:after|in|within|for|plus|valid)\s*$", re.IGNORECASE)
-
-
 @functools.lru_cache(maxsize=2048)
 def _told_length(text: str) -> _Told | None:
     """The length of time that a text tells."""
-    for match in _LENGTH.finditer(text):
-        factor = next(factor for number, (_, factor) in enumerate(TIME_UNITS) if match[f"u{number}"] is not None)
-        before, rest, sign = text[: match.start()], match["rest"], (match["sign"] or "").strip()
-        if re.match(r"\s*\d|に|마다|ごと", rest):
-            continue  # `1日1回` is how often
-        ago = sign == "-" or bool(_AGO.search(rest))
-        later = sign in ("+", "＋") or bool(_LATER.search(rest)) or bool(_THEN.search(before))
-        within = bool(_WITHIN.search(f"{before[-12:]}{rest}"))
-        return _Told(float(match["number"]) * factor, later and not ago, ago, within)
+    known, units = facts("times")["lengths"], facts("measures")["time_units"]
+    pattern = rf"([+＋-]\s*)?(\d+(?:\.\d+)?)\s*-?\s*({'|'.join(units)})(?![A-Za-z])([^,.;。、]{{0,14}})"
+    for match in re.finditer(pattern, text, re.IGNORECASE):
+        sign, number, unit, rest = (match[1] or "").strip(), match[2], match[3], match[4]
+        if re.match(known["how_often"], rest):
+            continue  # `1日1回`
+        factor = next(factor for said, factor in units.items() if re.fullmatch(said, unit, re.IGNORECASE))
+        before = text[: match.start()]
+        ago = sign == "-" or bool(re.search(known["ago"], rest))
+        later = sign in ("+", "＋") or bool(re.search(known["later"], rest) or re.search(known["then"], before.lower()))
+        within = bool(re.search(known["within"], f"{before[-12:]}{rest}"))
+        return _Told(float(number) * factor, later and not ago, ago, within)
     return None
 
 
@@ -338,14 +311,10 @@ def durations(
     later = {event for flow in constraints.sequences for step in flow.steps[1:] for event in step.events}
     heads = {event for flow in constraints.sequences for event in flow.steps[0].events}
     found: dict[str, PropertyConstraint] = {}
-    everywhere = list(everywhere)
-    most = {place.key.lower() for place in everywhere if place.key.lower().endswith("max")}
     for place in everywhere:
-        is_least = re.sub("min$", "max", place.key.lower()) in most  # and no minutes
-        unit_s = None if is_least else _clock_unit(place)
+        unit_s, rule = _clock_unit(place), rule_of(place.prop)
         if unit_s is None or place.key in values or not place.of_event or "." in place.name:
             continue
-        rule = rule_of(place.prop)
         long = isinstance(rule, Between) and rule.min * unit_s > MINUTE  # no short ones, which the clock has too
         if place.event in constraints.session_end and not long:
             found[place.key] = PropertyConstraint(elapsed="session", unit_s=unit_s)

@@ -71,7 +71,6 @@ EXPECTED = (
     equation("StaminaRecover", "stamina_after", "stamina_before + recover_num"),
     not_above("CharaLevelUp", "before_level", "after_level"),
     not_above("Login", "continuous_days", "login_days"),
-    tied("GachaDraw/use_stone", "GachaDraw/draw_count"),
     tied("CurrencyChange/after_num", "CurrencyChange/change_num"),
     counts("after_rank", 1, 1, 200),
     counts("TutorialStep/step", 0, 1, 12),
@@ -101,6 +100,7 @@ EXPECTED = (
 )
 
 NOT_YET = (
+    tied("GachaDraw/use_stone", "GachaDraw/draw_count"),
     needs("GachaCeilingExchange", "GachaDraw"),
     rarer_than("GachaCeilingExchange", "GachaDraw"),
     # The shares of what is seldom meet the bound of the segment.
