@@ -373,13 +373,15 @@ def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dic
         everyone = len({reckoned.formula for reckoned in several}) == 1 and len(several) == places
         # A plain name holds for everybody; where it may not, only events can have a formula of their own.
         for reckoned in several[:1] if everyone else [r for r in several if r.place.of_event]:
-            key = name if everyone else reckoned.place.key
-            rules[key] = PropertyRelationship(depends_on=sorted(reckoned.names), formula=reckoned.formula)
-            for use in reckoned.names:
+            uses, key = sorted(reckoned.names), name if everyone else reckoned.place.key
+            rules[key] = PropertyRelationship(depends_on=uses, formula=reckoned.formula)
+            for use in uses:
                 affects.setdefault(_name_beside(reckoned.place, use), set()).add(name)
-    for name in affects.keys() & {*rules, *(place.name for place in everywhere)}:
-        known = rules.get(name, PropertyRelationship())
-        rules[name] = known.model_copy(update={"affects": sorted(affects[name])})
+    known = {*rules, *(place.name for place in everywhere)}
+    for name, told in affects.items():
+        if name in known:
+            relation = rules.get(name, PropertyRelationship())
+            rules[name] = relation.model_copy(update={"affects": sorted(told)})
     return rules
 
 
