@@ -69,7 +69,6 @@ _NO_PEOPLE = named_words("no_people")
 _PER = re.compile(
     r"\b(?:once|one \w+) (?:per|for (?:each|every)|an?|each|every|in an?|by (?:each|every)) (?:\w+ )?(\w+)"
 )
-_COMING = re.compile("regist|sign|join|activat|enrol")
 _ID_NAME = re.compile(r"(?:[a-z]I|(?:^|_)[iI])[dD]s?$")
 _OF_NO_KIND = re.compile("order|pay|purchase|trans|product|item|user|account|device|session|visitor|install")
 """Ids of deals, which have a first one of a life, and of people."""
@@ -87,47 +86,43 @@ def told_once(event: Event) -> bool:
     own = {re.sub(r"_?id$", "", prop.name.lower()) for prop in event.properties} - _USERS
     for match in _PER.finditer(text):
         who = match[1] if match[1] in PEOPLE else match[1].removesuffix("s")
-        comes = who in event.name.lower() and bool(_COMING.search(event.name.lower()))
+        comes = who in event.name.lower() and re.search("regist|sign|join|activat|enrol", event.name.lower())
         person = who in PEOPLE or re.search(r"(?:er|or|ee|ist)$", who) or comes
         if person and who not in _NO_PEOPLE | own:
             return True
-    once, text = clauses()["once"][-1].search(text), _without(text, "seldom")
-    once = once or any(p.search(text) for p in clauses()["once"])
-    return bool(once) or (any(p.search(text) for p in clauses()["first"]) and not one_of_many(event))
+    if clauses()["once"][-1].search(text):
+        return True
+    text = _without(text, "seldom")
+    told = {role: any(pattern.search(text) for pattern in clauses()[role]) for role in ("once", "first")}
+    return told["once"] or (told["first"] and not one_of_many(event))
 
 
 def told_daily(event: Event, reading: Reading) -> bool:
     """Whether an event happens once on a day at most: `1日1回`, `daily_login`, a check of attendance."""
-    if says(event, "daily"):
-        return True
-    if one_of_many(event) or reading.fails or reading.action in ("view", "click", "show", "list"):
-        return False
+    if (
+        says(event, "daily")
+        or one_of_many(event)
+        or reading.fails
+        or reading.action in ("view", "click", "show", "list")
+    ):
+        return says(event, "daily")
     return reading.says("daily") and reading.says("checkin", "attend", "login", "reward")
 
 
-_LEGACY_NAME = re.compile(r"(?:[_ ]old|[_ ]?v1|[_ ]legacy|[_ ]deprecated)$", re.IGNORECASE)
-
-
 _MACHINES = named_words("machines")
-_AGAIN = re.compile(
-    r"\b(?:every|each) (?:\w+ )?(?:second|minute|min|hour|night|day|week|month)|hourly|nightly|monthly|weekly"
-    r"|매일|매주|매월|\d+분마다"
-    r"|毎時|毎日|毎週|ごとに|\bbatch\b|(?:batch|cron|scoring) job|server to server|バッチ|배치"
-)
 
 
 def is_of_system(event: Event) -> bool:
     """Whether a server, a batch or a schedule reports an event, and no user causes it."""
-    if says(event, "system"):
-        return True
     tagged = _MACHINES & {event.tag.lower(), *pieces(event.tag)}
-    named, again = _MACHINES & {*pieces(event.name)}, _AGAIN.search(text_of(event))
-    return bool((tagged and (named or again)) or (named and again))
+    named = _MACHINES & {*pieces(event.name)}
+    return says(event, "system") or bool((tagged and named) or ((tagged or named) and says(event, "again")))
 
 
 def is_legacy(event: Event) -> bool:
     """Whether an event is of an older version, and has been replaced."""
-    return bool(_LEGACY_NAME.search(event.name)) or event.tag.lower() == "legacy" or says(event, "legacy")
+    old = re.search(r"(?:[_ ]old|[_ ]?v1|[_ ]legacy|[_ ]deprecated)$", event.name, re.IGNORECASE)
+    return bool(old) or event.tag.lower() == "legacy" or says(event, "legacy")
 
 
 # --------------------------------------------------------------------------- which earlier events are named
@@ -294,31 +289,17 @@ def _in_english(sentence: str) -> Iterator[Phrase]:
                 yield Phrase(role, deed, about, match[0].strip() or f"{groups.get('deed')} {' '.join(about)}")
 
 
-_KOREAN = re.compile(
-    r"((?:\S+\s)?\S{2,}?)(?:한|된|했던|하던|시킨)\s(?!후|뒤|이후|직후|전송|기록|발생|때|시\b|경우)(\S+(?:\s\S+)?)"
-)
-_JAPANESE = re.compile(
-    r"([^\s、。()「」はがをにでとへ]{1,12}?)(?:した|された|済みの|った|れた|けた|えた|んだ)([^\s、。()がをはにでと時後際場中あ]{2,12})"
-)
 _PARTICLES = re.compile(r"(?:에서|으로|에게|까지|부터|을|를|이|가|은|는|의|에|로|와|과|도)$")
 
 
 def _in_cjk(text: str) -> Iterator[Phrase]:
     """`요청한 광고`, `소속 길드`, `送った希望価格`, `所属チーム`."""
-    for match in _KOREAN.finditer(text):
-        about = tuple(_PARTICLES.sub("", word) for word in match[2].split())
-        yield Phrase("attribute", _deed_in(match[1]) or f"~{match[1]}", about, match[0].strip())
-    for match in _JAPANESE.finditer(text):
-        if match[2].startswith(("人", "ユーザー", "方", "会員")):
-            continue
-        yield Phrase("attribute", _deed_in(match[1]) or f"~{match[1]}", (match[2],), match[0])
-    for match in re.finditer(r"(?:소속|보유)\s?(\S+)|(?:所属|保有)([^\s、。がをはにでと]{2,8})", text):
-        yield Phrase("needs", "join", (_PARTICLES.sub("", match[1] or match[2]),), match[0])
-    for match in re.finditer(
-        r"(\S+)\s(\S+)\s(?:고객|회원|이용자|사용자|유저)(?:이|가|은|는|의|에게|만)?(?=\s|$)", text
-    ):
-        if deed := _deed_in(match[2]):
-            yield Phrase("attribute", deed, (match[1],), match[0])
+    for row in facts("analyst_mentions")["cjk"].values():
+        for match in re.finditer(row["says"], text):
+            about = tuple(_PARTICLES.sub("", word) for word in match["thing"].split())
+            deed = row.get("deed") or _deed_in(match["deed"]) or ("" if row.get("known") else f"~{match['deed']}")
+            if deed:
+                yield Phrase(row["role"], deed, about, match[0].strip())
 
 
 def _deed_in(text: str) -> str:
@@ -342,7 +323,7 @@ _LIKE = (
     word_set("start open enter launch"),
 )
 _ANYBODY = named_words("anybody")
-_SHOWING = word_set("view list show visit")
+_SHOWING, _STARTS = word_set("view list show visit"), word_set("start open enter launch")
 _MADE = named_words("made")
 
 
@@ -462,37 +443,34 @@ class Finder:
 
     def _begins(self, o: Reading) -> float:
         """Whether an event begins something that lasts."""
-        if o.phase in ("start", "open", "enter", "launch"):
-            return 2
         passing = (*_SHOWING, "search", "click", "edit", "delete", "rate", "share")
-        return float(o.phase is None and o.action not in passing)
+        return 2 if o.phase in _STARTS else float(o.phase is None and o.action not in passing)
 
     def _thing(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
         """Of what is named as a thing: what makes it, or what was done to it last."""
         about = phrase.things | ({phrase.deed} if phrase.deed and not phrase.deed.startswith("~") else set())
         about -= {"done", "start", "complete"} if len(about) > 1 else set()
-        if not about:
-            return None
         stems = {f"~{stem(word)}" for word in phrase.about if word.isascii() and len(word) > 3}
-        named = [o for o in others if about <= self.words[o.name]]
-        named = named or [o for o in others if stems and stems <= self.stems[o.name]]
-        having = [o for o in named if (not o.fails or o.phase == "exit" or o.phase in about)]
+        named = [o for o in others if about and about <= self.words[o.name]]
+        named = named or [o for o in others if about and stems and stems <= self.stems[o.name]]
+        having = [o for o in named if not o.fails or o.phase == "exit" or o.phase in about]
         if phrase.role in ("after", "attribute"):
             above = [o for o in having if o.index < r.index]
             near = [o for o in above if self.ids[o.name] & self.ids[r.name]] or above
             return near[-1] if near else None
-        good = [o for o in having if o.action not in LOOKS and (o.action in _MADE or o.succeeds or o.phase == "start")]
-        if not good:
-            return None
+
+        def makes(o: Reading) -> bool:
+            return o.action in _MADE or o.succeeds
 
         def rank(o: Reading) -> tuple[float, float, int]:
             extra = len((o.things | o.topic) - about - ACTIONS)
+            late = o.phase in ("request", "attempt", "queue") or not makes(o)
             if phrase.role == "ongoing":
-                return (extra, o.phase not in ("start", "enter", "open", "launch") and o.action not in _MADE, o.index)
-            late = o.phase in ("request", "attempt", "queue") or not (o.action in _MADE or o.succeeds)
+                return (extra, o.phase not in _STARTS and o.action not in _MADE, o.index)
             return (extra, late + (o.action == "create" and bool(about & GROUPS)), o.index)
 
-        return min(good, key=rank)
+        good = [o for o in having if o.action not in LOOKS and (makes(o) or o.phase == "start")]
+        return min(good, key=rank, default=None)
 
     def _shown(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
         """What shows, or begins, the thing that a user has in front of him or her."""
@@ -501,10 +479,10 @@ class Finder:
         on_screen = on_screen or bool({"checkout", "cart", "book"} & about)
         said = " ".join(phrase.about)
         found: list[tuple[float, int, Reading]] = []
-        for o in others:
+        for o in (o for o in others if not o.fails):
             shows = o.action in _SHOWING or (on_screen and (o.phase == "open" or "view" in self.words[o.name]))
             shows = shows or (o.action == "search" and bool({"list", "result", "results"} & {*phrase.about}))
-            if o.fails or not (shows or o.phase in ("start", "open", "enter", "launch") or o.action == "create"):
+            if not (shows or o.phase in _STARTS or o.action == "create"):
                 continue
             named = bool(about) and about <= self.words[o.name]
             spelt = shows and len(said) > 3 and (not about or on_screen) and said in self.spelt[o.name]
@@ -526,4 +504,4 @@ def is_id_name(name: str) -> bool:
 def foreground(event: Event) -> str:
     """What a description says of the event itself, in small letters, without what has happened before."""
     text = unicodedata.normalize("NFKC", f"{event.alias} ; {event.description}").lower()
-    return _JAPANESE.sub(lambda m: m[2], BACKGROUND.sub(" ", text))
+    return re.sub(facts("analyst_mentions")["cjk"]["japanese"]["says"], r"\g<thing>", BACKGROUND.sub(" ", text))

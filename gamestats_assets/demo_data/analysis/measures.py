@@ -132,14 +132,11 @@ def rule_of(prop: Property) -> ValueRule | None:
     return prop.rule or _in_words(prop)
 
 
-_LONE_BOUND = re.compile(r"(>=|<=|>|<|min|max)[:=]*(-?\d+(?:\.\d+)?)")
-
-
 def _lone_bound(constraint: str, type: PropertyType) -> ValueRule | None:
     """A lone bound such as `>= 0`; the other one is far away."""
     text = constraint.strip().replace(" ", "").lower().replace("≥", ">=").replace("≤", "<=")
-    found = _LONE_BOUND.fullmatch(text) if type is PropertyType.NUMBER else None
-    if found is None:
+    found = re.fullmatch(r"(>=|<=|>|<|min|max)[:=]*(-?\d+(?:\.\d+)?)", text)
+    if found is None or type is not PropertyType.NUMBER:
         return None
     bound, integer = float(found[2]), "." not in found[2]
     step = (1 if integer else 0.01) if found[1] in (">", "<") else 0
@@ -323,12 +320,6 @@ class Measure:
     given: bool = False
 
 
-_REAL_MONEY = frozenset(
-    {
-        *(EventKind.PAY, EventKind.PAY_FAIL, EventKind.CHECKOUT, EventKind.CART, EventKind.AFTER_SALE, EventKind.MONEY),
-        *(EventKind.SUBSCRIBE, EventKind.AD, EventKind.SYSTEM, EventKind.BROWSE, EventKind.SHARE),
-    }
-)
 _UNITS_OF_AMOUNTS = named_words("units_of_amounts")
 _OF_MONEY = named_words("of_money")
 _UNSURE = frozenset({None, "other", "ratio", "quantity", "times", "interest", "index"})
@@ -361,13 +352,9 @@ def measure(place: Place, product: ProductInfo) -> Measure:
         found = replace(found, growth="total", low=0, high=max(found.high * 20, 200), typical=found.typical * 5)
     if found.name in ("other", "ratio") and _CURRENCY.search(f"{place.prop.alias} {place.prop.description}"):
         found = _money("price", industry, None)
-    limited = _limited(found, rule)
-    limited = limited if limited.given else _bounded(limited, place.prop)
+    limited = _limited(found, rule, place.prop)
     # Within a list of objects a count numbers them, whoever the user is.
     return replace(limited, growth="none") if "." in place.name and isinstance(rule, Counter) else limited
-
-
-_COUNTED = ("total", "count", "streak")
 
 
 def _is_counted(place: Place) -> bool:
@@ -375,7 +362,8 @@ def _is_counted(place: Place) -> bool:
     if isinstance(place.prop.rule, FromEvent):
         return place.event == "user" and place.prop.rule.aggregate in ("sum", "cnt", "daycnt")
     words = {*measure_words(place.prop), *_words(place.prop.alias)}
-    return place.event == "user" and (place.prop.update is UpdateMode.ADD or not words.isdisjoint(_COUNTED))
+    counts = place.prop.update is UpdateMode.ADD or words & {"total", "count", "streak"}
+    return place.event == "user" and bool(counts)
 
 
 def _named(place: Place, words: list[str], industry: str) -> Measure:
@@ -409,7 +397,7 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
     if own := next((word for word in words if word in _in_one_row() and table == "named"), None):
         return own
     is_game = industry == "game"
-    real = not is_game or place.kind in _REAL_MONEY
+    real = not is_game or place.kind.name in facts("measures")["real_money"].split()
     holds = {
         "game": is_game,
         "health": industry == "health",
@@ -430,10 +418,9 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
             and re.search(rule.get("name", ""), f"{place.event}/{place.name}".lower())
             and re.search(rule.get("text", ""), texts_of(place.prop))
         )
-        if fits and rule["is"] != "sized":
-            return str(rule["is"])
-        if fits and (found := _by_rules("sized", place, words, head, industry)):
-            return found
+        found = _by_rules("sized", place, words, head, industry) if fits and rule["is"] == "sized" else rule["is"]
+        if fits and found:
+            return str(found)
     return _by_rules("sized", place, words, head, industry) if table == "named" else None
 
 
@@ -455,33 +442,28 @@ def _money(name: str, industry: str, unit: str | None) -> Measure:
 _RUN_BEGINS = 2026
 
 
-def _bounded(found: Measure, prop: Property) -> Measure:
-    """The measure with the one bound that a text names: `at most 120`, `18+`, `5回まで`; who is 18+ was born before."""
+def _bounds_in(prop: Property, found: Measure) -> tuple[float, float]:
+    """The one bound that a text names: `at most 120`, `18+`, `5回まで`; who is 18+ was born before."""
     ends = [limits_in(text) for text in (prop.description, prop.alias) if text]
     low = next((low for low, _ in ends if low is not None), None)
     high = next((high for _, high in ends if high is not None), None)
     if found.name == "birth_year":
         low, high = (_RUN_BEGINS - age if age is not None and age <= 120 else None for age in (high, low))
-    low, high = found.low if low is None else low, found.high if high is None else high
-    if (low, high) == (found.low, found.high) or low >= high:
-        return found
-    typical = found.typical if low <= found.typical <= high else low + (high - low) * 0.4
-    return replace(found, low=low, high=high, typical=typical, given=True)
+    return found.low if low is None else low, found.high if high is None else high
 
 
-def _limited(found: Measure, rule: ValueRule | None) -> Measure:
+def _limited(found: Measure, rule: ValueRule | None, prop: Property) -> Measure:
     """The measure within the sheet's limits."""
-    if isinstance(rule, Between):
-        whole = rule.min.is_integer() and rule.max.is_integer() and rule.max - rule.min >= 5
-        low, high, integer = rule.min, rule.max, rule.integer or (whole and found.integer and found.name != "other")
-    elif isinstance(rule, OneOf | OneOfEach):
-        listed = rule.values if isinstance(rule, OneOf) else rule.all_values
-        numbers = [float(v) for v in listed if isinstance(v, int | float) and not isinstance(v, bool)]
-        if not numbers:
-            return found
+    integer = found.integer
+    listed = rule.values if isinstance(rule, OneOf) else rule.all_values if isinstance(rule, OneOfEach) else ()
+    numbers = [float(v) for v in listed if isinstance(v, int | float) and not isinstance(v, bool)]
+    if numbers:
         low, high, integer = min(numbers), max(numbers), all(n.is_integer() for n in numbers)
         typical = sum(numbers) / len(numbers)
         return replace(found, low=low, high=high, integer=integer, growth="none", typical=typical, given=True)
+    if isinstance(rule, Between):
+        whole = rule.min.is_integer() and rule.max.is_integer() and rule.max - rule.min >= 5
+        low, high, integer = rule.min, rule.max, rule.integer or (whole and integer and found.name != "other")
     elif isinstance(rule, Counter):
         integer = rule.start.is_integer() and rule.step.is_integer()
         ahead = rule.start + max(found.high - found.low, 50) * max(abs(rule.step), 1)
@@ -491,7 +473,9 @@ def _limited(found: Measure, rule: ValueRule | None) -> Measure:
         low, high, integer = 0.0, max(rule.start * 20, 10_000), True
         found = replace(found, name="holding", growth="mild", low=0, high=high, typical=max(rule.start, high / 10))
     else:
-        return found
+        low, high = _bounds_in(prop, found)
+        if (low, high) == (found.low, found.high) or low >= high:
+            return found
     width = high - low
     at = (found.typical - found.low) / (found.high - found.low) if found.high > found.low else 0.4
     fits = low <= found.typical <= low + width * 0.6 and found.high >= high / 10 and found.name != "other"

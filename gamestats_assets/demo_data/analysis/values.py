@@ -33,7 +33,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.reading import FAILURES, SUCCESSES, concepts, own_name, own_pieces
+from gamestats_assets.demo_data.analysis.reading import concepts, own_name, own_pieces
 from gamestats_assets.demo_data.analysis.things import Recalls
 from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import (
@@ -64,7 +64,6 @@ Kind = EventKind
 _NOTHING = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
 """Of ids of which each one is new."""
-_GOOD_WORDS = SUCCESSES | {"accept"}
 _SELF_IDS = re.compile(
     r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)"
 )
@@ -261,38 +260,28 @@ class _Maker:
     def _choice(self, place: Place, rule: OneOf) -> PropertyConstraint:
         values: list[Scalar] = list(dict.fromkeys(rule.values))
         if place.prop.type is PropertyType.BOOLEAN:
-            if _tells_first(place.prop):
-                return PropertyConstraint(first_only=True, values=values)
             plain = self._boolean(place)
-            weights = plain.weights if len(values) == 2 else []
-            return PropertyConstraint(values=values, weights=weights, per_user=plain.per_user)
+            if plain.first_only or _tells_first(place.prop):
+                return PropertyConstraint(first_only=True, values=values)
+            return plain.model_copy(update={"values": values, "weights": plain.weights if len(values) == 2 else []})
         if place.prop.type is PropertyType.LIST:
             return PropertyConstraint(values=values, rows=min(3, len(values)))
         last = own_name(place.name)
         if found := self._by_country(place, last, values) or self._system(place, last, values):
             return found
-        return PropertyConstraint(values=self._outcome_values(place, values), per_user=_of_person(place, last))
+        return PropertyConstraint(values=values, per_user=_of_person(place, last))
 
     def _system(self, place: Place, last: str, values: list[Scalar]) -> PropertyConstraint | None:
         """The operating system, as the record itself tells it."""
         if last not in _names("system_names") or place.prop.type is not PropertyType.STRING:
             return None
-        ours = [str(value) for value in _weighted(facts("choices")["systems"][self.product.platform])[0]]
+        ours = [str(value) for value in _chosen(facts("choices")["systems"][self.product.platform]).values]
         theirs = {str(value).lower(): value for value in values}
-        if not values or {*ours} <= {*map(str, values)}:
+        if {*ours} <= {*map(str, values)}:
             return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
         mapping = {name: [theirs[name.lower()]] for name in ours if name.lower() in theirs}
         told = PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
         return told if len(mapping) == len(ours) else None
-
-    def _outcome_values(self, place: Place, values: list[Scalar]) -> list[Scalar]:
-        """Of results, those that an event with an outcome can have."""
-        reading = self.order.readings.get(place.event)
-        good = [value for value in values if _GOOD_WORDS & {*concepts(str(value))}]
-        bad = [value for value in values if FAILURES & {*concepts(str(value))}]
-        if reading is None or not (reading.succeeds or reading.fails) or not good or not bad:
-            return values
-        return good if reading.succeeds else bad
 
     def _counter(self, place: Place, rule: Counter, *, own: bool) -> CounterRule:
         shares = any(isinstance(self.rules[o], SharedCounter) for o in self._defined.get(place.name, []))
@@ -384,8 +373,7 @@ class _Maker:
         if "carrier" in last and place.kind is Kind.AFTER_SALE:  # who carries parcels
             return PropertyConstraint(values=["DHL", "UPS", "FedEx", "CJ Logistics"])
         if choices := self._usual_choices(place, last):
-            values, weights = _weighted(choices)
-            return PropertyConstraint(values=values, weights=weights, per_user=person)
+            return _chosen(choices, per_user=person)
         pattern = "name" if _DONE_BY.fullmatch(last) else names.pattern_of(last, PropertyType.STRING)
         if last in _COUNTRY:
             return PropertyConstraint(per_user=True)
@@ -421,7 +409,7 @@ class _Maker:
             return None
         base = "_".join(piece for piece in pieces if piece not in _names("no_part_of_a_name")) or "id"
         whose = {*pieces} if base != "id" else {*pieces, *re.split(r"[._]", place.name.lower())}
-        if whose & (_names("others") | _names("persons")) or (base == "id" and "rank" in whose):
+        if whose & (_names("others") | _names("persons")):
             role = next((word for word in reversed(pieces) if word in _names("at_work")), None)
             who = role or ("player" if self.order.is_game or "player" in whose else "user")
             return PropertyConstraint(template=self._template(place, who, 5000, 2000))
@@ -433,7 +421,7 @@ class _Maker:
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""
-        pieces, reading = own_pieces(last), self.order.readings.get(place.event)
+        pieces, reading, data = own_pieces(last), self.order.readings.get(place.event), facts("choices")
         if reading is None or not pieces:
             return None
         if pieces[-1] in ("result", "outcome"):
@@ -444,11 +432,10 @@ class _Maker:
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3])
         if pieces[-1] != "reason":
             return None
-        choices = facts("choices")["reasons_of_kind"].get(place.kind.name)
+        choices = data["reasons_of_kind"].get(place.kind.name)
         if choices and self.catalogues.locale == "en_US" and (reading.fails or place.kind is not Kind.SUBSCRIBE):
-            values, weights = _weighted(choices)
-            return PropertyConstraint(values=values, weights=weights)
-        said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, facts("choices")["reasons"]
+            return _chosen(choices)
+        said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, data["reasons"]
         why = next((of for of in known.values() if said & {*of["words"].split()}), known["other"])
         return PropertyConstraint(values=why[self.catalogues.locale].split("|"))
 
@@ -468,17 +455,17 @@ class _Maker:
     def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
         """Carrier, currency, language and city go with the country."""
         ends = (last, *own_pieces(last)[-1:])
-        what = next((w for w in ("carrier", "currency", "language", "city") if w in ends), None)
-        what = "carrier" if last in _names("carrier") else "currency" if last in _names("currency") else what
+        what = next((w for w in ("carrier", "currency", "language", "city") if w in ends or last in _names(w)), None)
         if what is None or "." in place.name or (what == "carrier" and place.kind is Kind.AFTER_SALE):
             return None
-        if what == "carrier" or (what in ("currency", "city") and len(given) > 1):
-            return self._mapped(what, place, given)
-        soft = what == "currency" and self.order.is_game and {*own_pieces(last)} & {"soft", "item"}
-        alone = what == "currency" and place.prop.type is PropertyType.STRING
-        if given or soft or not (self._countries or alone):
-            return None
-        return self._mapped(what, place, given)
+        if what != "carrier" and not (what in ("currency", "city") and len(given) > 1):
+            soft = what == "currency" and self.order.is_game and {*own_pieces(last)} & {"soft", "item"}
+            alone = what == "currency" and place.prop.type is PropertyType.STRING
+            if given or soft or not (self._countries or alone):
+                return None
+        on = self._country_beside(place)
+        told = [self.constraint(other).values for other in self._countries if on and other.name == on.name]
+        return by_country(what, given, on.name if on else None, [str(value) for values in told for value in values])
 
     def _country_beside(self, place: Place) -> Place | None:
         """The country that stands wherever a property does."""
@@ -488,11 +475,6 @@ class _Maker:
             if "user" in told or (events <= {"", *self.order.readings} and ("" in told or events <= told)):
                 return on
         return None
-
-    def _mapped(self, what: str, place: Place, given: Sequence[Scalar]) -> PropertyConstraint | None:
-        on = self._country_beside(place)
-        told = [self.constraint(other).values for other in self._countries if on and other.name == on.name]
-        return by_country(what, given, on.name if on else None, [str(value) for values in told for value in values])
 
 
 def _of_person(place: Place, last: str) -> bool:
@@ -509,11 +491,12 @@ def _tells_first(prop: Property) -> bool:
     return "first" in own_pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 
 
-def _weighted(choices: str) -> tuple[list[Scalar], list[float]]:
-    parts = choices.split("|") if "|" in choices else choices.split()
-    values = [part.partition(":")[0] for part in parts]
-    weights = [float(part.partition(":")[2] or 1) for part in parts]
-    return list(values), weights if len(set(weights)) > 1 else []
+def _chosen(choices: str, *, per_user: bool = False) -> PropertyConstraint:
+    """Usual values, by their weights where these differ."""
+    parts = [part.partition(":") for part in (choices.split("|") if "|" in choices else choices.split())]
+    weights = [float(weight or 1) for _, _, weight in parts]
+    values: list[Scalar] = [value for value, _, _ in parts]
+    return PropertyConstraint(values=values, weights=weights if len(set(weights)) > 1 else [], per_user=per_user)
 
 
 # --------------------------------------------------------------------------- within a sequence
