@@ -6,8 +6,9 @@ against other usual ones, or seldom and found in so many sessions, or it follows
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -39,6 +40,8 @@ _BY_THE_WAY = _MONEY | {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Kin
 _BY_THEMSELVES = frozenset({Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE, Kind.SUBSCRIBE})
 _SETTLING = named_words("settling")
 _ASIDE = named_words("aside")
+_LEFT = ("pause", "resume", "abandon", "exit", "skip", "die")
+"""Phases that say that something is left before its end."""
 _COMPLAINTS = 0.008
 """In how many sessions at most there is a complaint about what is done many times in each."""
 _ASIDE_AT_MOST = 1.5
@@ -102,6 +105,7 @@ class Habits:
         self.industry = industry_of(order.product)
         self.factor: Mapping[str, float] = _FACTS["factor"].get(self.industry, {})
         self.fixed = {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
+        self.rare = {*constraints.once, *constraints.daily, *constraints.final}
         self.trouble = {r.name for r in order.readings.values() if self._is_trouble(r)}
         self.follows = self._followed()
         self.choices = self._choices()
@@ -123,100 +127,73 @@ class Habits:
     def _all_in(self, choice: _Choice, names: Iterable[str]) -> bool:
         return {r.name for r in choice.heads} <= set(names)
 
-    def _is_long(self, choice: _Choice) -> bool:
-        """Whether it is a process of many steps, which is done for its own sake."""
-        return len(choice.steps) >= 4 and not self._mostly(choice, _BY_THE_WAY)
+    def _is_by_the_way(self, choice: _Choice) -> bool:
+        return 2 * sum(self.order.kinds[event] in _BY_THE_WAY for event in choice.events) >= len(choice.events)
 
     def _only_follows(self, choice: _Choice) -> bool:
-        return self._all_in(choice, self.follows) and not self._is_long(choice)
-
-    def _mostly(self, choice: _Choice, kinds: Set[EventKind]) -> bool:
-        """Whether at least half of its events are of some kinds; what may go wrong does not count."""
-        good = [e for e in choice.events if not self.order.readings[e].fails] or choice.events
-        return 2 * sum(self.order.kinds[event] in kinds for event in good) >= len(good)
+        """Whether it happens after other things alone; a process of many steps is begun for its own sake."""
+        long = len(choice.steps) >= 4 and not self._is_by_the_way(choice)
+        return self._all_in(choice, self.follows) and not long
 
     # ----------------------------------------------------------------- what follows what
 
     def _is_trouble(self, r: Reading) -> bool:
         """Whether something has gone wrong, or is regretted: failures, complaints, cancellations, losses."""
-        kind, event = self.order.kinds[r.name], self.order.taxonomy.event(r.name)
-        bad = kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE)
-        if bad or r.action in ("report", "refund", "block") or _TEXT["in_vain"].search(spelt_out(event)):
-            return True
-        if self.order.is_game:
-            return r.says("refund") or (r.fails and kind in (Kind.PAY, Kind.CHECKOUT, Kind.AD))
-        if r.fails and r.phase not in ("abandon", "exit", "skip", "die"):
-            return True
-        neutral = kind in (Kind.OTHER, Kind.CORE, Kind.BAD, Kind.EARN, Kind.AFTER_SALE, Kind.SOCIAL)
-        return bool(_TEXT["trouble"].search(f"{spelt_out(event)} {event.description if neutral else ''}"))
+        kind = self.order.kinds[r.name]
+        bad = kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE) or "trouble" in r.flags
+        said = r.action in ("report", "refund", "block") or r.says("refund")
+        in_vain = bool(_TEXT["in_vain"].search(spelt_out(self.order.taxonomy.event(r.name))))
+        failed = r.fails and not self.order.is_game and r.phase not in _LEFT
+        return bad or said or in_vain or failed
 
     def _share(self, r: Reading, *, one_life: bool) -> float | None:
         """Of how many things that it could follow an event is told; None where it is a thing of its own."""
         shares: Mapping[str, float] = _FACTS["share"]
-        opinions = [word for word in ("rate", "review", "comment") if r.says(word)]
-        said = r.action if r.action in shares else next(iter(opinions), None)
-        left = r.phase in ("pause", "resume", "abandon", "exit", "skip", "die")
-        if r.phase in ("cancel", "pause", "resume") or r.fails:
-            return shares["cancel" if r.phase == "cancel" else "left" if left else "fail"]
-        if r.name in self.trouble or (takes_away(r) and r.phase is None):
-            return shares["undo" if takes_away(r) and r.phase is None else "complaint"]
-        if said is not None:
-            return shares[said] * (1 if one_life else 0.1)
-        ends = (r.place or 0) >= 5 and r.phase != "claim"
+        if r.phase == "cancel" or r.phase in _LEFT or r.fails:
+            return shares["cancel" if r.phase == "cancel" else "left" if r.phase in _LEFT else "fail"]
+        if takes_away(r) and r.phase is None:
+            return shares["undo"]
+        if r.name in self.trouble:
+            return shares["complaint"]
+        if opinion := next((word for word in ("rate", "review", "comment") if r.says(word)), None):
+            return shares[opinion] * (1 if one_life else 0.1)
         again = self.order.kinds[r.name] in (Kind.SOCIAL, Kind.GROUP, Kind.CREATE, Kind.BROWSE, Kind.GROWTH)
-        begins = r.place is not None and r.place < 3
-        goes_on = one_life and not (begins or again or r.action in LOOKS)
+        goes_on = one_life and not (again or r.action in LOOKS) and (r.place is None or r.place >= 3)
+        ends = (r.place or 0) >= 5 and r.phase != "claim"
         stage = (not self.order.is_game and (ends or goes_on)) or r.action in _SETTLING or r.phase == "accept"
         return shares["stage"] if stage else None
 
     def _followed(self) -> dict[str, tuple[tuple[str, ...], float]]:
         """By event, what it follows (one of these), and of how many of them it is told."""
-        constraints, order = self.constraints, self.order
-        fixed = {*self.fixed, *constraints.once, *constraints.daily, *constraints.final}
+        order, fixed = self.order, self.fixed | self.rare
         found: dict[str, tuple[tuple[str, ...], float]] = {}
         for r in order.readings.values():
             edges = [e for e in (order.next.get(r.name), *order.needs.get(r.name, ())) if e and not fixed & {*e.before}]
             if r.name in fixed or order.kinds[r.name] in _BY_THEMSELVES or not edges:
                 continue
             before = max(edges, key=lambda edge: edge.confidence).before
-            one_life = any({r.name, *before} <= {*life.events} for life in order.lives)
-            share = self._share(r, one_life=one_life)
-            if share is None or (r.action == "donate" and not one_life):
-                continue
-            if {*before} & self.trouble and r.name in self.trouble:
-                share = 0.3 if r.fails else _FACTS["share"]["settled"]
-            found[r.name] = (before, share)
+            share = self._share(r, one_life=any({r.name, *before} <= {*life.events} for life in order.lives))
+            if share is not None:
+                settles = {*before} & self.trouble and r.name in self.trouble
+                found[r.name] = (before, _FACTS["share"]["settled"] if settles else share)
         return found
 
     # ----------------------------------------------------------------- what is seldom
 
     def _rate(self, choice: _Choice) -> float | None:
         """In how many sessions of an active user something happens; None of what is usual, or follows other things."""
-        r, constraints, seldom = choice.heads[0], self.constraints, _FACTS["seldom"]
+        r, seldom = choice.heads[0], _FACTS["seldom"]
         kind, text = self.order.kinds[r.name], self.order.taxonomy.event(r.name).description
-        if kind is Kind.GOODBYE or _TEXT["for_good"].search(text) or self._all_in(choice, constraints.final):
+        if kind is Kind.GOODBYE or _TEXT["for_good"].search(text) or self._all_in(choice, self.constraints.final):
             return seldom["goodbye"]
-        if self._all_in(choice, constraints.daily):
+        if self._all_in(choice, self.constraints.daily):
             return 0.5
-        if self._only_follows(choice):
+        if self._only_follows(choice) or self._sells(choice):
             return None
-        if r.name in self.trouble and kind not in seldom and not self._is_long(choice):
-            return 0.006
-        if self._sells(choice):
-            return None
-        said = [rate for words, rate in _FACTS["seldom_texts"].items() if re.search(words, text, re.IGNORECASE)]
-        if said:
-            return min(said)
-        if self._is_long(choice):
-            return None
-        return self._rate_by_words(r, kind)
-
-    def _rate_by_words(self, r: Reading, kind: EventKind) -> float | None:
-        said = {words: rate for words, rate in _FACTS["seldom_words"].items() if {*words.split()} <= {*r.words}}
-        most = max((len(words.split()) for words in said), default=0)
-        rates = [rate for words, rate in said.items() if len(words.split()) == most and r.action != "search"]
-        if kind in _FACTS["seldom"] and not (kind is Kind.SHARE and self.industry == "social"):
-            rates.append(_FACTS["seldom"][kind])
+        rates = [rate for words, rate in _FACTS["seldom_texts"].items() if re.search(words, text, re.IGNORECASE)]
+        if len(choice.steps) < 4:
+            rates += [rate for said, rate in _FACTS["seldom_words"].items() if {*said.split()} <= {*r.words}]
+            rates += [seldom[kind]] if kind in seldom else [0.006] if r.name in self.trouble else []
         return min(rates) * self.factor.get(kind, 1) if rates else None
 
     # ----------------------------------------------------------------- the core
@@ -225,40 +202,25 @@ class Habits:
         """Whether to buy is what the product is for, and this leads to it."""
         kinds = {self.order.kinds[event] for event in choice.events}
         shop = self.industry in ("ecommerce", "travel", "food") or (self.industry == "other" and Kind.CART in kinds)
-        heads = {r.name for r in choice.heads if self.order.kinds[r.name] in _MONEY}
-        served = any(share > 0.5 and heads & {*before} for before, share in self.follows.values())
-        return (shop and Kind.PAY in kinds) or (served and not self.order.is_game)
+        return shop and Kind.PAY in kinds
 
-    def _centrality(self, choice: _Choice, segment: str) -> float:
-        """How much a choice is what the product is for, to users of a segment."""
+    def _centrality(self, choice: _Choice) -> float:
+        """How much a choice is what the product is for."""
         kinds = {self.order.kinds[event] for event in choice.events}
-        if Kind.ADVANCED in kinds:
-            return 5.0 if segment == "power_user" and self.order.is_game else 0.5
         if self._sells(choice):
             return 6.0
-        if self._mostly(choice, _BY_THE_WAY) or any(r.says(*_ASIDE) for r in choice.heads):
+        if Kind.ADVANCED in kinds or self._is_by_the_way(choice) or any(r.says(*_ASIDE) for r in choice.heads):
             return 0.4
         heart = _HEART.get(self.industry, frozenset())
-        usual = {event for event, often in choice.reached().items() if often > 0.2}
-        if any((r.things | r.topic) & heart for r in map(self.order.readings.__getitem__, usual)):
+        if any((r.things | r.topic) & heart for r in map(self.order.readings.__getitem__, choice.events)):
             return 5.0 if choice.steps else 2.0
-        core = 2.0 if Kind.CORE in kinds else 0.8
-        return core + 0.5 * min(max(len(choice.steps) - 2, 0), 4) + min(self._waiting(choice), 8) / 6
-
-    def _waiting(self, choice: _Choice) -> int:
-        """How many events wait for a choice, or follow it."""
-        asked = self.constraints.prerequisites
-        own = set(choice.events)
-        waiting = {n for n in self.order.readings if {*asked.get(n, ()), *self._before(n)} & own}
-        return len(waiting - own - set(self.constraints.once))
-
-    def _before(self, name: str) -> tuple[str, ...]:
-        return self.follows.get(name, ((), 0))[0]
+        needed = {b for before in self.constraints.prerequisites.values() for b in before}
+        core = (2.0 if Kind.CORE in kinds else 0.8) + 1.3 * bool(needed & {*choice.events})
+        return core + 0.5 * min(max(len(choice.steps) - 2, 0), 4)
 
     def _repeats(self, choice: _Choice) -> bool:
         """Whether something is done again and again."""
-        rare = {*self.constraints.once, *self.constraints.daily, *self.constraints.final}
-        seldom = self._all_in(choice, rare) or choice.name in self.seldom
+        seldom = self._all_in(choice, self.rare) or choice.name in self.seldom
         return not seldom and all(self._is_usual(r.name) for r in choice.heads)
 
     def _is_usual(self, event: str) -> bool:
@@ -267,21 +229,12 @@ class Habits:
 
     def typical(self, segment: str) -> dict[str, float]:
         """How central the most central choices are, in the order of the sheet, with what they follow."""
-        scores = {c.name: self._centrality(c, segment) for c in self.choices}
+        scores = {c.name: self._centrality(c) for c in self.choices}
         ranked = sorted((c for c in self.choices if self._repeats(c)), key=lambda c: -scores[c.name])
-        best = max((scores[c.name] for c in ranked), default=0)
-        least = 1 if self.order.is_game else max(1, 0.6 * best)
-        central = [c for c in ranked if scores[c.name] > least] or ranked[:1]
+        central = [c for c in ranked if scores[c.name] > max(1, 0.6 * scores[ranked[0].name])] or ranked[:1]
         chosen = {c.name for c in central[: _FACTS["segment"][segment][8]]}
-        more = chosen
-        while more:  # with what they follow, and what follows them
-            taken = [c for c in self.choices if c.name in chosen]
-            asked = {b for c in taken for r in c.heads for b in self._before(r.name)}
-            events = {event for c in taken for event in c.events}
-            leads = [c for c in self.choices if asked & {*c.events}]
-            near = [c for c in self.choices if c in leads or any({*self._before(r.name)} & events for r in c.heads)]
-            more = {c.name for c in near if self._repeats(c)} - chosen
-            chosen |= more
+        asked = {b for c in central for r in c.heads if c.name in chosen for b in self.follows.get(r.name, ((), 0))[0]}
+        chosen |= {c.name for c in ranked if asked & {*c.events}}
         return {c.name: scores[c.name] for c in self.choices if c.name in chosen}
 
     def event_sequence(self, segment: str) -> list[str]:
@@ -337,63 +290,43 @@ class Habits:
         """
         keen = _FACTS["segment"][segment][7]
         slots = {name: keen * (1 if score > 2 else 0.55) for name, score in self.typical(segment).items()}
-        for choice in self.choices:  # what surely follows is as frequent as what it follows
-            before, share = self.follows.get(choice.heads[0].name, ((), 0))
-            led = [slots[c.name] * c.reached().get(b, 0) for c in self.choices if c.name in slots for b in before]
-            if choice.name in slots and any(led):
-                slots[choice.name] = max(led) * share
+        following = {c.name for c in self.choices if c.name not in slots and self._only_follows(c)}
+        rates = {
+            c.name: self.seldom[c.name] * self._factor(segment, c, "seldom")
+            for c in self.choices
+            if c.name in self.seldom and c.name not in following
+        }
+        apart = following | rates.keys()
+        usual = {c.name: slots.get(c.name) or self._weight(segment, c) for c in self.choices if c.name not in apart}
+        aside = sum(weight for name, weight in usual.items() if name not in slots)
+        most = min(_ASIDE_AT_MOST * sum(slots.values()) / aside, 1) if slots and aside else 1
+        usual = {name: weight if name in slots else weight * most for name, weight in usual.items()}
         events = activity(segment, self.product).events_per_session
         free = max(events - sum(slots.values()), 0.5 * events)
-        following = [c for c in self.choices if c.name not in slots and self._only_follows(c)]
-        free_ones = [c for c in self.choices if c not in following]
-        seldom = [c for c in free_ones if c.name in self.seldom and c.name not in slots]
-        rates = {c.name: self.seldom[c.name] * self._seldom_factor(segment, c) for c in seldom}
-        usual = {c.name: slots.get(c.name) or self._weight(segment, c) for c in free_ones if c not in seldom}
-        core = sum(usual[name] for name in slots)
-        aside = sum(weight for name, weight in usual.items() if name not in slots)
-        scale = min(_ASIDE_AT_MOST * core / aside, 1) if core and aside else 1
-        usual = {name: weight if name in slots else weight * scale for name, weight in usual.items()}
-
-        def expected(scale: float) -> dict[str, float]:
-            """How often each choice is made in a session, when figures of usual ones are scaled to be frequencies."""
-            found = {name: weight * scale for name, weight in usual.items()} | rates
-            happens: dict[str, float] = {}
-            for choice in (*(c for c in self.choices if c.name in found), *following):
-                if choice.name not in found:
-                    told = [self.follows[r.name] for r in choice.heads]
-                    often = [share * sum(happens.get(b, 0) for b in before) for before, share in told]
-                    most = _COMPLAINTS if max(share for _, share in told) <= 0.015 else 1
-                    found[choice.name] = min(sum(often) / len(often), most)
-                for event, often in choice.reached().items():
-                    happens[event] = happens.get(event, 0) + often * (found[choice.name] + slots.get(choice.name, 0))
-            return found
-
-        once = {c.name for c in self.choices if self._all_in(c, self.constraints.once)}
-        least, most = (sum(o for name, o in expected(at).items() if name not in once) for at in (0.0, 1.0))
-        scale = max(free - least, free / 2) / max(most - least, 1e-9) if most > least else 1 / free
-        return {name: often / scale for name, often in expected(scale).items()}
+        scale = max(free - sum(rates.values()), free / 2) / sum(usual.values()) if usual else 1 / free
+        found = {name: weight * scale for name, weight in usual.items()} | rates
+        happens: dict[str, float] = {}
+        for choice in sorted(self.choices, key=lambda c: c.name in following):
+            if choice.name in following:
+                told = [self.follows[r.name] for r in choice.heads]
+                often = [share * sum(happens.get(b, 0) for b in before) for before, share in told]
+                most = _COMPLAINTS if max(share for _, share in told) <= 0.015 else 1
+                found[choice.name] = min(sum(often) / len(often), most)
+            for event, often in choice.reached().items():
+                happens[event] = happens.get(event, 0) + often * (found[choice.name] + slots.get(choice.name, 0))
+        return {name: often / scale for name, often in found.items()}
 
     def _weight(self, segment: str, choice: _Choice) -> float:
         """Of something usual, against other usual things."""
         r = choice.heads[0]
         kind = self.order.kinds[r.name]
-        if self._all_in(choice, self.constraints.once):
-            return 0.5
-        weight = _FACTS["usual"].get(kind, 0.2) * self.factor.get(kind, 1) * _FACTS["factor"][segment].get(kind, 1)
-        weight *= _FACTS["segment"][segment][7] / _FACTS["segment"]["active_user"][7]
-        weight *= 2 if _TEXT["often"].search(self.order.taxonomy.event(r.name).description) else 1
-        weight *= 0.5 if r.fails else 1
-        for word in r.words:
-            weight *= _FACTS["frequency"].get(word, 1)
-        return weight
+        weight = _FACTS["usual"].get(kind, 0.2) * self.factor.get(kind, 1) * self._factor(segment, choice)
+        weight *= _FACTS["segment"][segment][7] / _FACTS["segment"]["active_user"][7] * (0.5 if r.fails else 1)
+        return weight * math.prod(_FACTS["frequency"].get(word, 1) for word in r.words)
 
-    def _seldom_factor(self, segment: str, choice: _Choice) -> float:
-        """How much more, or less, often users of a segment do something seldom than active users."""
+    def _factor(self, segment: str, choice: _Choice, otherwise: str = "") -> float:
+        """How much more, or less, often users of a segment do something than active users."""
         kinds = {self.order.kinds[event] for event in choice.events}
-        if Kind.MONEY in kinds and self.industry != "finance":
-            kinds.add(Kind.PAY)  # whoever fills up a purse pays for it
         kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), self.order.kinds[choice.heads[0].name])
         factors: Mapping[str, float] = _FACTS["factor"][segment]
-        if kind is Kind.SUBSCRIBE and choice.heads[0].phase == "cancel":
-            return {"churning_user": 3.0, "churned_user": 3.0, "new_user": 0.3}.get(segment, 0.8)
-        return factors.get(kind, factors.get("seldom", 1))
+        return factors.get(kind, factors.get(otherwise, 1))
