@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.descriptions import one_of_many, told_daily, told_once
 from gamestats_assets.demo_data.analysis.graph import EventOrder, anchor, waits_for
 from gamestats_assets.demo_data.analysis.kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.demo_data.analysis.things import in_order
+from gamestats_assets.demo_data.analysis.things import in_order, share
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, LifecycleStage, Step
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter
@@ -82,38 +83,36 @@ class Sequences:
         self.placed.update(head)
 
     def _line(self, head: list[str]) -> list[Step]:
-        steps = [self._step(head, 1.0)]
-        current = list(head)
-        while True:
-            following = {c for name in current for c in self.children.get(name, ()) if c in self.parents}
-            waiting = sorted(following - self.placed - {*head}, key=self._row)
-            if not waiting:
-                return steps
-            inner = self._inner(waiting, alone=len(steps) == 1 and len(head) == 1)
-            outer = [name for name in waiting if name not in inner]
-            clusters = self._clusters(outer)
-            loop = self._loop(inner)
+        steps, current = [self._step(head, 1.0)], head
+        while waiting := self._waiting(current, head):
+            lone = len(steps) == 1 and len(head) == 1
+            inner = self._inner(waiting, alone=lone)
+            clusters = self._clusters([name for name in waiting if name not in inner])
             best = longest = max(clusters, key=self._size, default=[])
             for cluster in clusters:
-                if cluster is longest or (len(steps) == 1 and len(head) == 1):
+                if cluster is longest or lone:
                     continue
                 if self._are_choices(cluster, best):
                     best = [*best, *cluster]
                 else:
                     self._release(cluster)
-            if loop:
+            if loop := self._loop(inner):
                 times = _repeats(self.order.events[loop[0]]) if len(loop) == 1 else min(3 * len(loop), 12)
                 steps.append(self._step(loop, 0.9, repeats=times))
                 self.placed.update(loop)
             if not best:
-                return steps
+                break
             self.placed.update(best)
             leading = [name for name in current if any(name in self.parents[b] for b in best)]
-            follows = leading if not loop and 0 < len(leading) < len(steps[-1].events) else []
+            follows = leading if not loop and len(leading) < len(steps[-1].events) else []
             steps.append(self._step(best, self._chance(best), follows=follows))
-            current = [name for name in best if self.children.get(name)] or best
-            if not any(self.children.get(name) for name in best):
-                return steps
+            current = best
+        return steps
+
+    def _waiting(self, current: Sequence[str], head: Sequence[str]) -> list[str]:
+        """What follows any of some events and is still to be placed."""
+        following = {c for name in current for c in self.children.get(name, ()) if c in self.parents}
+        return sorted(following - self.placed - {*head}, key=self._row)
 
     def _release(self, cluster: Sequence[str]) -> None:
         """Branches that stand by themselves: they need what they would follow."""
@@ -124,22 +123,15 @@ class Sequences:
 
     def _inner(self, waiting: Sequence[str], *, alone: bool) -> list[str]:
         """What happens any number of times meanwhile; a single thing only if it is told to repeat."""
-        within = [n for n in waiting if self._is_meanwhile(self.readings[n]) and self._is_inner(n)]
-        repeated = any("repeated" in r.flags or r.phase == "progress" for r in map(self.readings.__getitem__, within))
-        if repeated or (len(within) > 1 and not alone):
-            return within
-        return []
+        within = [r for r in map(self.readings.__getitem__, waiting) if self._is_meanwhile(r)]
+        repeated = any("repeated" in r.flags or r.phase == "progress" for r in within)
+        return [r.name for r in within] if repeated or (len(within) > 1 and not alone) else []
 
     def _is_meanwhile(self, r: Reading) -> bool:
         """Whether an event is told to happen while something else goes on, and neither begins nor ends that."""
         begins_or_ends = r.place is not None and not 3 <= r.place < 5
-        return "repeated" in r.flags or (("during" in r.flags or r.phase == "progress") and not begins_or_ends)
-
-    def _is_inner(self, name: str, depth: int = 0) -> bool:
-        r = self.readings[name]
-        if r.wrong or r.opinion or r.phase == "pause" or depth > 3:
-            return False
-        return all(self._is_inner(c, depth + 1) for c in self.children.get(name, ()) if c in self.parents)
+        during = ("during" in r.flags or r.phase == "progress") and not begins_or_ends
+        return ("repeated" in r.flags or during) and not (r.wrong or r.opinion or r.phase == "pause")
 
     def _loop(self, inner: Sequence[str]) -> list[str]:
         """What happens in between, with what follows it."""
@@ -161,15 +153,14 @@ class Sequences:
         return clusters
 
     def _parallel(self, r: Reading, o: Reading) -> bool:
+        """Whether two events are outcomes of which one happens."""
         partners = self.order.partners
         of_r, of_o = (partners.get(x.name, x.name if x.name in partners.values() else "") for x in (r, o))
         if "pause" in (r.phase, o.phase) or (of_r and of_o and of_r != of_o):
             return False
-        if self.order.is_instead(r.name, o.name):
-            return True
-        ended = [(x.place or 0) >= 5 or x.phase in ("accept", "match_found") or x.wrong for x in (r, o)]
-        outcomes = all(ended) and (r.wrong or o.wrong) and not {"optional"} & r.flags
-        return outcomes and (r.topic == o.topic or bool({*r.ids} & {*o.ids})) and not (r.regrets and o.regrets)
+        outcomes = all((x.place or 0) >= 5 or x.phase in ("accept", "match_found") or x.wrong for x in (r, o))
+        alike = (r.topic == o.topic or share(r, o)) and r.wrong != o.wrong and "optional" not in r.flags
+        return self.order.is_instead(r.name, o.name) or (outcomes and alike)
 
     def _are_choices(self, one: Sequence[str], other: Sequence[str]) -> bool:
         """Whether two leaves are what may be done with the same thing."""
@@ -180,7 +171,7 @@ class Sequences:
     def _row(self, name: str) -> int:
         return self.readings[name].index
 
-    def _size(self, cluster: Sequence[str]) -> tuple[float, int]:
+    def _size(self, cluster: Sequence[str]) -> tuple[int, int]:
         """How far a branch leads; what goes wrong alone leads nowhere."""
         seen, waiting = set[str](), list(cluster)
         while waiting:
@@ -188,13 +179,9 @@ class Sequences:
             if name not in seen:
                 seen.add(name)
                 waiting += self.children.get(name, ())
-        before = {b for name in cluster for b in self.parents.get(name, ())}
-        of_it = any(self.readings[name].topic == self.readings[b].topic for name in cluster for b in before)
-        if of_it and len(cluster) > 1 and any((self.readings[name].place or 0) >= 5 for name in cluster):
-            return (99, -self.readings[cluster[0]].index)
-        good = any(not self.readings[name].wrong for name in cluster)
-        decided = any((self.readings[name].place or 0) >= 5 for name in cluster)
-        return (good * (len(seen) + decided), -self.readings[cluster[0]].index)
+        found = [self.readings[name] for name in cluster]
+        decided = any((r.place or 0) >= 5 for r in found)
+        return (any(not r.wrong for r in found) * (len(seen) + decided), -found[0].index)
 
     def _chance(self, events: Sequence[str]) -> float:
         r = self.readings[events[0]]
@@ -204,21 +191,23 @@ class Sequences:
 
     def _step(self, events: Sequence[str], chance: float, *, repeats: int = 1, follows: Sequence[str] = ()) -> Step:
         found = [self.readings[name] for name in events]
-        good = [r for r in found if not r.wrong and r.phase != "pause"]
-        bad = [0.1 if r.says(*_DEALS) else _BAD_WEIGHTS.get(r.phase or "", 0.3) for r in found]
+        good = sum(not r.wrong and r.phase != "pause" for r in found)
         weights = [
-            0.7 / len(good) if r in good else weight / (len(found) - len(good))
-            for r, weight in zip(found, bad, strict=True)
+            round(0.7 / good if not r.wrong and r.phase != "pause" else self._bad(r) / (len(found) - good), 3)
+            for r in found
         ]
         seconds = max(_SECONDS.get(self.order.kinds[r.name], 90.0 if (r.place or 0) >= 5 else 30.0) for r in found)
         return Step(
             events=list(events),
-            weights=[round(w, 3) for w in weights] if len(set(weights)) > 1 else [],
+            weights=weights if len(set(weights)) > 1 else [],
             probability=chance,
             repeats=repeats,
             after_s=seconds,
             follows=list(follows),
         )
+
+    def _bad(self, r: Reading) -> float:
+        return 0.1 if r.says(*_DEALS) else _BAD_WEIGHTS.get(r.phase or "", 0.3)
 
     def _add(self, steps: list[Step], kind: str = "") -> None:
         if not kind:
@@ -238,19 +227,14 @@ class Sequences:
         """A sign-up in several steps, then what introduces new users; a sign-up of one event needs no sequence."""
         order = self.order
         registers = [r for r in order.of(Kind.REGISTER) if not r.says("character") and r.name not in order.legacy]
-        account = anchor(registers)
-        way = []
-        if account is not None:
+        steps: list[Step] = []
+        if (account := anchor(registers)) is not None:
             leading = {b for e in order.needs.get(account.name, ()) for b in e.before}
-            steps_to_it = (Kind.VERIFY, Kind.REGISTER, Kind.CORE)
-            way = [r for r in order.free if r.name in leading and order.kinds[r.name] in steps_to_it]
-            way += [self.readings[b] for r in way for b in self.parents.get(r.name, ()) if self.readings[b] not in way]
+            way = [r for r in order.free if r.name in leading and r.kind in (Kind.VERIFY, Kind.REGISTER, Kind.CORE)]
             way += [r for r in registers if r not in way and r is not account and (r.place or 5) < 5]
-        intro = [r for r in order.of(Kind.ONBOARDING) if r.name not in order.legacy]
-        leading = self._introduction(way) if account is not None else []
-        if leading and account is not None:
-            leading.append(self._step([account.name], 0.93, follows=self._good_ones(leading)))
-        steps = [*leading, *self._introduction(intro)]
+            if steps := self._introduction(way):
+                steps.append(self._step([account.name], 0.93, follows=self._good_ones(steps)))
+        steps += self._introduction([r for r in order.of(Kind.ONBOARDING) if r.name not in order.legacy])
         if steps:
             steps[0] = steps[0].model_copy(update={"probability": 1.0})
             self.placed.update(event for step in steps for event in step.events)
@@ -293,13 +277,10 @@ _TOLD_TIMES = re.compile(
 def _repeats(event: Event) -> int:
     """How often an event happens in a row, as its count or its text tells."""
     for prop in event.properties:
-        if isinstance(prop.rule, Counter) and prop.rule.max is not None:
-            return int(min(max((prop.rule.max - prop.rule.start) / (prop.rule.step or 1), 1), 100))
-        if _is_step(prop.name, prop.alias) and isinstance(prop.rule, Between):
-            return int(min(max(prop.rule.max - prop.rule.min + 1, 1), 100))
+        if isinstance(prop.rule, Counter | Between) and _is_step(prop.name, prop.alias) and prop.rule.max is not None:
+            return int(min(max(prop.rule.max, 1), 100))
     told = _TOLD_TIMES.search(event.description.lower())
-    times = int(next(filter(None, told.groups()))) if told else 5
-    return min(max(times, 2), 100)
+    return min(max(int(next(filter(None, told.groups()))), 2), 100) if told else 5
 
 
 Stage = LifecycleStage
@@ -341,50 +322,27 @@ def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
     followed = {*waiting}
     for event in order.readings:
         edges = [*order.needs.get(event, ())]
-        if (edge := order.next.get(event)) is not None:
-            if event in followed:
-                edges = [e for e in [edge] if len(e.before) == 1] + edges
-            elif edge.confidence >= 0.55 and order.kinds[edge.before[0]] not in (Kind.BROWSE, Kind.SEARCH):
-                edges.insert(0, edge)
+        if (edge := order.next.get(event)) is not None and (event in followed or edge.confidence >= 0.55):
+            edges.insert(0, edge)
         for edge in edges:
-            names = edge.before if len(edge.before) == 1 or event not in followed else ()
-            for before in names[:1]:
-                blocked = before in after.get(event, ()) or {before, event} & (system | ended - {event})
-                if not blocked and not waits_for(waiting, before, event):
-                    found.setdefault(event, []).append(before)
-                    waiting.setdefault(event, set()).add(before)
-    found = {event: list(dict.fromkeys(before)) for event, before in found.items()}
-    return _shared_by_alternatives(found, order.sequences)
+            before = edge.before[0]
+            if len(edge.before) > 1 and event in followed:
+                continue
+            blocked = before in after.get(event, ()) or {before, event} & (system | ended - {event})
+            if not blocked and not waits_for(waiting, before, event):
+                found[event] = list(dict.fromkeys([*found.get(event, ()), before]))
+                waiting.setdefault(event, set()).add(before)
+    return found
 
 
 def _steps_before(sequences: Sequence[EventSequence]) -> dict[str, set[str]]:
     """By event of a later step, the events of the step before it that it follows."""
     found: dict[str, set[str]] = {}
     for sequence in sequences:
-        for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
+        for before, step in pairwise(sequence.steps):
             for event in step.events:
                 found.setdefault(event, set()).update(step.follows or before.events)
     return found
-
-
-def _shared_by_alternatives(
-    needs: Mapping[str, Sequence[str]], sequences: Sequence[EventSequence]
-) -> dict[str, list[str]]:
-    """Prerequisites, the same for all outcomes of a step; what waits for an alternative or a later step is none."""
-    found = {event: list(before) for event, before in needs.items()}
-    for sequence in sequences:
-        for number, step in enumerate(sequence.steps):
-            rest = {event for later in sequence.steps[number:] for event in later.events}
-            for event in step.events:
-                own = found.get(event, ())
-                found[event] = [b for b in own if not any(waits_for(found, b, other) for other in rest - {event})]
-            if not number or step.repeats > 1:
-                continue
-            every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
-            for event in step.events:
-                taken = {*rest, *found[event]}
-                found[event] += [b for b in every if b not in taken and not waits_for(found, b, event)]
-    return {event: before for event, before in found.items() if before}
 
 
 # --------------------------------------------------------------------------- sessions and stages
@@ -460,14 +418,6 @@ def _lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[st
     account = Stage.REGISTERED if Stage.REGISTERED in stages.values() else opened
     basic = Stage.ONBOARDING_COMPLETED if Stage.ONBOARDING_COMPLETED in stages.values() else account
     found = {name: _earliest(order, r, opened, account, basic) for name, r in order.readings.items()}
-    for sequence in order.sequences:  # a later step is never earlier in life than the one before
-        reached = Stage.INSTALLED
-        for number, step in enumerate(sequence.steps):
-            for event in step.events:
-                if number and found[event] is Stage.ADVANCED:  # who is on the way may go it to its end
-                    found[event] = basic
-                found[event] = max(found[event], reached, key=lambda stage: stage.rank)
-            reached = min((found[event] for event in step.events), key=lambda stage: stage.rank)
     first = basic if order.is_game else account
     for name in found:  # what is rare is no pastime for those to whom nothing else is open yet
         if order.kinds[name] in _RARE:
@@ -498,11 +448,10 @@ def _all_before(name: str, order: EventOrder, needs: Mapping[str, Sequence[str]]
 
 def _earliest(order: EventOrder, r: Reading, opened: Stage, account: Stage, basic: Stage) -> Stage:
     kind = order.kinds[r.name]
-    late = kind is Kind.GOODBYE or (kind is Kind.GROUP and order.is_game) or r.says("first")
     again = kind is Kind.SUBSCRIBE and (r.fails or r.action in ("renew", "upgrade", "downgrade"))
     if kind is Kind.ADVANCED:
         return Stage.ADVANCED
-    if again or (late and kind not in (Kind.INSTALL, Kind.SESSION_START, Kind.DEVICE)):
+    if again or kind is Kind.GOODBYE or (kind is Kind.GROUP and order.is_game):
         return Stage.ACTIVE
     if kind is Kind.ONBOARDING:
         return opened
