@@ -164,30 +164,25 @@ class Evidence:
             return
         if not begun:
             read = [o for o in same if (o.looks or o.action == "play") and o.topic == r.topic and o.index < r.index]
-            read = read[-1:] if r.phase in ("complete", "exit", "abandon", "end") else []
-            yield from (self._edge(r, [o], f"{r.phase} of what {o.name} begins", 0.62) for o in read)
+            yield from (self._edge(r, [o], f"{r.phase} of what {o.name} begins", 0.62) for o in read[-1:])
             return
         mids = [o for o in same if 3 <= (o.place or 0) < min(5, place) and not {"optional", "repeated"} & o.flags]
         mids = [o for o in mids if not o.wrong and o.phase != "progress"]
-        disordered = all(o.index > r.index for o in begun)
-        known = [o for o in [*mids, *begun] if (o.index < r.index) != disordered] or begun
-
-        def rank(o: Reading) -> tuple[bool, float]:
-            return (o.topic == r.topic or share(o, r) or o in mids, (o.place or 0) if disordered else o.index)
-
-        nearest = max(known, key=rank)
-        every = [o for o in begun if o.deeds == nearest.deeds and abs(o.index - nearest.index) <= 1]
-        every = every if nearest in every and any({*every[0].ids} & {*o.ids} for o in every[1:]) else [nearest]
-        told, alone = self._told(r, "after", "needs"), r.name not in self.order.partners
-        lives = [life for life in self.order.lives if {r.name, every[0].name} <= {*life.events}]
-        more = any(share(self.readings[n], r) for n in told - {o.name for o in begun})
+        known = [o for o in [*mids, *begun] if o.index < r.index] or begun
+        nearest = max(known, key=lambda o: (o.topic == r.topic or share(o, r) or o in mids, o.index))
+        every = [
+            o for o in begun if o.deeds == nearest.deeds and abs(o.index - nearest.index) <= 1 and share(o, nearest)
+        ]
+        alone = r.name not in self.order.partners
+        lives = [life for life in self.order.lives if {r.name, nearest.name} <= {*life.events}]
+        more = any(share(self.readings[n], r) for n in self._told(r, "after", "needs") - {o.name for o in begun})
         if alone and ((r.wrong and more) or (r.regrets and lives)):
             return  # a text, or the life, tells more
-        sure = 0.8 if every[0].topic == r.topic else 0.7
+        sure = 0.8 if nearest.topic == r.topic else 0.7
         if any(not self.lives_of.lies_there(self.readings[life.births[0]], [r]) for life in lives):
             sure = 0.58  # the rows between tell more
-        kind = "needs" if r.regrets and alone else ""
-        yield self._edge(r, every, f"{r.phase} of what {every[0].name} begins", sure, kind)
+        why = f"{r.phase} of what {nearest.name} begins"
+        yield self._edge(r, every or [nearest], why, sure, "needs" if r.regrets and alone else "")
 
     def _one_process(self, o: Reading, r: Reading) -> bool:
         if Kind.ONBOARDING in (o.kind, r.kind):
@@ -293,8 +288,6 @@ class Evidence:
                     best = max(found, key=lambda o: (o.succeeds, o.tag == r.tag, o.index < r.index, -o.index))
                     yield self._edge(r, [best], f"{' '.join(sorted(later))} usually follows it", 0.53, kind)
                     break
-            same = [o for o in self.free if r.says("first") and {*o.words} == {*r.words} - {"first"}]
-            yield from (self._edge(r, [o], "the first of these", 0.6, "needs") for o in same[:1])
         for r in self.free:
             own, told = r.things & GROUPS, r.description & GROUPS
             told = told if not self.order.is_game and r.action not in ("join", "request") else frozenset()
@@ -387,19 +380,16 @@ class Evidence:
                     yield self._edge(r, [first], why, 0.5, "needs")
 
     def _needs_account(self, r: Reading, registers: Sequence[Reading]) -> bool:
-        if r.kind == Kind.GOODBYE or r.says("login", "logout"):
-            return not r.says("uninstall")
-        if r.kind in (Kind.SESSION_START, Kind.SESSION_END, Kind.CRASH, Kind.AD, Kind.EXPOSURE):
-            return False
         if r.kind == Kind.ONBOARDING:
             return r.index > min((o.index for o in registers), default=0)
-        if self.order.is_game:
-            return True
-        if r.kind in (Kind.BROWSE, Kind.SEARCH):
-            for_all = word_set("plan premium paywall home product article content quote policy")
-            at_work = industry_of(self.order.product) in ("finance", "saas")
-            return at_work and bool(r.things) and not r.things & for_all
-        return not (r.kind == Kind.OTHER and r.says("update", "permission", "foreground", "background"))
+        if r.kind == Kind.GOODBYE or r.says("login", "logout"):
+            return not r.says("uninstall")
+        open_to_all = (Kind.SESSION_START, Kind.SESSION_END, Kind.CRASH, Kind.AD, Kind.EXPOSURE)
+        closed = industry_of(self.order.product) in ("finance", "saas")
+        for_all = word_set("plan premium paywall home product article content quote policy")
+        closed = self.order.is_game or (closed and bool(r.things) and not r.things & for_all)
+        looks = r.kind in (Kind.BROWSE, Kind.SEARCH, Kind.OTHER) and not closed
+        return r.kind not in open_to_all and not looks
 
 
 def _did(o: Reading, r: Reading, deed: str) -> tuple[float, int] | None:
@@ -439,20 +429,14 @@ def _one_deal(o: Reading, r: Reading, *, carts: bool) -> bool:
 
 def _leads(o: Reading, r: Reading, mine: set[str]) -> float:
     """How surely a look at something leads to what is done with it."""
-    coarse = bool(o.things & word_set("list category shop restaurant hotel home")) or o.says("list", "searchresult")
-    finer = coarse and not r.says("list") and (r.action in ("view", "click") or r.phase in ("open", "choose"))
+    coarse = o.says("list", "searchresult", "category", "shop", "restaurant", "hotel", "home") and not r.says("list")
     clicked = r.action == "click" and o.topic == r.topic
-    if r.looks and not finer and not clicked:
+    if r.looks and not coarse and not clicked:
         return 0
     things = o.things & r.things & (SIGHTS | PLAYABLE | {"tournament", "room"})
     things = things or (not r.looks and (o.about >= r.about or o.topic == r.topic))
     shelved = any(i in r.ids and i not in mine for i in o.ids)
-    bare, sold = not (o.tag or r.tag), 0.0
-    if r.kind in (Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT) and o.things & _PLANS:
-        sold = 1.5 * (r.says("subscribe", "plan", "premium") or (bare and r.kind == Kind.CHECKOUT))
-    elif r.kind == Kind.CART and r.action == "add" and o.kind == Kind.BROWSE and o.things & SIGHTS:
-        sold = 1.5 * (bare or not (o.ids and r.ids))
-    elif r.kind in (Kind.PAY, Kind.CHECKOUT, Kind.SPEND) and o.says("shop"):
-        sold = 1.0 * (_filed(o, r) or r.says("shop"))
-    shown = clicked and o.action in ("view", "show")
-    return 2.0 * shelved + bool(things) + sold + shown + 0.3 * (o.tag == r.tag)
+    shop = o.says("shop") and (_filed(o, r) or r.says("shop"))
+    sold = r.kind in (Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT, Kind.SPEND) and (o.things & _PLANS or shop)
+    sold = sold or (r.kind == Kind.CART and r.action == "add" and o.things & SIGHTS)
+    return 2.0 * shelved + bool(things) + 1.2 * bool(sold) + clicked + 0.3 * (o.tag == r.tag)

@@ -20,7 +20,6 @@ from gamestats_assets.demo_data.analysis.states import (
     BEFORE,
     ENDINGS,
     FACTS,
-    ID,
     SAID,
     Moved,
     Speech,
@@ -51,7 +50,7 @@ from gamestats_assets.demo_data.analysis.states import (
     words_of,
 )
 from gamestats_assets.demo_data.rules.model import Update
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode, flattened
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent
 
 Kind = EventKind
@@ -115,12 +114,8 @@ def _ruled(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
     if rule.where_key is not None and "." in reference:
         group, _, child = reference.partition(".")
         reference = f"{group}[{rule.where_key}].{child}"
-    told = {name for name, _ in flattened(order.taxonomy.event(event).properties)} if event else set()
-    told |= {name for name, _ in flattened(order.taxonomy.common_properties)}
     if rule.aggregate in ("cnt", "daycnt"):
         return event, Update(type="increment", value=1, once_per_day=rule.aggregate == "daycnt")
-    if rule.property != "#time" and rule.property not in told:
-        return "", Update(type="set")
     kind: Literal["increment", "set_once", "set"] = {"sum": "increment", "first": "set_once"}.get(rule.aggregate, "set")  # pyright: ignore
     return event, Update(type=kind, value=_ref(reference))
 
@@ -195,10 +190,6 @@ class _Guess:
         """Payments, arrivals, sign-ups and levels, which are known by their kind."""
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
         about = frozenset(concepts(prop.name)) - odd or frozenset(concepts(prop.alias)) - odd
-        signed = {"register", "signed", "create"}
-        if about & signed and about <= signed | {"account", "user", "app"}:
-            registers = self.order.of(Kind.REGISTER)
-            return next((r for r in registers if r.succeeds or r.place is None), next(iter(registers), None))
         fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
         own = [r for r in self.of_users if self.order.kinds[r.name] not in fixed and (r.topic | {r.action}) & about]
         present = about and about <= SAID["presence"] | SAID["present"]
@@ -249,23 +240,16 @@ class _Guess:
 
     def _all_paid(self, prop: Property | None, known: Sequence[tuple[Reading, str]] = ()) -> list[tuple[Reading, str]]:
         """Everything that a user pays besides what is known: the purchase, renewals, and purchases of other things."""
-        whole = [{e for step in s.steps for e in step.events} for s in self.order.sequences]
         found = list(known)
         further = [r for r in self.of_users if self.order.kinds[r.name] in SAID["paying_kind"]]
-        further = [r for r in further if is_settled(r, self.of_users)]
-        for r in (*(() if known else self.payments()), *further):
+        for r in (*(() if known else self.payments()), *(r for r in further if is_settled(r, self.of_users))):
             name = self.money(r, prop)
             if name is None or r.says("trial", "refund") or any(r is other for other, _ in found):
                 continue
             renewed = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
-            if found and not (renewed and name == found[0][1]):
-                one = any({r.name, other.name} <= events for events in whole for other, _ in found)
-                one = one or any(ID.search(n) for other, _ in found for n in r.properties & other.properties)
-                told = " ".join((r.name, name, *(texts_of(p.prop) for p in self.numbers[r.name] if p.name == name)))
-                other_thing = r.action == "buy" and r.place is None and not r.things & found[0][0].things
-                if known or one or not (other_thing or says("charged", told)):
-                    continue
-            found.append((r, name))
+            event = self.events[r.name]
+            if not found or (renewed and name == found[0][1]) or says("charged", f"{event.alias} {event.description}"):
+                found.append((r, name))
         return found
 
     # ----------------------------------------------------------------- times and flags
@@ -298,18 +282,14 @@ class _Guess:
         down = [m.event for m in moved if m.way < 0 or (not m.way and any(takes_back(m.event, o.event) for o in moved))]
         up = [m.event for m in moved if m.event not in down]
         if back and not down:
-            thing = self._context(prop)
             back_again = takes_back if prop.type is not PropertyType.NUMBER or is_held(prop) else undoes
             ends = [r for r in self.of_users if r not in up and self.order.kinds[r.name] is not Kind.GOODBYE]
-            down = [r for r in ends if any(back_again(r, u) for u in up)]
+            down = [r for r in ends if any(back_again(r, u) for u in up) and not r.says("trial")]
             if prop.type is not PropertyType.NUMBER:
-                others = [r for r in ends if is_over(r) and core(r) & thing]
+                others = [r for r in ends if is_over(r) and core(r) & self._context(prop) and r not in down]
                 down += [r for r in others if not any(u.place == r.place and u.topic == r.topic for u in up)]
-            if any(core(u) & thing for u in up):
-                down = [r for r in down if core(r) & thing or any(undoes(r, u) for u in up)]
             # Where it runs out after it is cancelled, only the former.
             down = [r for r in down if r.phase in ("timeout", "end")] or down
-            down = [r for r in dict.fromkeys(down) if not r.says("trial")]
         yield from ((r, True) for r in up)
         yield from ((r, False) for r in down)
 
@@ -332,9 +312,6 @@ class _Guess:
             yield from moved
         elif told := list(self._last(prop)):
             yield from told
-            if counts(prop):
-                done = [self.order.readings[event] for event, _ in told]
-                yield from self._step(prop, [Moved(r, 1) for r in done], without=done)
         elif counts(prop):
             yield from self._counted(prop)
 
@@ -351,10 +328,7 @@ class _Guess:
             for m, name in told:
                 yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
             paid = [(m.event, name) for m, name in told if self.order.kinds[m.event.name] in _MONEY_KINDS]
-            if holds:
-                done = {m.event.name for m, _ in told}
-                yield from ((event, update) for event, update in self._holding(prop) if event not in done)
-            elif paid:
+            if paid and not holds:
                 yield from _added(self._all_paid(None, paid)[len(paid) :])
         elif moved and not holds and not sums(prop):
             yield from self._step(prop, moved)
@@ -404,23 +378,17 @@ class _Guess:
         if not is_amount(place.prop, wanted) or not same_currency(prop, place.prop):
             return 0
         if counts(prop):
-            odd = SAID["tally"] | SAID["state"] | SAID["held"]
-            things = [frozenset(concepts(name)) - odd for name in (prop.name, place.name)]
-            alike = things[0] == things[1] or (counts_things(place.name) and bare and own_words(place.name) == bare)
+            alike = said == wanted or (counts_things(place.name) and bare and own_words(place.name) == bare)
             return 2 if counts(place.prop) and alike else 0
         if said == wanted:
             return 3
-        if units := wanted & SAID["measured"]:
-            others = own_words(prop.name) - set(units)
-            return 2 if units & said and (not others or others & (own_words(place.name) | words_of(r.name))) else 0
         way = -1 if (wanted | singulars(texts_of(prop))) & SAID["spent"] else 1
         described = wanted | singulars(r.name) | (words_of(prop.description) if sums(prop) else frozenset())
         along = is_held(prop) or way_of(place.name, place.prop.alias) in (0, way)
         if bare and along and (own_words(place.name) == bare or wanted < said <= described):
             return 2
-        money = bool(sums(prop) or singulars(prop.name) & SAID["money"])
-        spoken = words_of(f"{place.name} {place.prop.alias}") & words_of(texts_of(prop)) and not said & self._held_nouns
-        return int(bool((money or prop.name in self.purses) and self._is_money(place)) or bool(money and spoken))
+        money = sums(prop) or bool(singulars(prop.name) & SAID["money"]) or prop.name in self.purses
+        return int(money and self._is_money(place))
 
     def _same_noun(self, prop: Property) -> list[tuple[Reading, str]]:
         """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
@@ -452,13 +420,14 @@ class _Guess:
     # ----------------------------------------------------------------- levels and balances
 
     def _level(self) -> Found:
-        if risen := next((r for r in self.of_users if is_level_up(r)), None):
+        risen = next((r for r in self.of_users if is_level_up(r)), None)
+        played = next(iter([*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)]), None)
+        if risen is not None:
             told = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
             told = [name for name in told if not singulars(name) & (BEFORE | {"max", "id"})]
             yield risen.name, Update(type="set", value=_ref(told[0])) if told else Update(type="increment", value=1)
-        elif self.order.is_game:  # who plays rises
-            for played in [*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)][:1]:
-                yield played.name, Update(type="increment", value=1, once_per_day=True)
+        elif self.order.is_game and played is not None:  # who plays rises
+            yield played.name, Update(type="increment", value=1, once_per_day=True)
 
     def _holding(self, prop: Property) -> Found:
         """What a user has: as the event leaves it, or by what comes and goes."""
@@ -476,28 +445,23 @@ class _Guess:
             return said == thing or (not said and thing <= singulars(r.name))
 
         event = self.events[r.name]
-        flow = way_of(r.name) or way_of(event.alias, event.description)
         bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None)
         same = [p for p in numbers if p.name == prop.name and not bought]
         if left := same or [p for p in numbers if tells_after(p.prop) and is_of(p)]:
             return Update(type="set", value=_ref(left[0].name))
-        made = (r.action == "create" and r.place is None) or r.phase == "confirm"
-        made = made and any(o is not r and o.succeeds and o.topic == r.topic for o in self.of_users)
-        if r.fails or made or not is_settled(r, self.of_users):
-            return None  # an order that is made is not paid yet
+        elsewhere = bought and not thing and industry_of(self.order.product) != "finance"
+        if r.fails or elsewhere or not is_settled(r, self.of_users):
+            return None  # an order that is made is not paid yet, or not out of the balance
         odd = thing | SAID["spent"] | SAID["earned"] | SAID["manner"] | singulars(r.name) | set(FACTS["currency"])
         own = [p for p in numbers if thing and thing <= singulars(p.name) and not nouns(p.name) - odd]
         amounts = [p for p in own if is_amount(p.prop, thing)]
         if not amounts and thing <= singulars(r.name):
             amounts = [p for p in numbers if singulars(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
-            if bought and not thing and industry_of(self.order.product) != "finance":
-                return None  # what is paid for by other means than the balance
-            bought = -bought if not thing else 0
-        said = {p: way_of(p.name, p.prop.alias) if thing else bought for p in amounts}
-        ways = {p: way or flow or bought for p, way in said.items()}
-        amounts = [p for p in amounts if said[p]] or [p for p in amounts if ways[p]]
-        whole = [p for p in amounts if singulars(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
-        amounts = whole[:1] if len(amounts) > 1 and whole else amounts
+        flow = way_of(r.name) or way_of(event.alias, event.description) or bought
+        ways = {p: (way_of(p.name, p.prop.alias) if thing else -bought) or flow for p in amounts}
+        amounts = [p for p in amounts if ways[p]]
+        whole = [p for p in amounts if singulars(p.name) & {"total", "sum"}]
+        amounts = whole[:1] or amounts
         if not amounts or len({ways[p] for p in amounts}) > 1:
             return None
         value = " + ".join(_ref(p.name) for p in amounts)
@@ -518,12 +482,6 @@ class _Guess:
         """Events that settle a property, with their own of the same name, or the one that names its new value."""
         named = [(r, name) for r in self.of_users if not r.fails and (name := self._told_by(prop, r)) is not None]
         settling = [(r, name) for r, name in named if self._tells(r)]
-        if prop.update is UpdateMode.SET_ONCE:
-            first = [(r, n) for r, n in named if self.order.kinds[r.name] in _ARRIVALS or r.says("register")]
-            return first or settling or named
-        if singulars(prop.name) & {"last", "latest", "recent"}:
-            ways = {way for way in SAID["sight"] if says(way, texts_of(prop))}
-            return [(r, name) for r, name in named if r.action in ways] or settling
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
 
     def _told_by(self, prop: Property, r: Reading) -> str | None:
@@ -531,22 +489,19 @@ class _Guess:
         new = word_set("new next after reached to")
         stem = bare(prop.name) - word_set("last latest recent highest max no")
         changed = r.phase == "achieve" or r.action in ("upgrade", "downgrade", "edit")
-        allowed, ranks = set(listed(prop)), SAID["rank"]
-        own = nouns(prop.name) - SAID["name"]
+        allowed, own = set(listed(prop)), nouns(prop.name) - SAID["name"]
+        ranks = SAID["rank"] if own & SAID["rank"] else own
         best: list[tuple[int, int, str]] = []
         for row, p in enumerate(self.events[r.name].properties):
             said, theirs = bare(p.name) - {"no"}, nouns(p.name) - SAID["after"] - SAID["name"]
             values = self._values(r, p.name)
+            renewed = singulars(p.name) & new and (said - new == stem or (changed and said - new <= stem))
+            ranked = values and allowed and theirs & (own | ranks) and not theirs - own - SAID["rank"]
             if p.type is not prop.type or (values and allowed and not values <= allowed):
                 continue
-            renewed = singulars(p.name) & new and (said - new == stem or (changed and said - new <= stem))
-            ranked = theirs & (own | ranks if own & ranks else own) and not theirs - own - ranks
-            if p.name == prop.name:
-                best.append((3, -row, p.name))
-            elif stem and (said == stem or renewed):
-                best.append((2 if said == stem else 1, -row, p.name))
-            elif values and allowed and ranked and not singulars(p.name) & BEFORE:
-                best.append((0, -row, p.name))
+            fits = (p.name == prop.name, bool(stem) and said == stem, bool(stem) and bool(renewed), bool(ranked))
+            if any(fits) and not (fits.index(True) == 3 and singulars(p.name) & BEFORE):
+                best.append((-fits.index(True), -row, p.name))
         return max(best)[2] if best else None
 
     def _tells(self, r: Reading) -> bool:

@@ -49,7 +49,8 @@ EXPECTED = (
     each_of("pmc", "#os", {"iOS": ("app_store", "web_shop"), "Android": ("google_play", "one_store")}),
     follows_from("increase_money/guild_name", "guild_id"),
     follows_from("decrease_money/guild_name", "guild_id"),
-    likelier("recharge"),
     rarer_than("recharge", "increase_item"),
     more("level"),
 )
+NOT_YET = (likelier("recharge"),)
+"""What a person says, and the analyst does not."""
