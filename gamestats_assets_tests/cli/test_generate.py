@@ -245,4 +245,4 @@ def test_a_language_model_is_told_what_was_measured_when_rules_are_refined(
         assert refined.exit_code == 0, refined.output
         step = deal["steps"][1]
         output = f"sequence {deal['name']}, step 2 should follow step 1 in {step['probability']:.1%} of cases and "
-        assert [output in request.told for request in server.requests] == [False, True]
+        assert [output in request.text for request in server.requests] == [False, True]
