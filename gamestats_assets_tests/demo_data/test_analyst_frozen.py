@@ -26,13 +26,13 @@ HELD = {
     "live_commerce": 48,
     "museum_tickets": 45,
     "pet_insurance": 47,
-    "restaurant_booking": 47,
+    "restaurant_booking": 46,
     "roller_sharing": 43,
     "tower_defence": 46,
 }
 """Of what a person says of each product, how much has held so far.
 
-Of the first eight, whose failures the engine learnt from, 386 of 398 hold; of the eight that were written later, and
+Of the first eight, whose failures the engine learnt from, 385 of 398 hold; of the eight that were written later, and
 whose failures it learnt from later, 356 of 416; 338 of these held while nobody who worked on the engine had seen them.
 """
 

@@ -220,28 +220,23 @@ class Evidence:
         """How surely an event tells that what another tells did come about."""
         far = abs(good.index - bad.index)
         begins = good.place is not None and good.place < 5 and good.phase not in ("accept", "match_found")
-        if good.wrong or good.looks or good.opinion or undoes(good) or good.phase == "pause" or far > 3 or begins:
-            return 0
+        odd = good.wrong or good.looks or good.opinion or undoes(good) or good.phase == "pause" or far > 3 or begins
         apart = ("needs", "after", "here", "ongoing")
         named = good.name in self._told(bad, *apart) or bad.name in self._told(good, *apart)
-        if named or {"repeated", "during"} & good.flags:
+        if odd or named or {"repeated", "during"} & good.flags:
             return 0
-        same = good.topic == bad.topic and good.action == bad.action
-        about = bool(good.about & bad.about) or not {*good.words}.isdisjoint(bad.words)
-        paying = bad.kind == Kind.PAY_FAIL
-        paid = paying and good.kind in (Kind.PAY, Kind.SUBSCRIBE) and bad.tag == good.tag
+        paid = bad.kind == Kind.PAY_FAIL and good.kind in (Kind.PAY, Kind.SUBSCRIBE) and bad.tag == good.tag
         paid = paid and good.action not in ("renew", "upgrade", "downgrade")
-        if paying and good.kind == Kind.SUBSCRIBE and not paid:
-            return 0
         ids, instead = share(good, bad), "instead" in bad.flags | good.flags
+        same = good.topic == bad.topic and good.action == bad.action
         if good.ids and bad.ids and not ids and not paid:
             return 0
         if bad.regrets and not (good.place is not None and (same or paid)) and not instead:
             return 0
+        about = bool(good.about & bad.about) or not {*good.words}.isdisjoint(bad.words)
         written = good.name in self._told(bad, "instead") or bad.name in self._told(good, "instead")
         decided = good.place is not None or good.action == "verify" or good.kind in (Kind.PAY, Kind.SUBSCRIBE)
-        beside = ids and decided and far == 1 and not self._told(bad)
-        if not (about or paid or written or beside) or not (decided or instead or ids):
+        if not (about or paid or written or (ids and far == 1)) or not (decided or instead or ids):
             return 0
         return 2.0 * written + decided + 1.5 * same + 0.5 * about + 0.5 * ids + paid
 

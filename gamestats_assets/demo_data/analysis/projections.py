@@ -468,14 +468,13 @@ def _once(order: EventOrder) -> list[str]:
         kind = order.kinds[r.name]
         if kind in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END) or r.name in counted or r.name in order.legacy:
             continue
-        said = told_once(order.events[r.name])
+        event = order.events[r.name]
         arrives = kind in (Kind.INSTALL, Kind.DEVICE, Kind.GOODBYE) or (kind is Kind.REGISTER and not r.fails)
         introduces = kind is Kind.ONBOARDING and (r.place is not None or r.action in ("set", "create"))
-        settled = r.succeeds or r.phase == "accept" or (r.phase is None and r.action in ("verify", None))
-        proves = kind is Kind.VERIFY and settled and not r.things & {"code"}
+        proves = kind is Kind.VERIFY and (r.succeeds or r.phase in ("accept", None)) and "code" not in r.things
         tries = r.says("trial") and not r.fails and r.phase in (None, "start", "request", "submit")
-        first = r.says("first") and kind is not Kind.EARN and not one_of_many(order.events[r.name])
-        if said or arrives or introduces or proves or tries or first:
+        first = r.says("first") and kind is not Kind.EARN and not one_of_many(event)
+        if told_once(event) or arrives or introduces or proves or tries or first:
             found.append(r.name)
     return found
 

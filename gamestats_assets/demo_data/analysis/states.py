@@ -304,7 +304,6 @@ class Speech:
         self, said: Mapping[str, float], *, thing: Set[str] = frozenset(), flag: bool = False
     ) -> list[tuple[Reading, float]]:
         """Events that share words with what is said, the likeliest first; what is done before what is begun."""
-        most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
         odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
         scores: dict[Reading, float] = {}
         for r in self.of_users:
@@ -315,11 +314,10 @@ class Speech:
         best = max(scores.values(), default=0)
 
         def rank(r: Reading) -> tuple[bool, float, int]:
-            known = any(ID.search(name) and said.keys() & words_of(ID.sub("", name)) for name in r.properties)
             near = scores[r] >= 0.88 * best
-            return not near, -self.doneness(r) - known if near else -scores[r], r.index
+            return not near, -self.doneness(r) if near else -scores[r], r.index
 
-        return [(r, scores[r]) for r in sorted(scores, key=rank)] if best > 0.1 * most else []
+        return [(r, scores[r]) for r in sorted(scores, key=rank)]
 
     def nearest(self, said: Mapping[str, float], thing: Set[str]) -> Reading | None:
         """The likeliest of them."""

@@ -111,8 +111,7 @@ class Lives:
             return None  # the charge point of a charge
         begun = first
         if (first.place or 0) >= 5 or first.phase == "accept" or first not in named:
-            early = [r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)]
-            begun = early[0] if early and (first.place is not None or first.action is None) else first
+            begun = next((r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)), first)
         begins = [begun]
         for r in own:
             same = r.deeds == begun.deeds and r.phase in _BEGINNING and r.index == begins[-1].index + 1

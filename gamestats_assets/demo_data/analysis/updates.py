@@ -333,19 +333,13 @@ class _Guess:
         elif moved and not holds and not sums(prop):
             yield from self._step(prop, moved)
 
-    def _step(self, prop: Property, moved: Sequence[Moved], without: Sequence[Reading] = ()) -> Found:
+    def _step(self, prop: Property, moved: Sequence[Moved]) -> Found:
         """One more for each event, or as many as it tells; one less for each that takes it back."""
-        skip = {r.name for r in without}
         only_up = accumulates(prop) or prop.update is UpdateMode.ADD
 
-        def update(r: Reading, up: bool) -> Update:
-            if not up and (told := self._told_by(prop, r)):
-                return Update(type="set", value=_ref(told))
+        for r, up in self._both_ways(moved, prop, back=not only_up):
             many = self._amount(r, prop)
-            return Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
-
-        ways = self._both_ways(moved, prop, back=not only_up)
-        yield from ((r.name, update(r, up)) for r, up in ways if r.name not in skip)
+            yield r.name, Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
 
     def _total(self, prop: Property) -> Found:
         """What the events name that means the same, or how often they happen."""
