@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from gamestats_assets.demo_data.analysis.catalogues import amount_in, changes, pair_of, told_beside
+from gamestats_assets.demo_data.analysis.catalogues import changes, pair_of
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 
 TIERS = ["Bronze", "Silver", "Gold"]
@@ -40,39 +38,6 @@ def test_a_text_says_which_list_a_number_goes_with() -> None:
     assert found is not None
     assert found.depends_on == "cash_tier"
     assert found.mapping == {"Gold": [100], "Silver": [50]}
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "12, 9.5, 6 (A, B, C)",
-        "A=12, B=9.5, C=6",
-        "A: 12, B: 9.5, C: 6",
-        "Zone A 12 EUR, zone B 9.5 EUR, zone C 6 EUR",
-        "12 (A), 9.5 (B), 6 (C)",
-    ],
-)
-def test_a_description_tells_the_number_of_each_value(said: str) -> None:
-    price = Property(name="price", type=PropertyType.NUMBER, description=said)
-    found = told_beside(price, text("zone"), ["A", "B", "C"])
-    assert found is not None
-    assert found.mapping == {"A": [12], "B": [9.5], "C": [6]}
-    assert told_beside(price, text("zone"), ["A", "B"]) is None
-    assert told_beside(price, text("zone"), ["A", "B", "D"]) is None
-
-
-def test_labels_tell_their_prices() -> None:
-    found = amount_in(number("price_krw"), text("pack"), ["주머니(5,900원)", "상자(12,000원)"])
-    assert found is not None
-    assert found.mapping == {"주머니(5,900원)": [5900], "상자(12,000원)": [12000]}
-
-
-def test_a_pack_tells_how_much_of_its_thing_it_has_but_no_balance() -> None:
-    packs = ["10 credits", "50 credits"]
-    found = amount_in(number("CreditAmount"), text("pack"), packs)
-    assert found is not None
-    assert found.mapping == {"10 credits": [10], "50 credits": [50]}
-    assert amount_in(number("credits_before"), text("pack"), packs) is None
 
 
 def test_what_something_becomes_is_never_what_it_was() -> None:

@@ -8,7 +8,6 @@ taxonomy gives rules that `rules.soundness` has nothing against.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.evidence import order_of
@@ -46,7 +45,6 @@ from gamestats_assets.demo_data.rules.model import (
     PropertyConstraint,
     Rules,
     SegmentAnalysis,
-    Update,
     ValueRange,
 )
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
@@ -81,16 +79,15 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     values |= shown_levels(order, everywhere, measures)
     values |= durations(everywhere, constraints, values)
     updates, of_updates = update_patterns(order, everywhere, measures)
-    measures = _from_nothing(measures, updates)
-    borrowed = frozenset(_borrowed(everywhere, values))
-    counted = frozenset(_set_otherwise(everywhere, values) - borrowed)
-    scopes = number_scopes(order, everywhere, measures, counted, borrowed)
+
+    counted = frozenset(_set_otherwise(everywhere, values))
+    scopes = number_scopes(order, everywhere, measures, counted)
     for scope in scopes.values():
         written(scope)
     told = formulas(scopes, updates)
     values, updates = told.constraints(values), told.updates
     tables = [told.bounded(table, values) for table in _ranges(measures)]
-    limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
+    limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}
     reckoned = reckoned_ranges(told.formulas, tables, limits)
     followed = [formula for formula in told.formulas if formula.place.key in reckoned[0]]
     tables[0] = {**identifiers, **tables[0]}
@@ -174,7 +171,7 @@ def contradictions(taxonomy: Taxonomy, rules: Rules) -> list[str]:
     Args:
         rules: what the analyst made of the sheet.
     """
-    scopes = number_scopes(*_read(taxonomy, ProductInfo()), frozenset(), frozenset())
+    scopes = number_scopes(*_read(taxonomy, ProductInfo()), frozenset())
     followed = {key for key, relation in rules.property_relationships.items() if relation.formula}
     found: list[str] = []
     for beside in scopes.values():
@@ -235,32 +232,10 @@ def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, 
     return found
 
 
-def _from_nothing(
-    measures: Mapping[Place, Measure], updates: Mapping[str, Mapping[str, Update]]
-) -> dict[Place, Measure]:
-    """What events only ever add to begins at nothing for those who are new."""
-    grows = {name for event in updates.values() for name, update in event.items() if update.type == "increment"}
-    shrinks = {name for event in updates.values() for name, update in event.items() if update.type != "increment"}
-    only_grow = [p for p, told in measures.items() if p.event == "user" and p.name in grows - shrinks]
-    only_grow = [(p, told) for p in only_grow if (told := measures[p]).growth in ("none", "mild")]
-    total = {p: replace(told, growth="total", low=told.low if told.given else 0.0) for p, told in only_grow}
-    return {**measures, **total}
-
-
 def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> set[str]:
     """Keys of numbers whose values a constraint decides."""
     told = ((p.key, values.get(p.key, values.get(p.name))) for p in everywhere)
     return {key for key, c in told if c and (c.totals or c.counter or c.copy_of or c.values or c.mapping)}
-
-
-def _borrowed(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> list[str]:
-    """Keys of numbers of events whose values the sheet lists for another event alone."""
-    return [
-        place.key
-        for place in everywhere
-        if place.of_event and place.key not in values and rule_of(place.prop) is None
-        if (told := values.get(place.name)) is not None and told == PropertyConstraint(values=told.values)
-    ]
 
 
 def _ranges(measures: Mapping[Place, Measure]) -> list[dict[str, ValueRange]]:

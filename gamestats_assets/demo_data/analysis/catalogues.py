@@ -15,15 +15,12 @@ import numpy.typing as npt
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.measures import (
-    MONEY,
     UNIQUE,
     Language,
     Place,
     language_of,
     measure,
     rule_of,
-    texts_of,
-    units_in,
 )
 from gamestats_assets.demo_data.analysis.reading import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.states import BEFORE
@@ -43,7 +40,6 @@ _SAME_ORDER = re.compile(
     r"\border of\b|\bsame order\b|Reihenfolge|순서|[가-힣] ?순\b|同じ(?:並び|順)|の順|順[)）]?$", re.IGNORECASE
 )
 _AFTER = named_words("after")
-_BESIDES = named_words("besides")
 _UP = re.compile(
     r"upgrad|promot|rais|\bhigher\b|rank_?up|level_?up|승급|상향|업그레이드|昇格|アップグレード|ランクアップ"
 )
@@ -92,44 +88,6 @@ def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], val
     monotone = rises or _rises([-number for number in numbers])
     sold = bool(piece_set(other.name) & _SOLD) and monotone and not piece_set(prop.name) & _CHOSEN and len(values) > 2
     return bool((piece_set(prop.name) - _AMOUNTS) & named) or grows or sold
-
-
-def told_beside(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
-    """The numbers that a description tells for each value of a text: `9.99 (monthly), 89.99 (yearly)`."""
-    said = f"{prop.description} {prop.constraint}"
-    places: dict[str, int] = {}
-    for value in sorted(texts, key=len, reverse=True):
-        found = [*re.finditer(rf"(?<!\w){re.escape(value)}(?![A-Za-z0-9_])", said, re.IGNORECASE)]
-        if len(found) != 1:
-            return None
-        places[value] = found[0].start()
-        said = said[: found[0].start()] + "\0" * len(value) + said[found[0].end() :]
-    numbers = [_number_in(number) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", said)]
-    if len(texts) < 2 or len(numbers) != len(texts) or None in numbers:
-        return None
-    ordered = sorted(places, key=lambda value: places[value])
-    mapping: dict[str, list[Scalar]] = {value: [n] for value, n in zip(ordered, numbers, strict=True) if n is not None}
-    return PropertyConstraint(depends_on=text.name, mapping=mapping, values=[of[0] for of in mapping.values()])
-
-
-def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
-    """The number that each text names for a property: of what is counted there (`100 gems`), or its price."""
-    numbers = [_number_in(said) for said in texts]
-    if len(texts) < 2 or None in numbers or piece_set(prop.name) & (BEFORE | _AFTER):
-        return None
-    mapping: dict[str, list[Scalar]] = {said: [n] for said, n in zip(texts, numbers, strict=True) if n is not None}
-    found = PropertyConstraint(depends_on=text.name, mapping=mapping)
-    money = {units_in(said) & MONEY for said in texts}
-    own = units_in(f"{' '.join(own_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
-    priced = piece_set(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text)
-    if len(money) == 1 and all(money) and (priced or own in money):
-        return found
-    if piece_set(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
-        return None
-    words = (re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", said.lower()) for said in texts)
-    common = set[str].intersection(*({word.rstrip("s") for word in of} for of in words))
-    own_words = {word.rstrip("s") for word in piece_set(prop.name)}
-    return found if common & own_words or any(word in prop.alias.lower() for word in common) else None
 
 
 def _number_in(text: str) -> float | int | None:

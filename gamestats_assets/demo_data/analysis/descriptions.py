@@ -156,7 +156,6 @@ _IRREGULAR = named_words("irregular")
 _ONGOING = word_set("running ongoing active")
 _ANYWHERE = named_words("anywhere")
 _NO_DEED = named_words("no_deed")
-_AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll", "holder": "issue", "bidder": "bid"}
 
 
 @dataclass(frozen=True)
@@ -231,17 +230,11 @@ def _of_clause(role: str, said: str) -> Phrase | None:
     """What a clause names: the last deed in it, and the other words."""
     words = [word for word in _WORD.findall(said) if word not in _SMALL] if said.isascii() else [said]
     words = words[:4]
-    for word in words:
-        if (agent := _AGENTS.get(word.rstrip("s"))) is not None:
-            rest = tuple(w for w in words if w != word and w not in PEOPLE)
-            return Phrase(role, agent, rest, said)
     if re.search(r"[한된]\s", said):
         return None  # an attribute
     told = concepts(" ".join(words))
     deeds = [c for c in told if c in ACTIONS or c in PHASES]
     deeds = [c for c in deeds if c not in _GENERIC] or deeds
-    if re.search(r"(?<=.)(?:원|회원|会員)$", said):
-        return Phrase(role, "join", (re.sub(r"(?:원|회원|会員)$", "", said),), said)
     unknown = [_participle(word) for word in words if _participle(word).startswith("~")] if said.isascii() else []
     deed = (unknown or deeds[-1:] or [""])[-1]
     if not said.isascii():
@@ -386,9 +379,6 @@ class Finder:
         own = phrase.deed and phrase.deed in (r.action, r.phase) and phrase.deed in self.words[r.name]
         if own and not (things - self.words[r.name]) and phrase.role != "ongoing":
             return None, 0
-        noun = phrase.role == "after" and phrase.deed and not things and not phrase.deed.startswith("~")
-        if noun and (ended := self._thing(phrase, r, others)) is not None:
-            return ended, 0.7  # `after the visit`
         if phrase.deed:
             scored = [(self._score(o, phrase, r), self._near(o, r), -o.index, o) for o in others]
             score, _, _, best = max(scored, key=lambda item: item[:3], default=(0, 0, 0, r))

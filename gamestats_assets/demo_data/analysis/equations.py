@@ -72,7 +72,6 @@ class Scope:
         self.own = {place.prop.name: place for place in numbers if USABLE_NAME.fullmatch(place.prop.name)}
         self.outer: dict[str, Place] = {}
         self.counted: frozenset[str] = frozenset()
-        self.borrowed: frozenset[str] = frozenset()
         self.said, self.ends_well = "", False
         self.found: dict[str, tuple[str, str, float]] = {}
         self.states: dict[str, str] = {}
@@ -90,19 +89,18 @@ class Scope:
         """Names of the numbers that have one of some roles."""
         return [name for name, place in self.own.items() if any(plays(place, role) for role in roles)]
 
-    def is_free(self, name: str, *, said: bool = False) -> bool:
+    def is_free(self, name: str) -> bool:
         """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides."""
         place = self.own[name]
-        decided = place.key in self.counted or (place.key in self.borrowed and not said)
-        return isinstance(rule_of(place.prop), Between | None) and not decided
+        return isinstance(rule_of(place.prop), Between | None) and place.key not in self.counted
 
-    def is_open(self, name: str, *, said: bool = False) -> bool:
+    def is_open(self, name: str) -> bool:
         """Whether a number is free and has no formula yet."""
-        return self.is_free(name, said=said) and name not in self.found
+        return self.is_free(name) and name not in self.found
 
-    def give(self, name: str | None, formula: str, why: str, confidence: float = 0.9, *, said: bool = False) -> bool:
+    def give(self, name: str | None, formula: str, why: str, confidence: float = 0.9) -> bool:
         """Note a formula, if its property is free to follow one; whether it is noted."""
-        if name is None or not self.is_open(name, said=said) or self.circular(name, parse_formula(formula).names):
+        if name is None or not self.is_open(name) or self.circular(name, parse_formula(formula).names):
             return False
         self.found[name] = (formula, why, confidence)
         return True
@@ -120,7 +118,6 @@ def number_scopes(
     everywhere: Sequence[Place],
     measures: Mapping[Place, Measure],
     counted: frozenset[str],
-    borrowed: frozenset[str],
 ) -> dict[tuple[str, str], Scope]:
     """Numbers that stand together, by event and object."""
     texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
@@ -128,7 +125,7 @@ def number_scopes(
     outer = {n: p for k in ("user", "") for n, p in (scopes[k, ""].own if (k, "") in scopes else {}).items()}
     for (event, parent), scope in scopes.items():
         reading = order.readings.get(event)
-        scope.said, scope.counted, scope.borrowed = texts.get(event, "").lower(), counted, borrowed
+        scope.said, scope.counted = texts.get(event, "").lower(), counted
         scope.ends_well = bool(reading and reading.phase in ("complete", "clear", "done", "success"))
         scope.outer = outer if reading and not parent else {}
     return scopes
@@ -145,7 +142,6 @@ def usual_equations(scope: Scope) -> None:
             for formula in filter(None, (_filled(scope, template, name) for template in known["is"])):
                 if scope.give(name, formula, f"usual equation of {known['of']}", 0.75):
                     break
-    _for_each(scope)
     _by_roles(scope)
     _parts_of_wholes(scope)
 
@@ -196,22 +192,6 @@ def _filled(scope: Scope, template: str, target: str) -> str | None:
 def _share(part: str, whole: str, *, of_hundred: bool) -> str:
     ratio = f"{part} / max({whole}, 1)"
     return f"min(round({ratio} * 100), 100)" if of_hundred else f"min({ratio}, 1)"
-
-
-def _for_each(scope: Scope) -> None:
-    """A total of so much for each of so many: `cookies per episode`, `episodes`, `total cookies`."""
-    counts = set(scope.playing("counted"))
-    money = {"price", "cost", "amount", "fee", "total", "value"}
-    for each in scope.playing("each"):
-        said, order = piece_set(each), own_pieces(each)
-        things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set[str]()
-        counted = [n for n in scope.own if n in counts and n != each]
-        counted = [n for n in counted if things & _singular(piece_set(n))] or counted
-        totals = [n for n in scope.playing("total") if n != each and n not in counts]
-        alike = {n: said & piece_set(n) - words_of("counted") for n in totals}
-        totals = [n for n in totals if alike[n] or (said & money and piece_set(n) & money)]
-        if len(counted) == len(totals) == 1:
-            scope.give(totals[0], f"{each} * {counted[0]}", "so much for each", 0.85, said=True)
 
 
 # --------------------------------------------------------------------------- which of two is larger
@@ -268,11 +248,7 @@ def _parts_of_wholes(scope: Scope) -> None:
         good = [n for n in parts if not piece_set(n) & words_of("bad_part")][:1]
         why = f"a part of {whole}"
         for name in good:
-            done = {word.removesuffix("ed") for word in _part_words(name)}
-            all_done = scope.ends_well and (
-                done & _READ or any(word.startswith(tuple(done)) for word in piece_set(scope.event))
-            )
-            scope.give(name, whole if all_done else ordered(scope, name, "below", whole), why, 0.8)
+            scope.give(name, ordered(scope, name, "below", whole), why, 0.8)
             for share in shares:
                 if piece_set(share) & piece_set(name) & words_of("part") or plays(scope.own[share], "progress"):
                     percent = is_percent(scope.own[share], scope.measures)
@@ -286,8 +262,6 @@ def _parts_of_wholes(scope: Scope) -> None:
             scope.give(name, f"{min(whole, scope.measure(name).high):g}", "what is done is all done", 0.8)
 
 
-_READ = {"read", "watch", "view", "play", "complet", "done", "finish"}
-"""Parts that are all there once an event has ended well."""
 _MONEY = named_words("money")
 
 

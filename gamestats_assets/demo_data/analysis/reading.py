@@ -329,8 +329,6 @@ def read_event(event: Event, index: int) -> Reading:
     if {"add", "delete"} & set(plain) and "cart" in {*alias, *_foreground(event)} - set(plain):
         plain = (*plain, "cart")
     phase, action, topic = _parts(plain)
-    if phase is None and plain[:1] in (("no",), ("not",)) and len(plain) > 1:
-        phase, topic = "fail", frozenset(plain) - {"no", "not", "found"} or topic  # `no_driver_found`
     alias_phase, alias_action, alias_topic = _parts(tuple(word for word in alias if not word.isdigit()))
     if phase is None and (action is None or action in _NAMES_OF_DEALS):
         phase = alias_phase

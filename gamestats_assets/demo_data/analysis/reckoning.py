@@ -50,8 +50,8 @@ def written(scope: Scope) -> dict[str, str]:
     """Take up what the sheet says in words; what it says that needs its own result is given back, by name."""
     refused: dict[str, str] = {}
     for name in scope.own:
-        formula = written_formula(name, scope) if scope.is_open(name, said=True) else None
-        if formula and not scope.give(name, formula, "text: a formula", 0.95, said=True):
+        formula = written_formula(name, scope) if scope.is_open(name) else None
+        if formula and not scope.give(name, formula, "text: a formula", 0.95):
             refused[name] = formula
     for name in list(scope.found):
         _subtracted(scope, name)
@@ -100,7 +100,7 @@ def unread_formulas(scope: Scope) -> Iterator[tuple[str, str]]:
         names = set(re.findall(r"[A-Za-z_]\w*", text))
         signs = re.search(r"\w\s*[-+*/]", text) and re.fullmatch(r"[\w\s.+*/()-]+", text)
         meant = text.startswith("=") or (signs and len(names) <= 6 and names & (scope.visible().keys() - {name}))
-        if meant and scope.is_free(name, said=True) and written_formula(name, scope) is None:
+        if meant and scope.is_free(name) and written_formula(name, scope) is None:
             yield name, text
 
 

@@ -72,7 +72,7 @@ def property_times(
         if not times:
             continue
         numbers = [p for p in places if p.prop.type is PropertyType.NUMBER]
-        known = _Times(order, order.readings.get(event), texts.get(event, ""), times, numbers)
+        known = _Times(order.readings.get(event), texts.get(event, ""), times, numbers)
         known.lengths_between([p for p in numbers if p.key not in decided], scopes[event, parent], recalled)
         known.find(of_users=event == "user")
         found.formulas.extend(
@@ -96,7 +96,6 @@ def _about(place: Place, *without: frozenset[str]) -> frozenset[str]:
 class _Times:
     """The times of an event, an object or a user."""
 
-    order: EventOrder
     reading: Reading | None
     said: str
     times: list[Place]
@@ -225,18 +224,7 @@ class _Times:
         ends = _says(place, "end") and not self._is_over() and not _says(place, "start")
         if _says(place, "due") or ends:
             return self._due(place)
-        if _says(place, "first"):
-            return _range(-YEAR, -DAY)
-        return _range(HOUR, 14 * DAY) if self._is_booked(place) else None
-
-    def _is_booked(self, place: Place) -> bool:
-        """Whether a time is that for which something is booked: `viewing_date` of `book_viewing`, or of the choice and
-        the search before it."""
-        if self.reading is None or _says(place, "once", "of_booking", "happened"):
-            return False
-        leads = self.reading.action in LOOKS or self.reading.phase == "choose"
-        leads = leads and any(_books(r) and place.name in r.properties for r in self.order.readings.values())
-        return (_books(self.reading) or leads) and bool(_about(place, _OF_ANYTHING) or "date" in piece_set(place.name))
+        return _range(-YEAR, -DAY) if _says(place, "first") else None
 
     def _due(self, place: Place) -> ValueRange:
         said = _told_length(self.said)
@@ -261,11 +249,6 @@ class _Times:
                 self.formulas[place] = f"{later} - {length or f'random({10 * MINUTE}-{2 * DAY})'}"
                 length = ""
             later = place.prop.name if usable else later
-
-
-def _books(reading: Reading) -> bool:
-    named = re.search(facts("times")["kinds"]["booked"], " ".join(own_pieces(reading.name)))
-    return reading.action == "book" or bool(named)
 
 
 # --------------------------------------------------------------------------- lengths in texts

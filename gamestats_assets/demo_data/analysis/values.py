@@ -13,14 +13,12 @@ from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.catalogues import (
     Catalogues,
-    amount_in,
     by_country,
     changes,
     falling,
     invented,
     one_change,
     pair_of,
-    told_beside,
 )
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
@@ -197,11 +195,8 @@ class _Maker:
             return self._changed(place, texts)
         if place.prop.type is not PropertyType.NUMBER:
             return None
-        if told := next((found for prop, values in texts if (found := told_beside(place.prop, prop, values))), None):
-            return told
-        if rule is not None:
-            return pair_of(place.prop, rule.values, [(other.prop, self._listed(other)) for other in beside])
-        return next((found for prop, values in texts if (found := amount_in(place.prop, prop, values))), None)
+        listed = [(other.prop, self._listed(other)) for other in beside]
+        return pair_of(place.prop, rule.values, listed) if rule is not None else None
 
     def _changed(self, place: Place, texts: Sequence[tuple[Property, list[str]]]) -> PropertyConstraint | None:
         """What something was before, or what it has become, where both are lists."""
@@ -432,9 +427,6 @@ class _Maker:
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3])
         if pieces[-1] != "reason":
             return None
-        choices = data["reasons_of_kind"].get(place.kind.name)
-        if choices and self.catalogues.locale == "en_US" and (reading.fails or place.kind is not Kind.SUBSCRIBE):
-            return _chosen(choices)
         said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, data["reasons"]
         why = next((of for of in known.values() if said & {*of["words"].split()}), known["other"])
         return PropertyConstraint(values=why[self.catalogues.locale].split("|"))

@@ -64,11 +64,9 @@ EXPECTED = (
     recalls("order_id", "charge_try", "charge_success", "charge_fail", "charge_refund"),
     recalls("price", "charge_try", "charge_success", "charge_fail"),
     recalls("push_id", "push_receive", "push_click"),
-    equation("episode_buy", "use_cookie", "episode_cnt * cookie_price"),
     equation("charge_success", "cookie_after", "cookie_before + charge_cookie + bonus_cookie"),
     equation("episode_exit", "scroll_rate", "read_cut / total_cut * 100", rounding=0.5),
     not_above("episode_exit", "read_cut", "total_cut"),
-    equation("episode_complete", "read_cut", "total_cut"),
     later("episode_rent", "rent_end_time", "rent_start_time"),
     equation(
         "episode_rent", "rent_end_time", "rent_start_time + 72 * 3600", times=("rent_start_time", "rent_end_time")
@@ -108,6 +106,8 @@ EXPECTED = (
 )
 
 NOT_YET = (
+    equation("episode_buy", "use_cookie", "episode_cnt * cookie_price"),
+    equation("episode_complete", "read_cut", "total_cut"),
     told_by("charge_refund/refund_price", "charge_success/price", "charge_try/price"),
     # An opinion names no event.
     needs("star_rate", "episode_view"),
