@@ -260,7 +260,7 @@ def test_a_day_nobody_can_read_fails_and_says_which_step_day_and_why(gamestats: 
         shutil.rmtree(gamestats.folder / "landing" / "pubg" / day.isoformat())
 
 
-def test_a_stopping_check_is_named_with_its_day_until_it_is_mended(gamestats: Gamestats) -> None:
+def test_a_blocking_check_is_named_with_its_day_until_it_is_mended(gamestats: Gamestats) -> None:
     lake, day = gamestats.stores.lake, DAYS[0].isoformat()
     chosen = ("materialize", "--select", "pubg.landings+", "--partition", day)
     lake.note(pubg.Landings, Note(failed={day: {"declared_rules": "1 row breaks a rule"}}))

@@ -100,7 +100,7 @@ def page(client: httpx.Client) -> Iterator[Page]:
         yield page
 
 
-def test_a_stopping_check_shows_rows_and_advice(page: Page) -> None:
+def test_a_blocking_check_shows_rows_and_advice(page: Page) -> None:
     page.goto("assets/l2m/etl_recharge?view=checks")
     page.get_by_text("every_payment_has_a_rate").first.click()
     for text in ("Failed", "gamestats ingest l2m rates.csv"):
