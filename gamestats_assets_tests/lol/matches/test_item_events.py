@@ -135,6 +135,9 @@ HELD: dict[str, tuple[list[Event | list[Event]], list[int]]] = {
     "not of another's base": ([gone(TEAR, 50)], []),
     "not of one that was taken back": ([buy(TEAR, 10), undo(20, before=TEAR), gone(TEAR, 50)], []),
     "not of a component": ([buy(TEAR, 10), buy(AXE, 50, TEAR)], [AXE]),
+    "two items turn, each by itself": (
+        [buy(AXE, 10), buy(TEAR, 11), gone(AXE, 20), gone(TEAR, 30)], [MURAMANA, MASTERWORK],
+    ),
     "support items turn twice": ([buy(COIN, 10), gone(COIN, 20), gone(MEDAL, 30)], [CREST]),
     "what nobody buys turns": ([gone(GIVEN_WATCH, 10)], [WATCH]),
     "an ally's forge turns one item": ([buy(AXE, 10), buy(SWORD, 11), gone(AXE, 20)], [SWORD, MASTERWORK]),
