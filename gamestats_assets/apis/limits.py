@@ -25,8 +25,9 @@ from gamestats_assets.lakehouse.postgres.server import connect
 
 # If two callers wait for the same slot, one comes too late; it waits at least this long.
 _SHORTEST_WAIT_S = 0.05
-# Calls older than this many of the longest windows are deleted.
+# Calls older than this many of the longest windows are deleted; where no window is known, those older than a day.
 _KEPT_WINDOWS = 5
+_DAY_S = 86_400.0
 _OTHERS = "(others)"
 _WINDOW = re.compile(r"([0-9]{1,9}):([0-9]{1,9}(?:\.[0-9]{1,6})?)")
 
@@ -182,9 +183,9 @@ class _State:
         return max(waits)
 
     @property
-    def kept_s(self) -> float | None:
-        """Age of the oldest request to keep; None if the windows are not known."""
-        return _KEPT_WINDOWS * max(window.seconds for window in self.windows) if self.windows else None
+    def kept_s(self) -> float:
+        """Age of the oldest request to keep, in seconds."""
+        return _KEPT_WINDOWS * max(window.seconds for window in self.windows) if self.windows else _DAY_S
 
 
 _States = Mapping[str, _State]
@@ -222,7 +223,7 @@ class InProcessLimits(Limits):
                 state.default = limiters[name]
             yield now, states
             for state in states.values():
-                oldest = now - (state.kept_s or float("inf"))
+                oldest = now - state.kept_s
                 state.counted = sorted(each for each in (*state.counted, *state.sent, *state.others) if each >= oldest)
                 state.own = sorted(each for each in (*state.own, *state.sent) if each >= oldest)
                 state.sent, state.others = [], []

@@ -191,6 +191,15 @@ def test_old_calls_are_forgotten_and_those_that_count_are_kept(url: SecretStr) -
     assert _execute(url, "SELECT count(*) FROM ops.api_calls") == [(1,)]
 
 
+def test_calls_of_a_limiter_of_unknown_windows_are_forgotten_after_a_day(url: SecretStr) -> None:
+    limits = SharedLimits(url, patience=0)
+    for _ in range(2):
+        limits.acquire({"method": []})
+        _execute(url, "UPDATE ops.api_calls SET called_at = called_at - interval '13 hours'")
+    limits.acquire({"method": []})
+    assert _execute(url, "SELECT count(*) FROM ops.api_calls") == [(2,)]
+
+
 def test_limits_learnt_by_an_older_version_can_be_replaced(url: SecretStr) -> None:
     ops.downgrade(url, "0005")
     _execute(url, "INSERT INTO ops.api_limits (limiter, requests) VALUES ('pubg', 17), ('unknown', NULL)")
