@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 
 from gamestats_assets.demo_data import tables as t
@@ -22,7 +21,7 @@ from gamestats_assets.lakehouse.landing.decoding import Decoded, decode_batches
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.support.frames import Frames, run_sql
+from gamestats_assets_tests.support.frames import Frames, rows_of, run_sql
 
 LOGGED: tuple[type[Table], ...] = tuple(table for table in t.ALL if table.spec.made_by == "logs")
 MODELS: tuple[type[Table], ...] = (
@@ -156,18 +155,8 @@ def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
         if isinstance(values["day"], int):
             values["day"] = DAY + timedelta(days=values["day"])
         values["product_day"] = f"{values['day']}|{values['product']}"
-        complete.append({name: values.get(name, _default(column)) for name, column in table.columns().items()})
-    return pl.DataFrame(complete, schema=table.schema())
-
-
-def _default(column: dy.Column) -> Any:
-    if column.nullable:
-        return None
-    if isinstance(column.dtype, pl.String):
-        return "x"
-    if isinstance(column.dtype, pl.Datetime):
-        return at("12:00:00")
-    return False if isinstance(column.dtype, pl.Boolean) else DAY if isinstance(column.dtype, pl.Date) else 1
+        complete.append(values)
+    return rows_of(table, complete, typed={pl.String: "x", pl.Datetime: at("12:00:00"), pl.Date: DAY}, other=1)
 
 
 def complete(given: Frames) -> dict[type[Table], pl.DataFrame]:

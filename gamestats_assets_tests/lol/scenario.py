@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
+from gamestats_assets_tests.support.frames import rows_of
 
 MATCH_ID = "NA1_1"
 DAY = date(2026, 3, 14)
@@ -35,23 +35,7 @@ _DEFAULTS: dict[str, Any] = {
 
 def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
     """Rows of a table, of match `MATCH_ID`; events are numbered in the order given. What may be null is."""
-    complete = [{"event_index": index} | dict(row) for index, row in enumerate(given)]
-    return pl.DataFrame(
-        [{name: row.get(name, _default(name, column)) for name, column in table.columns().items()} for row in complete],
-        schema=table.schema(),
-    )
-
-
-def _default(name: str, column: dy.Column) -> Any:
-    if name in _DEFAULTS:
-        return _DEFAULTS[name]
-    if column.nullable:
-        return None
-    if isinstance(column.dtype, pl.String):
-        return ""
-    if isinstance(column.dtype, pl.List):
-        return []
-    return False if isinstance(column.dtype, pl.Boolean) else 0
+    return rows_of(table, ({"event_index": index} | dict(row) for index, row in enumerate(given)), _DEFAULTS)
 
 
 def ten(**given: Any) -> pl.DataFrame:

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.landing.decoding import decode_batches
@@ -20,7 +19,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import BY_MATCH, BY_SEASON, BY_TOURNAMENT, SQL_TABLES
 from gamestats_assets.pubg.telemetry.bronze import DECODER
 from gamestats_assets.pubg.tournament.tables import MatchTournamentContext
-from gamestats_assets_tests.support.frames import Frames, model, run_sql
+from gamestats_assets_tests.support.frames import Frames, model, rows_of, run_sql
 
 Function = Callable[..., Any]
 
@@ -53,21 +52,13 @@ def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
     for index, row in enumerate(given):
         values: dict[str, Any] = {"match_id": "m", "match_date": DAY, "event_index": index, "phase": 1.0} | dict(row)
         values["occurred_at"] = at(values.pop("t", 0))
-        complete.append({name: values.get(name, _default(column)) for name, column in table.columns().items()})
-    return pl.DataFrame(complete, schema=table.schema())
+        complete.append(values)
+    return rows_of(table, complete, typed={pl.Datetime: START})
 
 
 def frames_of(given: Mapping[type[Table], Iterable[Mapping[str, Any]]]) -> dict[type[Table], pl.DataFrame]:
     """Tables of such rows."""
     return {table: rows(table, *some) for table, some in given.items()}
-
-
-def _default(column: dy.Column) -> Any:
-    if column.nullable:
-        return None
-    if isinstance(column.dtype, pl.String):
-        return ""
-    return False if isinstance(column.dtype, pl.Boolean) else START if isinstance(column.dtype, pl.Datetime) else 0
 
 
 def file_row(**given: Any) -> pl.DataFrame:

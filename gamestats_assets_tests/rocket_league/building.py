@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import dataframely as dy
 import numpy as np
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets_tests.support.frames import differences
+from gamestats_assets_tests.support.frames import differences, rows_of
 
 Frames = Mapping[Any, pl.DataFrame]
 """Frames by table."""
@@ -54,13 +53,8 @@ def match_id(number: int) -> str:
 
 def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
     """Rows of a table. What may be null is, but for what has a default here; matches are numbered as they come."""
-    columns = table.columns()
     numbered = ({"match_id": match_id(number), "training_session_id": number} for number in range(len(given)))
-    complete = [numbers | dict(row) for numbers, row in zip(numbered, given, strict=True)]
-    return pl.DataFrame(
-        [{name: row.get(name, _default(name, column)) for name, column in columns.items()} for row in complete],
-        schema=table.schema(),
-    )
+    return rows_of(table, (numbers | dict(row) for numbers, row in zip(numbered, given, strict=True)), _DEFAULTS)
 
 
 def filled(table: type[Table], frame: pl.DataFrame, **fixed: Any) -> pl.DataFrame:
@@ -91,18 +85,6 @@ def sessions(*given: tuple[str, datetime, float]) -> pl.DataFrame:
             for player, end, hours in given
         ),
     )
-
-
-def _default(name: str, column: dy.Column) -> Any:
-    if name in _DEFAULTS:
-        return _DEFAULTS[name]
-    if column.nullable:
-        return None
-    if isinstance(column.dtype, pl.String):
-        return ""
-    if isinstance(column.dtype, pl.List):
-        return []
-    return False if isinstance(column.dtype, pl.Boolean) else 0
 
 
 def played(count: int, day: int = 0, **values: Any) -> list[Row]:

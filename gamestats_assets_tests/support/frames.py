@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,30 @@ KNOWN = {table.spec.dotted: table for table in tables_of()}
 Frames = Mapping[type[Table], pl.DataFrame]
 Planted = dict[type[Table], pl.DataFrame]
 """The tables that a fault changes, in place of the sound ones."""
+
+
+def rows_of(
+    table: type[Table],
+    given: Iterable[Mapping[str, Any]],
+    named: Mapping[str, Any] | None = None,
+    typed: Mapping[Any, Any] | None = None,
+    other: Any = 0,
+) -> pl.DataFrame:
+    """Rows of a table by hand.
+
+    Args:
+        table: the table.
+        given: what each row says.
+        named: values of columns that a row does not give; where there is none, a column that may be null is.
+        typed: values of other columns by the class of their type, besides empty texts and lists, and False.
+        other: value of the rest.
+    """
+    by_type = {pl.String: "", pl.List: [], pl.Boolean: False} | dict(typed or {})
+    usual = {
+        name: None if column.nullable else by_type.get(type(column.dtype), other)
+        for name, column in table.columns().items()
+    } | {name: value for name, value in (named or {}).items() if name in table.columns()}
+    return pl.DataFrame([{name: row.get(name, usual[name]) for name in usual} for row in given], schema=table.schema())
 
 
 def changed(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
