@@ -168,7 +168,7 @@ def create_table(conn: psycopg.Connection, table: type[Table]) -> None:
 
 
 def ensure_table(conn: psycopg.Connection, table: type[Table]) -> None:
-    """Creates a missing table, and its game's records; updates its comments. An up-to-date table takes one query.
+    """Creates a missing table, and its game's records; updates its comments. An up-to-date table takes two queries.
 
     Raises:
         OutdatedTableError: if the table must be rebuilt, because its declaration changed.
