@@ -198,11 +198,12 @@ def stream_model(
     """
     expect_given(model, sources, parameters)
     with _model_errors(model), _model_session(model, config) as con:
-        for name, table in model.reads.items():
-            _create_view(con, table, _as_declared_columns(con, table, sources[name]))
+        _create_views(
+            con, {table: _as_declared_columns(con, table, sources[name]) for name, table in model.reads.items()}
+        )
         _expect_select(con, model.text)
         rows = con.sql(model.text, params=dict(parameters))
-        expect_declared(model, _types(rows), _types(_declared(con, model.table)))
+        expect_declared(model, _types(rows), _declared_types(con, model.table))
         rows = rows.select(*(ColumnExpression(name).alias(name) for name in model.table.columns()))
         for batch in cast(Iterable[Any], rows.to_arrow_reader(batch_rows)):
             yield cast(pl.DataFrame, pl.from_arrow(batch))
@@ -271,11 +272,11 @@ def query(
         with _session(config) as con:
             _expect_select(con, sql)
             opened = {name: sources(name) for name in named}
-            for name, source in opened.items():
-                _create_view(con, known[name], _as_declared_columns(con, known[name], source))
+            views = {known[name]: _as_declared_columns(con, known[name], source) for name, source in opened.items()}
             for name in known.keys() - opened.keys() if _LISTS.search(sql) else ():
                 unread = FunctionExpression("error", ConstantExpression(f"Write {name} in the query to read it."))
-                _create_view(con, known[name], _declared(con, known[name], 1).filter(unread.cast(BOOLEAN)))
+                views[known[name]] = _declared(con, known[name], 1).filter(unread.cast(BOOLEAN))
+            _create_views(con, views)
             _restrict_files(con, [file for s in opened.values() if isinstance(s, ParquetSource) for file in s.files])
             return _as_frame(con.sql(sql))
     except duckdb.Error as error:
@@ -359,18 +360,24 @@ def _expect_select(con: DuckDBPyConnection, sql: str) -> None:
         )
 
 
-def _create_view(con: DuckDBPyConnection, table: type[Table], rows: DuckDBPyRelation) -> None:
-    # Uses the engine's own quoting, because a schema's name cannot be bound.
-    con.execute(f"CREATE SCHEMA IF NOT EXISTS {ColumnExpression(table.spec.game)}")
-    con.execute("SET schema = $schema", {"schema": table.spec.game})
-    rows.create_view(table.spec.name)
+def _create_views(con: DuckDBPyConnection, rows: Mapping[type[Table], DuckDBPyRelation]) -> None:
+    for game in {table.spec.game for table in rows}:
+        # Uses the engine's own quoting, because a schema's name cannot be bound.
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {ColumnExpression(game)}")
+        con.execute("SET schema = $schema", {"schema": game})
+        for table, of_table in rows.items():
+            if table.spec.game == game:
+                of_table.create_view(table.spec.name)
     con.execute("SET schema = 'main'")
 
 
 def _as_declared_columns(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDBPyRelation:
     """The rows of a source with exactly the declared columns."""
-    declared, rows = _declared(con, table), _rows(con, table, source)
-    if problems := _type_differences(_types(rows), _types(declared)):
+    declared, rows = _declared_types(con, table), _rows(con, table, source)
+    found = _types(rows)
+    if found == declared:
+        return rows
+    if problems := _type_differences(found, declared):
         raise SqlModelError(
             f"{table.spec.dotted}: rows are stored as other types than declared; rebuild the table, or declare the "
             f"stored types:{_bullets(problems)}"
@@ -379,7 +386,7 @@ def _as_declared_columns(con: DuckDBPyConnection, table: type[Table], source: So
     return rows.select(
         *(
             ColumnExpression(name) if name in rows.columns else ConstantExpression(None).cast(kind).alias(name)
-            for name, kind in zip(declared.columns, declared.types, strict=True)
+            for name, kind in declared
         )
     )
 
@@ -391,7 +398,7 @@ def _rows(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDB
     if not source.files:
         return _declared(con, table)
     # Given explicitly, because DuckDB would guess that a text partition such as 2026-01-01 is a date.
-    types = {name: kind for name, kind in _types(_declared(con, table)) if name == source.partitioned_by}
+    types = {name: kind for name, kind in _declared_types(con, table) if name == source.partitioned_by}
     if types:
         rows = con.sql(_READ_PARQUET, params={"files": list(source.files), "types": types})
     else:
@@ -405,6 +412,16 @@ def _rows(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDB
 def _declared(con: DuckDBPyConnection, table: type[Table], rows: int = 0) -> DuckDBPyRelation:
     """The declared columns with no rows, or with some rows without values."""
     return con.from_arrow(pl.DataFrame(schema=table.schema()).clear(rows).to_arrow())
+
+
+_TYPES: dict[type[Table], list[tuple[str, str]]] = {}
+
+
+def _declared_types(con: DuckDBPyConnection, table: type[Table]) -> list[tuple[str, str]]:
+    """The declared columns in the engine's terms, which are asked for once."""
+    if table not in _TYPES:
+        _TYPES[table] = _types(_declared(con, table))
+    return _TYPES[table]
 
 
 def _types(rows: DuckDBPyRelation) -> list[tuple[str, str]]:
