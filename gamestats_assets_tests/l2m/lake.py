@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +25,9 @@ from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.l2m.logs import Plan, simulate
 from gamestats_assets.simulators.l2m.truth import Truth
 
+PLAN = Plan(accounts=220, days=3, farms=1, level_one=6, servers=3, guilds=6, actions=4.0)
+"""The logs that the fixture `small` is made of."""
+DAYS = [(PLAN.start + timedelta(days=number)).isoformat() for number in range(PLAN.days)]
 _STEPS = [step for step in game().steps if step.table is not tables.IpWhitelist]
 # Nobody enters anything: the whitelist is what a test writes.
 _GRAPH = Graph({table: step for step in _STEPS for table in step.tables}, game().graph.checks)
@@ -61,9 +64,10 @@ class SmallLake:
 
     def take(self, folder: Path, days: Iterable[str]) -> None:
         """Deliver and extract days, of each what stands in a folder of its name."""
-        for ds in days:
+        keys = [*days]
+        for ds in keys:
             self.deliver(folder / ds, ds)
-            self.extract(ds)
+        self.extract(*keys)
 
     def extract(self, *keys: str) -> None:
         """The bronze tables of some days."""
@@ -82,9 +86,9 @@ class SmallLake:
 
     def bring_up_to_date(self) -> None:
         """Make what is behind, after which nothing is."""
-        before = Snapshot(self.stores, _GRAPH)
-        days = {key for step in _STEPS for key in (*step.expected(before), *step.behind(before))} - {WHOLE}
-        self._run(sorted(days), tables.ALL)
+        for step in _STEPS:
+            if behind := [*step.behind(Snapshot(self.stores, _GRAPH))]:
+                StepRun(step, self.stores, _GRAPH, behind).run()
         after = Snapshot(self.stores, _GRAPH)
         assert not any([*step.behind(after)] for step in _STEPS)
 

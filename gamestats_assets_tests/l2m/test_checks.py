@@ -14,29 +14,16 @@ from gamestats_assets.l2m import checks
 from gamestats_assets.l2m import tables as t
 from gamestats_assets.lakehouse.quality import Check, quarantine_of
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.simulators.l2m.logs import Plan
-from gamestats_assets_tests.l2m.lake import SmallLake, simulated
+from gamestats_assets_tests.l2m.lake import PLAN, SmallLake
 
-PLAN = Plan(accounts=220, days=2, farms=1, level_one=6, servers=3, guilds=6, actions=8.0)
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
-    folder = tmp_path_factory.mktemp("checked")
-    truth = simulated(PLAN, folder / "logs")
-    lake = SmallLake(folder)
-    days = [day.ds.isoformat() for day in truth.days]
-    lake.take(folder / "logs", days)
-    lake.make(days)
-    return lake
-
-
-def broken(lake: SmallLake, check: Check, changes: dict[type[Table], Change] | None = None) -> pl.DataFrame:
+def broken(small: SmallLake, check: Check, changes: dict[type[Table], Change] | None = None) -> pl.DataFrame:
     """The rows that break a check, after some of its inputs were changed."""
     frames = {}
     for name, table in check.inputs.items():
-        rows = lake.lake.scan(table).collect()
+        rows = small.lake.scan(table).collect()
         frames[name] = (changes or {}).get(table, lambda same: same)(rows).lazy()
     return check.rows(**frames).collect()
 
@@ -123,22 +110,22 @@ WARNINGS = (
 )
 
 
-def test_every_check_but_warnings_blocks_and_passes_on_what_is_right(lake: SmallLake) -> None:
+def test_every_check_but_warnings_blocks_and_passes_on_what_is_right(small: SmallLake) -> None:
     assert {check.name for check, _ in PLANTED} == {check.name for check in checks.ALL}
     for check in checks.ALL:
         assert check.blocking == (check not in WARNINGS)
-        assert broken(lake, check).is_empty(), check.name
+        assert broken(small, check).is_empty(), check.name
 
 
 @pytest.mark.parametrize(("check", "changes"), PLANTED, ids=lambda part: getattr(part, "name", ""))
-def test_every_check_finds_what_is_planted(lake: SmallLake, check: Check, changes: dict[type[Table], Change]) -> None:
-    assert not broken(lake, check, changes).is_empty()
+def test_every_check_finds_what_is_planted(small: SmallLake, check: Check, changes: dict[type[Table], Change]) -> None:
+    assert not broken(small, check, changes).is_empty()
 
 
-def test_money_of_one_account_that_does_not_add_up_stops_nothing(lake: SmallLake) -> None:
+def test_money_of_one_account_that_does_not_add_up_stops_nothing(small: SmallLake) -> None:
     odd: dict[type[Table], Change] = {t.MoneyBalances: as_first(gained=1_000_000_007)}
-    assert broken(lake, checks.balances_follow_from_gains_and_spendings, odd).height == 1
-    assert broken(lake, checks.few_balances_do_not_follow, odd).is_empty()
+    assert broken(small, checks.balances_follow_from_gains_and_spendings, odd).height == 1
+    assert broken(small, checks.few_balances_do_not_follow, odd).is_empty()
 
 
 @pytest.mark.parametrize(("accounts", "jumping", "days"), [(1, 1, 0), (40, 2, 0), (40, 3, 2), (40, 40, 2)])
@@ -168,12 +155,12 @@ def test_single_balances_that_jump_overnight_stop_nothing(accounts: int, jumping
 
 
 @pytest.mark.parametrize(("rows_read", "others"), [(30, 6), (3, 1), (4, 2), (0, 0)])
-def test_clocks_that_are_wrong_in_a_few_rows_stop_nothing(lake: SmallLake, rows_read: int, others: int) -> None:
+def test_clocks_that_are_wrong_in_a_few_rows_stop_nothing(small: SmallLake, rows_read: int, others: int) -> None:
     changes: dict[type[Table], Change] = {t.LogCounts: as_of(rows_read=rows_read, rows_of_other_days=others)}
-    assert broken(lake, checks.rows_are_of_their_day, changes).is_empty()
+    assert broken(small, checks.rows_are_of_their_day, changes).is_empty()
 
 
-def test_what_is_in_quarantine_counts_as_accounted_for(lake: SmallLake) -> None:
+def test_what_is_in_quarantine_counts_as_accounted_for(small: SmallLake) -> None:
     row = {
         "destination": f"etl_recharge@{PLAN.start}",
         "table_name": "etl_recharge",
@@ -193,7 +180,7 @@ def test_what_is_in_quarantine_counts_as_accounted_for(lake: SmallLake) -> None:
         t.EtlRecharge: lambda rows: rows.filter(first_of_the_day | (pl.col("ds") != PLAN.start)),
         quarantine: lambda _: held,
     }
-    assert broken(lake, checks.every_row_is_counted, without_one).is_empty()
+    assert broken(small, checks.every_row_is_counted, without_one).is_empty()
 
 
 def test_what_was_lost_at_the_end_of_a_day_is_missed_on_the_next(tmp_path: Path) -> None:
@@ -203,8 +190,9 @@ def test_what_was_lost_at_the_end_of_a_day_is_missed_on_the_next(tmp_path: Path)
         ("right", rows, []),
         ("lost", [rows[0], *rows[2:]], [date(2026, 3, 2), date(2026, 3, 1)]),
     ):
-        small = SmallLake(tmp_path / f"{name}_lake")
-        for ds in sorted({ds for ds, _, _ in kept}):
+        lake = SmallLake(tmp_path / f"{name}_lake")
+        days = sorted({ds for ds, _, _ in kept})
+        for ds in days:
             folder = tmp_path / name / ds
             folder.mkdir(parents=True)
             entry = [
@@ -213,11 +201,11 @@ def test_what_was_lost_at_the_end_of_a_day_is_missed_on_the_next(tmp_path: Path)
                 if day == ds
             ]
             pl.DataFrame(entry).write_csv(folder / "increase_money.csv")
-            small.take(tmp_path / name, [ds])
-            small.make([ds], [t.MoneyBalances])
-        assert broken(small, checks.balances_follow_from_gains_and_spendings).is_empty()
+        lake.take(tmp_path / name, days)
+        lake.make(days, [t.MoneyBalances])
+        assert broken(lake, checks.balances_follow_from_gains_and_spendings).is_empty()
         # On the fourth it is not known what moved on the third.
-        assert broken(small, checks.balances_go_on_from_the_day_before).get_column("ds").to_list() == found
+        assert broken(lake, checks.balances_go_on_from_the_day_before).get_column("ds").to_list() == found
 
 
 def test_rows_of_one_moment_may_have_come_in_any_order_and_a_lost_one_is_found(tmp_path: Path) -> None:
@@ -232,8 +220,8 @@ def test_rows_of_one_moment_may_have_come_in_any_order_and_a_lost_one_is_found(t
         folder.mkdir()
         gains.write_parquet(folder / "increase_money.parquet")
         spendings.write_parquet(folder / "decrease_money.parquet")
-        small = SmallLake(tmp_path / f"{name}_lake")
-        small.deliver(folder, "2026-03-01")
-        small.extract("2026-03-01")
-        small.make(["2026-03-01"], [t.MoneyBalances])
-        assert broken(small, checks.balances_follow_from_gains_and_spendings).is_empty() == is_right
+        lake = SmallLake(tmp_path / f"{name}_lake")
+        lake.deliver(folder, "2026-03-01")
+        lake.extract("2026-03-01")
+        lake.make(["2026-03-01"], [t.MoneyBalances])
+        assert broken(lake, checks.balances_follow_from_gains_and_spendings).is_empty() == is_right
