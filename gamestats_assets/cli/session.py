@@ -36,7 +36,7 @@ class Session:
     """Definitions over the stores of this process, and the instance that the UI shows.
 
     Attributes:
-        stopped: partitions that nobody may read, for a check stopped them in an earlier run.
+        stopped: partitions that a blocking check stopped in an earlier run; nothing may read them.
         tell: receives what runs do; by default it is printed, line by line.
     """
 

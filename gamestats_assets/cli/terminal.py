@@ -33,7 +33,7 @@ class CarefulConsole(Console):
     """A console that shows control characters and bytes that are no text, and never sends them to the terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich's, with the texts made harmless: what names a file or a player is somebody else's."""
+        """Renders as rich does, with texts made harmless: names of files and players come from strangers."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(shown_text(segment.text), segment.style)
 
@@ -174,7 +174,7 @@ def version() -> str:
 
 
 def quiet_warnings() -> None:
-    """Hide what libraries warn their callers of, unless Python was told to show warnings."""
+    """Hide the warnings of libraries, unless Python was started with warnings on."""
     import warnings
 
     if not sys.warnoptions:

@@ -152,7 +152,7 @@ def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None
     going = dg.RunsFilter(tags=DETAILS, statuses=UNFINISHED)
     with dagster_instance(stores) as instance:
         for run in instance.get_runs(going):
-            # A run that somebody started as a range of Dagster's names none: the player may be in it.
+            # A run that was started as a range in Dagster names no partitions: the player may be in it.
             if account_id in (partitions_of_run(run) or [account_id]):
                 raise StillNeededError(
                     f"Run {run.run_id[:8]} takes up matches of tracked players, and {player} is one of them. "

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gamestats_assets.settings import Settings
 
 _SHOWN_EVENTS = 15
-_HOLDS = {True: "[green]holds[/]", False: "[red]misses[/]", None: "[yellow]cannot be told[/]"}
+_HOLDS = {True: "[green]holds[/]", False: "[red]misses[/]", None: "[yellow]unknown[/]"}
 ADVICE = "The taxonomies that come with gamestats: game, ecommerce, saas, health, l2m."
 
 Users = Annotated[int | None, typer.Option(min=1, help="How many users.  [default: 1000]")]

@@ -24,8 +24,8 @@ players_app = deferred(
     """Tracked players: whose positions, damage and kills are published in detail.
 
     A player may be given by in-game name, with its capitals, or by account id. The account of a name is
-    taken from the newest match that knows it; names change, accounts do not. Whoever was a mistake is removed;
-    once matches were taken up, players are only made inactive, and what they have is kept.
+    taken from the newest match that knows it; names change, accounts do not. Remove a player who was added
+    by mistake; once matches were taken up, players can only be made inactive, and their rows are kept.
 
         gamestats players add Shroud
         gamestats players import players.csv

@@ -19,9 +19,9 @@ app = typer.Typer(cls=CarefulGroup)
 whitelist_app = typer.Typer(
     cls=CarefulGroup,
     no_args_is_help=True,
-    help="""Addresses that many honest players share, such as cafes: nobody is taken for a farmer because of them.
+    help="""Addresses that many honest players share, such as cafes; they make no account a suspected farmer.
 
-    An entry is how the addresses begin, to the letter; it holds for every day.
+    An entry is the exact beginning of the addresses; it holds for every day.
 
         gamestats l2m whitelist add 103.7.0. --note "a cafe"
         gamestats l2m whitelist list

@@ -32,7 +32,7 @@ def matches_found(
         str,
         typer.Option(
             metavar="WORD,...",
-            help="Of wanted (to be fetched), archived, passed_over (of a type nobody wants), failed, expired; or all.",
+            help="Of wanted (to be fetched), archived, passed_over (of an unwanted type), failed, expired; or all.",
         ),
     ] = "failed,expired",
     form: Form = None,

@@ -143,10 +143,10 @@ def upload_replays(
     ] = "private",
     group: Annotated[str | None, typer.Option(help="Id of a group of replays there.")] = None,
 ) -> None:
-    """Upload replays to ballchasing, which tells the players' ranks; its statistics are fetched when it has read them.
+    """Upload replays to ballchasing, which knows the players' ranks; its statistics are fetched when it has read them.
 
-    They are fetched by gamestats up, or by gamestats fetch rocket-league. A replay that ballchasing has already is no
-    mistake; one that names somebody who was forgotten is not sent. An account without a subscription may upload 20
+    `gamestats up` fetches them, or `gamestats fetch rocket-league`. A replay that ballchasing already has is no error;
+    a replay that names a forgotten player is not sent. An account without a subscription may upload 20
     replays a day and 70 a week. Needs BALLCHASING_API_KEY.
 
     Examples:
@@ -244,8 +244,8 @@ def export(
 ) -> None:
     """Write everything that is held on a player to a zip archive, for the player.
 
-    What was entered, the player's rows of every table with what their columns mean, and a list of the files that name
-    the player. Also of somebody who is not tracked, and only played along.
+    It holds what was entered, the player's rows of every table with the meaning of their columns, and a list of the
+    files that name the player. The player need not be tracked.
 
     Examples:
 
@@ -267,26 +267,26 @@ def export(
 def forget_player(player: _Player, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Remove every trace of a player, for good: files, tables and their history, PostgreSQL, Dagster's runs.
 
-    Matches stay for the others who played in them, with somebody masked in the player's place. Files that come
-    later and name the player land in the same way. At the end all storage is searched; what is still found is reported.
-    Backups are not looked at. When it was interrupted, give the command again.
+    Matches stay for the others who played in them, with a masked player in the player's place. Later files that name
+    the player are masked as they land. At the end all storage is searched, and what is still found is reported.
+    Backups are not searched. If it was interrupted, give the command again.
 
-    Whoever signs in with the account may ask to be named again in files that come from then on. Matches that were
-    masked stay so.
+    A user who signs in with the account may ask to be named again in files that come from then on. Masked matches
+    stay masked.
 
     Examples:
 
         gamestats rocket-league export steam:76561190000000001
         gamestats rocket-league forget steam:76561190000000001
 
-    Exits with 1 when something of the player is left.
+    Exits with 1 if something of the player is left.
     """
     from rich.prompt import Confirm
 
     player_id = _id_of(player)
     if not yes:
         if not sys.stdin.isatty():
-            raise typer.BadParameter("Nobody is there to be asked: give --yes.", param_hint="--yes")
+            raise typer.BadParameter("There is no terminal to ask at: give --yes.", param_hint="--yes")
         if not Confirm.ask(f"Remove everything on {player_id}, which nothing brings back?", default=False):
             say("Nothing was done.")
             return
@@ -320,7 +320,7 @@ def forget_player(player: _Player, yes: Annotated[bool, typer.Option("--yes", he
     for line in done.refused:
         say(line, "yellow", console=err())
     if done.not_looked_for:
-        # They are shown to whoever forgets the player, who must know what was not proven.
+        # Shown to the person who forgets the player, who must know what was not proven.
         names = ", ".join(done.not_looked_for)
         say(f"Not searched for, as others are called so too, or much else is: {names}", "yellow", console=err())
     if done.left:

@@ -62,9 +62,8 @@ _SOURCES = {
         "gamestats_assets.pubg.source.files",
         """Take PUBG files: match objects, telemetry, player lists; plain, gzipped or gzipped twice.
 
-        What a file is, is read from its bytes; its name does not matter. What nobody can read
-        is kept as well, counted and reported with its reason. Taking a file again changes
-        nothing.
+        The kind of a file is read from its bytes; its name does not matter. Unreadable files are kept
+        as well, counted and reported with the reason. Taking a file again changes nothing.
 
         Examples:
 
@@ -76,9 +75,9 @@ _SOURCES = {
         "gamestats_assets.lol.source",
         """Take League of Legends files: match objects and timelines of match-v5, items and champions of Data Dragon.
 
-        What a file is, is read from its bytes, plain, gzipped or gzipped twice. Only the language of a Data Dragon
-        document is not in there: it is taken from the file's name or a folder's, as in 13.14.1_ko_KR_item.json or
-        13.14.1/data/ko_KR/item.json. What nobody can read is kept as well, counted and reported with its reason. Taking
+        The kind of a file is read from its bytes, plain, gzipped or gzipped twice. Only the language of a Data Dragon
+        document is taken from the name of the file or a folder, as in 13.14.1_ko_KR_item.json or
+        13.14.1/data/ko_KR/item.json. Unreadable files are kept as well, counted and reported with the reason. Taking
         a file again changes nothing.
 
         Examples:
@@ -91,9 +90,9 @@ _SOURCES = {
         "gamestats_assets.rocket_league.source",
         """Take Rocket League files: replays (.replay) as the game saves them, and ballchasing's JSON of a replay.
 
-        What a file is, is read from its bytes; its name does not matter. Both of the same match belong together: ranks
-        come from ballchasing's, touches and the like from the replay. What nobody can read, such as a damaged replay or
-        one of a season that is not known yet, is kept as well, counted and reported with its reason. Taking a file
+        The kind of a file is read from its bytes; its name does not matter. The two files of a match belong together:
+        ranks come from ballchasing's, touches and the like from the replay. Unreadable files, such as a damaged replay or
+        one of a season that is not known yet, are kept as well, counted and reported with the reason. Taking a file
         again changes nothing.
 
         Examples:
@@ -117,7 +116,7 @@ for _name, (_module, _text) in _SOURCES.items():
 
 
 def _ingest(source: Source, paths: list[Path], *, every: bool) -> None:
-    """Take files of a game and say what became of them; exit code 1 when nobody could read any."""
+    """Take files of a game and report the outcome; exit code 1 if none could be read."""
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()

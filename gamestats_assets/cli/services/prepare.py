@@ -31,9 +31,9 @@ def prepare(where: str) -> str:
 
 
 def admin_here(conn: psycopg.Connection, login: str) -> int:
-    """The admin who is the person at this machine: named as the login is, and made on first use.
+    """The admin account of the person at this machine: it has the login's name, and is made on first use.
 
-    Somebody who is called so and is no admin is somebody else; the next free name with a number is taken then.
+    If a user of that name is no admin, it is another person; the next free name with a number is taken then.
     """
     from gamestats_assets.lakehouse.entries.declared import UnknownNameError
     from gamestats_assets.serving.accounts.users import add_user, find_user, give_role

@@ -115,6 +115,6 @@ def application(settings: Settings | None = None) -> FastAPI:
 
     settings = settings or Settings()
     app = create_app(*serving_urls(settings), [PUBG, LOL, ROCKET_LEAGUE, L2M, DEMO_DATA], settings)
-    # What is there by now stays for good, and need not be looked through for garbage while somebody waits.
+    # Objects that exist by now stay for good; the collector need not search them while a request waits.
     gc.freeze()
     return app

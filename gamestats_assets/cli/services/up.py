@@ -306,8 +306,8 @@ class Services:
         """Start the server of the code location, then the webserver and the daemon, which both use it.
 
         Left to themselves, each of the two starts a server of its own, and the daemon another one every minute.
-        Dagster's tables are made first: processes that make them at once would collide. The webserver listens where
-        only what serves reaches it: it does what it is asked, whoever asks.
+        Dagster's tables are made first: processes that make them at once would collide. The webserver obeys
+        everyone who reaches it, so it listens where only the serving process does.
 
         Args:
             where: the address of the pages.

@@ -43,7 +43,7 @@ def work(
         gamestats work --once
     """
     quiet_warnings()
-    # Whoever looks at a page waits for it; whoever sent a replay looks at pages meanwhile.
+    # Pages come first: people wait for them, and read pages while their replay is analysed.
     os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), _NICE))
     _take_leave_of_children()
     from gamestats_assets.lakehouse.stores import Stores

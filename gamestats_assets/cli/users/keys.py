@@ -6,12 +6,12 @@ import typer
 
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, say, status
 
-keys_app = typer.Typer(cls=CarefulGroup, help="Keys that what nobody may read in PostgreSQL is encrypted with.")
+keys_app = typer.Typer(cls=CarefulGroup, help="Keys that encrypt secret columns in PostgreSQL.")
 
 
 @keys_app.callback()
 def keys() -> None:
-    """Keys that what nobody may read in PostgreSQL is encrypted with."""
+    """Keys that encrypt secret columns in PostgreSQL."""
 
 
 @keys_app.command("rotate")

@@ -4,10 +4,10 @@ from gamestats_assets.cli.terminal import deferred
 
 user_app = deferred(
     "gamestats_assets.cli.users.user_commands",
-    """Users: who may sign in to what `gamestats serve` shows, and what they may do there.
+    """Users: who may sign in to the pages of `gamestats serve`, and what they may do there.
 
-    Nobody has a password here. People sign in with an account that they have elsewhere (Steam, or what
-    GAMESTATS_SIGN_IN names), or by a link that works once. The first admin is made here:
+    There are no passwords. People sign in with an account elsewhere (Steam, or a provider in
+    GAMESTATS_SIGN_IN), or by a link that works once. The first admin is made here:
 
         gamestats user add alice --role admin
         gamestats user link alice

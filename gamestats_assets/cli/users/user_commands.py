@@ -71,7 +71,7 @@ def link(
 ) -> None:
     """Print an address that signs a user in once, within 15 minutes.
 
-    Whoever opens it first is that user: send it to nobody else.
+    The first person to open it is signed in as that user: send it to no one else.
 
     Examples:
 
