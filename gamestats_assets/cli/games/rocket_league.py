@@ -145,8 +145,8 @@ def upload_replays(
 ) -> None:
     """Upload replays to ballchasing, which knows the players' ranks; its statistics are fetched when it has read them.
 
-    `gamestats up` fetches them, or `gamestats fetch rocket-league`. A replay that ballchasing already has is no error;
-    a replay that names a forgotten player is not sent. An account without a subscription may upload 20
+    They are fetched by gamestats up or by gamestats fetch rocket-league. A replay that ballchasing already has is no
+    error; a replay that names a forgotten player is not sent. An account without a subscription may upload 20
     replays a day and 70 a week. Needs BALLCHASING_API_KEY.
 
     Examples:

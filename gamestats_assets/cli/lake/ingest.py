@@ -91,9 +91,9 @@ _SOURCES = {
         """Take Rocket League files: replays (.replay) as the game saves them, and ballchasing's JSON of a replay.
 
         The kind of a file is read from its bytes; its name does not matter. The two files of a match belong together:
-        ranks come from ballchasing's, touches and the like from the replay. Unreadable files, such as a damaged replay or
-        one of a season that is not known yet, are kept as well, counted and reported with the reason. Taking a file
-        again changes nothing.
+        ranks come from ballchasing's, touches and the like from the replay. Unreadable files, such as a damaged
+        replay or one of an unknown season, are kept as well, counted and reported with the reason. Taking a file again
+        changes nothing.
 
         Examples:
 
