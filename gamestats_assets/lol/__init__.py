@@ -1,1 +1,1 @@
-"""League of Legends: match and timeline files to statistics that hold up, and questions with several conditions."""
+"""League of Legends: match and timeline files, reliable statistics, and questions with several conditions."""

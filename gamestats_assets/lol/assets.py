@@ -1,4 +1,4 @@
-"""Which function or SELECT makes which League of Legends table, and what is published."""
+"""The function or SELECT behind each League of Legends table, and the publications."""
 
 import functools
 from collections.abc import Generator, Mapping, Sequence
@@ -46,11 +46,11 @@ CHECKS: tuple[Check, ...] = (
     *reference_checks.ALL,
 )
 DECODE_BATCH_SIZE = 1_000
-"""Matches that are decoded and committed together: a million events, and 2 GB of memory."""
+"""Number of matches decoded and committed together: about a million events and 2 GB of memory."""
 BATCH_SIZE = 4_000
-"""Matches of which other tables are made together: those take few columns of the events."""
+"""Number of matches per step for the other tables, which read few columns of the events."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
-# Each match by itself; which version of Data Dragon stands for its patch depends on those that are at hand.
+# Matches are independent of each other, but the Data Dragon version of a patch depends on the versions available.
 BY_DATA_DRAGON = (matches,)
 BY_MATCH = (
     participants,
@@ -97,7 +97,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 
 @functools.cache
 def game() -> Game:
-    """Every League of Legends table and what it is made from: reference, bronze, silver, gold, and the publications."""
+    """Returns every League of Legends table and its inputs: reference, bronze, silver, gold, and the publications."""
     lol = Game(GAME, tables.ALL, CHECKS)
     documents = Fingerprints("landed documents", _documents)
     lol.external((tables.DataDragonItems, tables.DataDragonChampions), [documents], _read_documents)

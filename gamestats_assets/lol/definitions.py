@@ -11,13 +11,13 @@ from gamestats_assets.lol.assets import game
 from gamestats_assets.orchestration.game import quarantine
 from gamestats_assets.orchestration.runs.sensor import WatchedGame
 
-# Matches come all the time, and each would have the statistics of its patch made again.
+# Matches arrive continuously; without a limit each would refresh the statistics of its patch.
 _PATCHES_EVERY_S = 3600
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets with their checks, the job that archives matches, and what starts work."""
+    """Returns the assets with their checks, and the job that archives matches with its sensor."""
     quarantined, check = quarantine(game())
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
@@ -28,5 +28,5 @@ def definitions() -> dg.Definitions:
 
 
 def watched() -> WatchedGame:
-    """How what is behind is asked for."""
+    """Returns how stale tables of the game are detected and refreshed."""
     return WatchedGame(game(), rests_s={"patch": _PATCHES_EVERY_S})

@@ -1,4 +1,4 @@
-"""What starts League of Legends work besides what is behind: matches that the API lists for seeded players."""
+"""Sensors of League of Legends besides staleness: matches that the API lists for seeded players."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ PLAYERS_SENSOR, ARCHIVE_JOB = "seeded_player_matches", "archive_lol_matches"
 
 
 class ArchiveLolMatches(dg.Config):
-    """Which matches a run fetches."""
+    """Matches that a run fetches."""
 
     match_ids: list[str]
 
@@ -26,11 +26,11 @@ class ArchiveLolMatches(dg.Config):
 @dg.op(
     required_resource_keys={"stores"},
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
-    description="Fetches match objects, timelines and Data Dragon's lists for their patches into the landing zone, and "
-    "enters in ops.lol_matches_found what became of the matches.",
+    description="Fetches match objects, timelines and Data Dragon's lists for their patches into the landing zone, "
+    "and records the result of each match in ops.lol_matches_found.",
 )
 def fetch_lol_matches(context: dg.OpExecutionContext, config: ArchiveLolMatches) -> None:
-    """Fetch the configured matches."""
+    """Fetches the configured matches."""
     stores: Stores = context.resources.stores
     settings, url = stores.settings, stores.postgres_url
     migrate(url)
@@ -54,12 +54,12 @@ def fetch_lol_matches(context: dg.OpExecutionContext, config: ArchiveLolMatches)
 
 @dg.job(name=ARCHIVE_JOB, description="Fetches League of Legends matches of seeded players into the landing zone.")
 def archive_lol_matches() -> None:
-    """The job of one op."""
+    """Job with a single op."""
     fetch_lol_matches()
 
 
 def seeded_player_matches() -> dg.SensorDefinition:
-    """Looks for matches of all seeded players, every ten minutes, and requests runs that fetch new ones."""
+    """Looks for matches of all seeded players every ten minutes and requests runs that fetch new ones."""
     return polling_sensor(
         PLAYERS_SENSOR,
         ARCHIVE_JOB,
@@ -69,8 +69,8 @@ def seeded_player_matches() -> dg.SensorDefinition:
         poll=_look,
         pending=discovery.pending,
         run_config=lambda ids: {"ops": {"fetch_lol_matches": {"config": {"match_ids": ids}}}},
-        description="Asks the Riot API for the matches of every seeded player, every ten minutes, and has new ones "
-        "fetched. Enter players with: gamestats lol seed add",
+        description="Asks the Riot API for the matches of every seeded player every ten minutes and fetches new ones. "
+        "Add players with: gamestats lol seed add",
     )
 
 
@@ -78,8 +78,8 @@ def _missing(settings: Settings) -> str | None:
     if settings.riot_api_key is not None:
         return None
     return (
-        "RIOT_API_KEY is not set, so no player can be asked for. Ingesting match and timeline files, fetching Data "
-        "Dragon, and everything that is made from them work without it."
+        "RIOT_API_KEY is not set, so matches of seeded players cannot be fetched. Ingesting match and timeline files, "
+        "fetching Data Dragon, and all tables work without it."
     )
 
 

@@ -1,9 +1,9 @@
-"""How files of League of Legends reach the landing zone: what each is, its content tells.
+"""Recognises League of Legends files by their content and lands them.
 
 - Match objects and timelines of Riot's match-v5, landed under the day of their match.
 - Items and champions of Data Dragon (`item.json`, `champion.json`, `championFull.json`), which belong to no day. Their
-  content tells the version and not the language, so that is taken from the path they come under, and kept in the kind
-  that they land as: `items_ko_kr`. `document_kind` and `document_of` translate.
+  content contains the version but not the language, so the language comes from the file's path and becomes part of the
+  landed kind: `items_ko_kr`. `document_kind` and `document_of` translate.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ GAME = "lol"
 """The game's folder in the landing zone."""
 Document = Literal["items", "champions"]
 TIMELINE_GONE = "timeline_gone"
-"""Kind of the marker that lands where the API does not have a match's timeline any more."""
+"""Kind of the marker for a match whose timeline the API no longer has."""
 
-_TAKEN = "Match objects and timelines of match-v5, and items and champions of Data Dragon are taken."
+_TAKEN = "Accepted are match objects and timelines of match-v5, and items and champions of Data Dragon."
 _DOCUMENTS: dict[str, Document] = {"item": "items", "champion": "champions"}
 _LANGUAGE = re.compile(r"(?<![A-Za-z0-9])([a-z]{2})[_-]([A-Z]{2})(?![A-Za-z0-9])")
 _KIND = re.compile(r"(items|champions)_([a-z]{2})_([a-z]{2})")
@@ -72,14 +72,15 @@ _FILE = msgspec.json.Decoder(_File)
 
 
 def recognise(content: bytes, name: str = "") -> Recognised:
-    """What a decompressed content is.
+    """Recognises a decompressed file.
 
     Args:
-        content: plain JSON; a byte order mark and white space around it do not matter.
-        name: path it came under; it tells the language of a document of Data Dragon.
+        content: plain JSON; a byte order mark and surrounding white space are ignored.
+        name: path of the file, which determines the language of a Data Dragon document.
 
     Raises:
-        UnrecognisedContentError: when it is none of these files, is cut, or tells no match, time, version or language.
+        UnrecognisedContentError: if it is none of these files, is truncated, or lacks its match, time, version or
+            language.
     """
     content = content.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     if not content:
@@ -89,7 +90,7 @@ def recognise(content: bytes, name: str = "") -> Recognised:
     except msgspec.ValidationError as error:
         raise UnrecognisedContentError(f"Expected an object with metadata and info: {error}. {_TAKEN}") from None
     except (ValueError, RecursionError) as error:
-        raise UnrecognisedContentError(f"The JSON is cut or damaged: {error}.") from None
+        raise UnrecognisedContentError(f"The JSON is truncated or damaged: {error}.") from None
     if file.metadata is not None and file.info is not None:
         return _of_match(file.metadata, file.info)
     if file.type is not None and file.data is not None:
@@ -100,7 +101,7 @@ def recognise(content: bytes, name: str = "") -> Recognised:
 def _of_match(metadata: _Metadata, info: _Info) -> Recognised:
     match_id = metadata.match_id.upper()
     if not _MATCH_ID.fullmatch(match_id):
-        raise UnrecognisedContentError(f"The match id {match_id[:80]!r} is none: one is such as NA1_4736000000.")
+        raise UnrecognisedContentError(f"{match_id[:80]!r} is not a match id such as NA1_4736000000.")
     if info.frames is not None:
         return Recognised("timeline", match_id, _start_of_timeline(info.frames), False)
     if info.game_duration is not None and info.participants is not None:
@@ -109,15 +110,15 @@ def _of_match(metadata: _Metadata, info: _Info) -> Recognised:
 
 
 def _start_of_match(match_id: str, info: _Info) -> datetime:
-    # Of a game that was aborted before it began, the end alone is told.
+    # A game that was aborted before it began has only an end.
     for millis in (info.game_start_timestamp, info.game_creation, info.game_end_timestamp):
         if millis is not None and _FIRST_MILLIS <= millis <= LAST_MILLIS:
             return _EPOCH + timedelta(milliseconds=millis)
-    raise UnrecognisedContentError(f"Match object {match_id} tells no usable time of its start or end.")
+    raise UnrecognisedContentError(f"Match object {match_id} has no usable start or end time.")
 
 
 def _start_of_timeline(frames: list[_Frame]) -> datetime | None:
-    """The few events with a time by the clock tell it, where there are any; the first is the start of the game."""
+    """Returns the start of the game, computed from the events with a wall-clock time, if any."""
     starts = [
         event.real_timestamp - (event.timestamp or 0)
         for frame in frames
@@ -139,14 +140,14 @@ def _of_data_dragon(kind: str, version: str | None, name: str) -> Recognised:
     language = _language(name)
     if language is None:
         raise UnrecognisedContentError(
-            f"The {kind} document of version {version} does not say its language. Put that in its name or in a "
-            f"folder's, with these capitals: {version}_en_US_{kind}.json, or ko_KR/{kind}.json."
+            f"The {kind} document of version {version} does not contain its language. Put it in the file's or a "
+            f"folder's name, with these capitals: {version}_en_US_{kind}.json, or ko_KR/{kind}.json."
         )
     return Recognised(document_kind(_DOCUMENTS[kind], language), None, None, False)
 
 
 def _language(name: str) -> str | None:
-    """The language that a path tells: in the file's name, else in the nearest folder's."""
+    """Returns the language in a path: from the file's name, else from the nearest folder's."""
     for part in reversed(PurePath(name).parts):
         if found := _LANGUAGE.findall(part):
             return "_".join(found[-1])
@@ -154,12 +155,13 @@ def _language(name: str) -> str | None:
 
 
 def is_version(text: str) -> bool:
-    """Whether a text is a version of Data Dragon, such as 13.14.1; the oldest, such as lolpatch_3.7, count as none."""
+    """Whether a text is a version of Data Dragon, such as 13.14.1; the oldest, such as lolpatch_3.7, are not
+    accepted."""
     return bool(_VERSION.fullmatch(text))
 
 
 def document_kind(document: Document, language: str) -> str:
-    """Kind under which a document of Data Dragon lands.
+    """Returns the kind under which a document of Data Dragon lands.
 
     >>> document_kind("items", "ko_KR")
     'items_ko_kr'
@@ -168,7 +170,7 @@ def document_kind(document: Document, language: str) -> str:
 
 
 def document_of(kind: str) -> tuple[Document, str] | None:
-    """What a landed kind is of Data Dragon: which document, in which language; None where it is none.
+    """Returns the Data Dragon document and language of a landed kind; None for other kinds.
 
     >>> document_of("items_ko_kr"), document_of("match")
     (('items', 'ko_KR'), None)
@@ -180,25 +182,26 @@ def document_of(kind: str) -> tuple[Document, str] | None:
 
 
 def _belongs(payload: bytes, name: str) -> tuple[str, str] | None:
-    """Of what cannot be read, the match that its name tells; a timeline is named so, or its folder is."""
+    """Returns kind and match of an unreadable timeline from its path: a match id in the name, and `timeline` in the
+    name or folder."""
     path = PurePath(name)
     found = _NAMED.search(path.name)
     return ("timeline", found[1].upper()) if found and "timeline" in "/".join(path.parts[-2:]).lower() else None
 
 
 SOURCE = Source(GAME, recognise, first=("match",), belongs=_belongs)
-"""What a match's own object tells of its start is landed before what its timeline does."""
+"""Match objects land before timelines, because their start time takes precedence."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
 refused = SOURCE.refused
 
 
 def mark_timeline_gone(landing: Landing, match_id: str, day: date) -> bool:
-    """Land the fact that the API does not have a match's timeline any more; True when it is new.
+    """Lands the marker that the API no longer has a match's timeline; returns True if it is new.
 
     Args:
         landing: where to land.
         match_id: id of the match.
-        day: UTC day of its start, for a match of which nothing has landed.
+        day: UTC day of the start, for a match without landed files.
     """
     content = msgspec.json.encode({"match_id": match_id})
     _, is_new = landing.put(GAME, day, match_id, TIMELINE_GONE, content, content)

@@ -1,7 +1,7 @@
-"""Every League of Legends table, declared: columns with descriptions and units, keys, rules.
+"""Declarations of every League of Legends table: columns with descriptions and units, keys, rules.
 
-`match_date`, the partition of what is made match by match, is the UTC day on which the game began. Statistics are by
-`patch`.
+`match_date`, the partition of tables built match by match, is the UTC day on which the game began. Statistics are
+partitioned by `patch`.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def test_a_mixed_folder_is_taken_and_what_is_not_is_told(gamestats: Gamestats) -
     done = gamestats("ingest", "lol", "inbox")
     assert done.exit_code == 0, done.output
     assert "6 files: 4 taken, 0 known, 2 quarantined." in done.stdout
-    assert "inbox/item.json: The item document of version 13.14.1 does not say its language" in done.stdout
+    assert "inbox/item.json: The item document of version 13.14.1 does not contain its language" in done.stdout
     assert "1 match on 2023-07-14 gained files. Next: gamestats materialize" in done.stdout
     assert "Lists of items or champions came." in done.stdout
     assert 'gamestats query "from lol.quarantine"' in done.stdout

@@ -160,7 +160,7 @@ def test_the_language_is_what_the_name_tells_and_else_the_nearest_folder(path: s
 def test_a_document_whose_language_nothing_tells_is_refused_with_how_to_name_it(path: str) -> None:
     with pytest.raises(UnrecognisedContentError) as refusal:
         recognise(items("13.14.1"), path)
-    assert "item document of version 13.14.1 does not say its language" in str(refusal.value)
+    assert "item document of version 13.14.1 does not contain its language" in str(refusal.value)
     assert "13.14.1_en_US_item.json, or ko_KR/item.json" in str(refusal.value)
 
 

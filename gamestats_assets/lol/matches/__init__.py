@@ -1,1 +1,1 @@
-"""What a match was, what happened in it, and what each participant did."""
+"""Matches, their events, and the actions of each participant."""

@@ -1,4 +1,4 @@
-"""What the tables of matches must keep together, beyond what each declares by itself."""
+"""Checks across the tables of matches, beyond each table's own rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gamestats_assets.lol.matches.tables import (
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants
 
 ITEMS_AGREE = 0.97
-"""Share of participants on Summoner's Rift whose items must end as the match object records them."""
+"""Smallest share of participants on Summoner's Rift whose final items equal those in the match object."""
 _FEWEST_PARTICIPANTS = 50
 _RIFT = 11
 _LATEST_S = 3 * 3600
@@ -28,7 +28,8 @@ _LATEST_S = 3 * 3600
 
 @breaking_rows(of=Matches)
 def every_match_object_is_a_match(matches: dy.LazyFrame[Matches], raw: dy.LazyFrame[RawMatches]) -> pl.LazyFrame:
-    """Every match object of a game that was played is one match, and no match is without one."""
+    """Every match object of a game that was played has exactly one row in matches, and every match has a match
+    object."""
     own = matches.group_by(MATCH).agg(matches=pl.len())
     return (
         raw.filter(was_played())
@@ -40,7 +41,7 @@ def every_match_object_is_a_match(matches: dy.LazyFrame[Matches], raw: dy.LazyFr
 
 @breaking_rows(of=Matches, blocking=False)
 def queues_are_known(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
-    """Every queue is listed in data/reference/lol/queues.csv. Matches of others count in no statistics."""
+    """Every queue is listed in data/reference/lol/queues.csv. Matches of unlisted queues count in no statistics."""
     return matches.filter(pl.col("queue_group").str.starts_with("queue_")).select(*MATCH, "queue_id", "game_mode")
 
 
@@ -48,7 +49,7 @@ def queues_are_known(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
 def kills_are_somebodys_deaths(
     participants: dy.LazyFrame[Participants], raw: dy.LazyFrame[RawParticipants]
 ) -> pl.LazyFrame:
-    """Kills, deaths, assists, gold and damage of a match are those of its match object."""
+    """Kills, deaths, assists, gold and damage of a match equal those of its match object."""
     figures = ["kills", "deaths", "assists", "gold_earned", "damage_to_champions"]
     found, recorded = (each.group_by(MATCH).agg(pl.col(figures).sum()) for each in (participants, raw))
     joined = recorded.join(found, on=MATCH, how="full", coalesce=True, suffix="_here")
@@ -57,7 +58,8 @@ def kills_are_somebodys_deaths(
 
 @breaking_rows(of=Participants, blocking=False)
 def teams_are_of_one_size(participants: dy.LazyFrame[Participants], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
-    """Teams of a match that counts in statistics are of one size. Whom a match object leaves out is in no table."""
+    """Both teams of a match that counts in statistics have the same size. Players missing from a match object are in no
+    table."""
     side = pl.coalesce("subteam_id", "team_id")
     return (
         participants.join(matches.filter("in_statistics").select(MATCH), on=MATCH, how="semi")
@@ -71,7 +73,7 @@ def teams_are_of_one_size(participants: dy.LazyFrame[Participants], matches: dy.
 
 @breaking_rows(of=FinalItems, blocking=False, local=False)
 def items_end_as_recorded(items: dy.LazyFrame[FinalItems], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
-    """On Summoner's Rift at least 97% of a day's participants end with the items that their match object records."""
+    """On Summoner's Rift the final items of at least 97% of a day's participants equal those in the match object."""
     on_rift = items.join(matches.filter(pl.col("map_id") == _RIFT).select(MATCH), on=MATCH, how="semi")
     of_day = on_rift.with_columns(
         participants_of_day=pl.len().over("match_date"), agreeing=pl.col("agrees").mean().over("match_date")
@@ -85,9 +87,9 @@ def items_end_as_recorded(items: dy.LazyFrame[FinalItems], matches: dy.LazyFrame
 def items_are_completed_within_the_game(
     builds: dy.LazyFrame[ItemBuilds], matches: dy.LazyFrame[Matches]
 ) -> pl.LazyFrame:
-    """An item is completed before the game ends, give or take a second, and lost after it was completed.
+    """An item is completed before the game ends (one second of tolerance) and lost only after it was completed.
 
-    A length of 0 says nothing: Riot tells it of games that were broken off, whose timelines go on.
+    A length of 0 proves nothing: Riot reports it for aborted games, whose timelines continue.
     """
     lengths = matches.select(*MATCH, "duration_s").filter(pl.col("duration_s") > 0)
     joined = builds.join(lengths, on=MATCH, how="left")
@@ -97,9 +99,9 @@ def items_are_completed_within_the_game(
 
 @breaking_rows(of=SkillOrders)
 def orders_are_of_the_levels(orders: dy.LazyFrame[SkillOrders]) -> pl.LazyFrame:
-    """A max order names Q, W and E once each, and first levels are the first of all levels.
+    """A max order contains Q, W and E once each, and the first levels begin the list of all levels.
 
-    Who never levelled any of the three has no order: nobody has to.
+    Participants who never levelled any of the three have no order, which is allowed.
     """
     named = pl.col("max_order").fill_null("").str.split("").list.sort().list.join("")
     due = pl.when(pl.col("levels").str.contains("[QWE]")).then(pl.lit("EQW")).otherwise(pl.lit(""))
@@ -108,7 +110,7 @@ def orders_are_of_the_levels(orders: dy.LazyFrame[SkillOrders]) -> pl.LazyFrame:
 
 @breaking_rows(of=Objectives)
 def the_first_of_a_kind_is_one(objectives: dy.LazyFrame[Objectives]) -> pl.LazyFrame:
-    """Of each kind of objective a match has one first, and numbers without gaps."""
+    """Within a match each kind of objective has exactly one first, and its numbers have no gaps."""
     return (
         objectives.group_by(*MATCH, "objective")
         .agg(
@@ -126,7 +128,7 @@ def every_counted_participant_is_a_wide_row(
     participants: dy.LazyFrame[Participants],
     matches: dy.LazyFrame[Matches],
 ) -> pl.LazyFrame:
-    """Participants of matches that count in statistics are one wide row each, with their kills, gold and damage."""
+    """Each participant of a match that counts in statistics has one wide row, with equal kills, gold and damage."""
     figures = ["kills", "deaths", "gold_earned", "damage_to_champions"]
     counted = participants.join(matches.filter("in_statistics").select(MATCH), on=MATCH, how="semi")
     joined = counted.select(*PARTICIPANT, *figures).join(
@@ -137,7 +139,7 @@ def every_counted_participant_is_a_wide_row(
 
 @breaking_rows(of=ParticipantFeatures)
 def lists_of_items_are_of_one_length(features: dy.LazyFrame[ParticipantFeatures]) -> pl.LazyFrame:
-    """The lists that tell of core items have an entry for each of them, in the order of time, and no item twice."""
+    """The lists about core items have one entry per item, in order of time, and contain no item twice."""
     core = ["core_item_ids", "core_items_at_s", "core_items_team_gold_diff", "core_items_lane_gold_diff"]
     uneven = pl.any_horizontal(pl.col(name).list.len() != pl.col("core_items") for name in core)
     twice = pl.col("core_item_ids").list.n_unique() < pl.col("core_items")

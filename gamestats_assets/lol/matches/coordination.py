@@ -1,4 +1,4 @@
-"""How the members of a team acted together: kills and assists in time windows, and objectives."""
+"""Coordination of team members: kills and assists within time windows, and objectives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gamestats_assets.lol.matches.tables import Matches, Objectives, Participant
 from gamestats_assets.lol.timelines.tables import TimelineEvents
 
 FIGHT_GAP_MS = 15_000
-"""Kills of a team with at most this many milliseconds from one to the next are one fight."""
+"""Kills of a team belong to one fight if consecutive kills are at most this many milliseconds apart."""
 _TEAM = ("match_id", "team_id")
 
 
@@ -20,7 +20,7 @@ def team_coordination(
     participants: dy.LazyFrame[Participants],
     objectives: dy.LazyFrame[Objectives],
 ) -> dy.LazyFrame[TeamCoordination]:
-    """One row for each team of a match with a timeline; the Arena, where teams are many pairs, is left out."""
+    """Returns one row per team of a match with a timeline, without the Arena, where a team consists of many pairs."""
     members = participants.filter(pl.col("subteam_id").is_null()).join(
         matches.filter("has_timeline").select("match_id"), on="match_id", how="semi"
     )
@@ -34,7 +34,7 @@ def team_coordination(
 
 
 def _of_kills(events: pl.LazyFrame, members: pl.LazyFrame, teams: pl.LazyFrame) -> pl.LazyFrame:
-    """What the kills of each team say."""
+    """Returns the columns computed from each team's kills."""
     gap = pl.col("timestamp_ms").diff().over(_TEAM)
     kills = (
         events.filter(pl.col("event_type") == "CHAMPION_KILL")
@@ -58,7 +58,7 @@ def _of_kills(events: pl.LazyFrame, members: pl.LazyFrame, teams: pl.LazyFrame) 
         .join(teams.select(*_TEAM, "size"), on=_TEAM)
     )
     kills_of, size = pl.col("kills").sum(), pl.col("size").first().cast(pl.Int64)
-    # Twice the pairs, both of those together and of those there are.
+    # Twice the number of pairs: pairs in the same fight, and all possible pairs.
     together_by_kills = (pl.col("members") * (pl.col("members") - 1) * pl.col("kills")).sum()
     return fights.group_by(_TEAM).agg(
         kills=kills_of,
@@ -72,7 +72,7 @@ def _of_kills(events: pl.LazyFrame, members: pl.LazyFrame, teams: pl.LazyFrame) 
 
 
 def _of_objectives(objectives: pl.LazyFrame, teams: pl.LazyFrame) -> pl.LazyFrame:
-    """What the objectives of each team say."""
+    """Returns the columns computed from each team's objectives."""
     taking_part = pl.col("participant_ids").list.len().filter(pl.col("objective").is_in(MONSTERS.values()))
     return (
         objectives.filter(pl.col("objective") != "first_blood")

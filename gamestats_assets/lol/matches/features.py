@@ -1,4 +1,4 @@
-"""One wide row per player and match: what questions and statistics are made from."""
+"""One wide row per player and match, the source of all questions and statistics."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _FIRST = {
 
 
 def is_held_out(match_id: str) -> bool:
-    """Whether a match is of the half that patterns are tried again on.
+    """Whether a match belongs to the half on which patterns are tested again.
 
-    By its id alone, so that it stays in its half for ever.
+    Depends on the id alone, so a match never changes halves.
     """
     return bool(hashlib.blake2b(match_id.encode(), digest_size=1).digest()[0] & 1)
 
@@ -46,7 +46,7 @@ def participant_features(
     objectives: dy.LazyFrame[Objectives],
     coordination: dy.LazyFrame[TeamCoordination],
 ) -> dy.LazyFrame[ParticipantFeatures]:
-    """The wide rows of matches that count in statistics; what needs a timeline is null without one."""
+    """Returns the wide rows of matches that count in statistics; columns from the timeline are null without one."""
     counted = matches.filter("in_statistics").select(
         "match_id", "patch", "queue_id", "queue_group", "platform_id", "duration_s", "has_timeline"
     )
@@ -67,7 +67,7 @@ def participant_features(
     no_times = pl.lit([], pl.List(pl.Float64))
 
     def unless_unknown(name: str, unless: pl.Expr | int) -> pl.Expr:
-        """A column in which there is something else where there is nothing; unknown without a timeline."""
+        """Returns a column with a default for missing values; null without a timeline."""
         return pl.when("has_timeline").then(pl.col(name).fill_null(unless)).alias(name)
 
     result = (
@@ -119,9 +119,9 @@ def _items(builds: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _team_objectives(objectives: pl.LazyFrame) -> pl.LazyFrame:
-    """For both teams of a match which objectives they took first, when somebody did, and how many of some.
+    """Returns per team of a match which objectives it took first, and the number of some objectives.
 
-    What nobody took is null.
+    Null if neither team took the objective.
     """
 
     def first(name: str, column: str) -> pl.Expr:
@@ -152,16 +152,16 @@ def _team_objectives(objectives: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def taken_by(name: str, minute: int) -> pl.Expr:
-    """Whether a wide row's team took the first of an objective (`dragon`, say) within so many minutes.
+    """Returns whether a wide row's team took the first of an objective (such as `dragon`) within so many minutes.
 
-    What nobody had taken by then, its team had not.
+    False if neither team had taken one by then.
     """
     taken = pl.col(f"team_first_{name}") & (pl.col(f"first_{name}_at_s") <= 60 * minute)
     return taken.fill_null(value=False)
 
 
 def _took_part(objectives: pl.LazyFrame) -> pl.LazyFrame:
-    """At how many epic monsters each participant killed or assisted."""
+    """Returns at how many epic monsters each participant killed or assisted."""
     return (
         objectives.filter(pl.col("objective").is_in(_EPIC))
         .explode("participant_ids")

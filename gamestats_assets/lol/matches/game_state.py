@@ -1,8 +1,8 @@
-"""How a game stands at a moment: values of timeline frames between two frames, and differences of gold.
+"""State of a game at a moment: values of timeline frames, and gold differences.
 
-Frames come about once a minute and drift off it, and the last is the end of the game. Between two frames values are
-interpolated by time; where a value must not hold what the moment itself brought about, the last frame at or before it
-is taken.
+Frames are about one minute apart, with a drift; the last one is the end of the game. Values between two frames are
+interpolated by time. If a value must not include the effect of the moment itself, the last frame at or before the
+moment is used.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ import polars as pl
 from gamestats_assets.lakehouse.sums import quotient
 
 MATCH = ("match_id", "match_date")
-"""Columns that every table of matches begins with."""
+"""Columns that begin every table of matches."""
 PARTICIPANT = [*MATCH, "participant_id"]
 _AT = "timestamp_ms"
 
 
 def in_seconds(milliseconds: str) -> pl.Expr:
-    """A column of whole milliseconds in seconds."""
+    """Returns a column of whole milliseconds in seconds."""
     return quotient(pl.col(milliseconds), 1000, 3)
 
 
 def at_moments(
     frames: pl.LazyFrame, moments: pl.LazyFrame, values: Sequence[str], by: Sequence[str], *, interpolate: bool = True
 ) -> pl.LazyFrame:
-    """Values of frames at moments.
+    """Returns moments with the values of frames.
 
     Args:
-        frames: columns `by`, `timestamp_ms` and the values, one row for each frame.
+        frames: columns `by`, `timestamp_ms` and the values, one row per frame.
         moments: columns `by`, `timestamp_ms` and others.
-        values: columns to take over.
-        by: what a frame and a moment are of, such as match and participant.
-        interpolate: between the frames around the moment; else the last one at or before it.
+        values: columns to copy.
+        by: key of frames and moments, such as match and participant.
+        interpolate: whether to interpolate between the frames around the moment; otherwise the last frame at or before
+            it is used.
 
     Returns:
-        The moments with the values as Float64: null before the first frame and, where they are interpolated, after the
-        last.
+        The moments with the values as Float64: null before the first frame and, if interpolated, after the last.
     """
     known = frames.select(*by, _AT, *(pl.col(name).cast(pl.Float64) for name in values)).sort(_AT)
     asked = moments.sort(_AT)
@@ -57,14 +57,14 @@ def at_moments(
 
 
 def team_gold_differences(frames: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
-    """Gold of each team less that of the other, at every frame that tells the gold of every participant.
+    """Returns each team's gold minus the other team's, at every frame with the gold of every participant.
 
     Args:
         frames: rows of `TimelineFrames`.
         participants: `match_id`, `participant_id`, `team_id`, `subteam_id`.
 
     Returns:
-        `match_id`, `team_id`, `timestamp_ms`, `team_gold_diff`; nothing of the Arena, where teams are many pairs.
+        `match_id`, `team_id`, `timestamp_ms`, `team_gold_diff`; without the Arena, where a team consists of many pairs.
     """
     teams = participants.filter(pl.col("subteam_id").is_null()).select("match_id", "participant_id", "team_id")
     gold = (
@@ -85,14 +85,14 @@ def team_gold_differences(frames: pl.LazyFrame, participants: pl.LazyFrame) -> p
 
 
 def lane_gold_differences(frames: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
-    """Gold of each participant less that of the opponent in the same position, at every frame.
+    """Returns each participant's gold minus that of the opponent in the same position, at every frame.
 
     Args:
         frames: rows of `TimelineFrames`.
         participants: `match_id`, `participant_id`, `opponent_participant_id`.
 
     Returns:
-        `match_id`, `participant_id`, `timestamp_ms`, `lane_gold_diff`; nothing of those without an opponent.
+        `match_id`, `participant_id`, `timestamp_ms`, `lane_gold_diff`; without participants who have no opponent.
     """
     gold = frames.select("match_id", "participant_id", "frame_index", _AT, "total_gold")
     pairs = participants.select("match_id", "participant_id", "opponent_participant_id").drop_nulls()
@@ -110,7 +110,7 @@ def lane_gold_differences(frames: pl.LazyFrame, participants: pl.LazyFrame) -> p
 
 
 def with_gold_differences(moments: pl.LazyFrame, frames: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
-    """Moments of participants with `team_gold_diff` and `lane_gold_diff`, interpolated.
+    """Returns moments of participants with interpolated `team_gold_diff` and `lane_gold_diff`.
 
     Args:
         moments: `match_id`, `participant_id`, `timestamp_ms` and others.

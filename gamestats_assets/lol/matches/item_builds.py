@@ -1,4 +1,4 @@
-"""What came of item events: the items that participants completed, in order, and those they held at the end."""
+"""Results of item events: the items that participants completed, in order, and their final items."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _GIVEN_AT_START = pl.LazyFrame(
     {"map_id": [11, 12, 30], "own_item_id": [3340, 2052, 3348], "copies": [1, 2, 1]},
     schema={"map_id": pl.Int32, "own_item_id": pl.Int32, "copies": pl.Int32},
 )
-"""What lies in the trinket's slot of who bought no trinket: a ward, snacks for the poros, the Arena's sweeper."""
-_FORGED, _TAKEN, _GIVEN, _UNTOLD = (
-    "An ally's forge made it of another item.",
-    "The champion takes on others' items with their bodies.",
-    "Nobody bought it; a rune, the champion or the mode gave it.",
-    "The timeline does not tell.",
+"""Content of the trinket slot if no trinket was bought: a ward, snacks for the poros, or the Arena's sweeper."""
+_FORGED, _TAKEN, _GIVEN, _UNEXPLAINED = (
+    "An ally's forge upgraded another item to it.",
+    "The champion takes over other champions' items together with their bodies.",
+    "It was not bought; a rune, the champion or the mode gave it.",
+    "The timeline does not show why.",
 )
 
 
 def _acquired(events: pl.LazyFrame) -> pl.LazyFrame:
-    """What was bought for good, and what came of transformations."""
+    """Returns purchases that were not undone, and transformations."""
     return events.filter(pl.col("action").is_in(["purchased", "transformed"]) & ~pl.col("is_undone"))
 
 
@@ -40,9 +40,9 @@ def item_builds(
     items: dy.LazyFrame[Items],
     frames: dy.LazyFrame[TimelineFrames],
 ) -> dy.LazyFrame[ItemBuilds]:
-    """Core items and boots in the order of their completion, which is the purchase that was not taken back.
+    """Returns core items and boots in order of completion, which is the purchase that was not undone.
 
-    What came out of an ally's forge counts as what another item turned into, even where the shop told of a purchase.
+    An item from an ally's forge counts as a transformation, even if the shop reported a purchase.
     """
     versions = matches.select("match_id", "data_dragon_version")
     completed = standing_items(items, versions).filter(pl.col("kind").is_in(["core", "boots"]))
@@ -87,10 +87,10 @@ def final_items(
     matches: dy.LazyFrame[Matches],
     items: dy.LazyFrame[Items],
 ) -> dy.LazyFrame[FinalItems]:
-    """What participants of matches with a timeline held at the end, computed from it, against what is recorded.
+    """Returns the final items of participants of matches with a timeline, as computed from events and as recorded.
 
-    Several of a consumable share a slot and count once. Where no trinket was bought, the one that the map or the
-    champion starts with stays, unless it was used up.
+    Several copies of a consumable share a slot and count once. If no trinket was bought, the initial one of the map or
+    champion stays unless it was used up.
     """
     timed = matches.filter("has_timeline").select("match_id", "map_id", "data_dragon_version")
     listed = standing_items(items, timed)
@@ -126,13 +126,13 @@ def final_items(
         .with_columns(agrees=pl.col("computed_item_ids") == pl.col("recorded_item_ids"))
     )
     result = compared.join(_reasons(compared, events, listed), on=_PARTICIPANT, how="left").with_columns(
-        reason=pl.when(~pl.col("agrees")).then(pl.col("reason").fill_null(_UNTOLD))
+        reason=pl.when(~pl.col("agrees")).then(pl.col("reason").fill_null(_UNEXPLAINED))
     )
     return FinalItems.cast(result)
 
 
 def _given_at_start(everyone: pl.LazyFrame, events: pl.LazyFrame, listed: pl.LazyFrame) -> pl.LazyFrame:
-    """By participant the item in the trinket's slot that nobody buys, where it was not used up."""
+    """Returns per participant the initial item in the trinket slot, unless it was used up."""
     champions = listed.filter(pl.col("kind") == "trinket").select(
         "data_dragon_version",
         champion=pl.col("required_champion").str.to_lowercase(),
@@ -155,7 +155,7 @@ def _given_at_start(everyone: pl.LazyFrame, events: pl.LazyFrame, listed: pl.Laz
 
 
 def _reasons(compared: pl.LazyFrame, events: pl.LazyFrame, listed: pl.LazyFrame) -> pl.LazyFrame:
-    """`reason`, by participant whose items differ."""
+    """Returns the `reason` for each participant whose items differ."""
     recorded, computed = pl.col("recorded_item_ids"), pl.col("computed_item_ids")
     differing = compared.filter(~pl.col("agrees")).with_columns(
         missing=recorded.list.set_difference(computed), surplus=computed.list.set_difference(recorded)
@@ -181,5 +181,5 @@ def _reasons(compared: pl.LazyFrame, events: pl.LazyFrame, listed: pl.LazyFrame)
         .then(pl.lit(_FORGED))
         .when(pl.col("all_given") & (pl.col("surplus").list.len() == 0))
         .then(pl.lit(_GIVEN))
-        .otherwise(pl.lit(_UNTOLD)),
+        .otherwise(pl.lit(_UNEXPLAINED)),
     )

@@ -1,22 +1,21 @@
-"""What participants did with items, and what they held: a state machine over a timeline's item events.
+"""Item actions of participants and the items they held: a state machine over a timeline's item events.
 
-It reads the timeline and what items are, nothing else. How the timeline tells it:
+Its only inputs are the timeline and the items' properties. Timelines record item actions as follows:
 
-- What a purchase is built upon is destroyed just before it, at the same millisecond. A purchase with itself among what
-  it destroys is used at once, as elixirs are.
-- An undo takes back the last purchase or sale that was not taken back yet, and with a purchase what it destroyed. Some
-  undos (of a free trinket, of boots of the third tier) name no item before, or none at all.
-- What turns into another item by itself is only told as destroyed. It turns where the item it began as was bought, or
-  is one that nobody buys.
-- What is neither used up nor eaten nor turns into anything is not lost when it is destroyed by itself: the items of
-  Viego when he takes another's body (all at once, and later all of the other's), and a trinket while the Eye of the
-  Herald lies in its slot. It is set aside, and so is what is destroyed together with it. One completed item that is
-  destroyed alone, of a participant who loses nothing else so, has been through an ally's forge.
-- What is destroyed or sold without having been bought was given: by a rune, a champion, the map.
+- The components of a purchase are destroyed just before it, at the same millisecond. A purchase that destroys its own
+  item is used at once, like elixirs.
+- An undo reverts the latest purchase or sale that is not yet undone, together with the destroyed components. Some undos
+  (of a free trinket, of tier 3 boots) name no previous item, or no item at all.
+- An item that transforms is only recorded as destroyed. It transforms if its original item was bought or cannot be
+  bought.
+- An item that is neither consumed nor transforms is not lost if it is destroyed without a purchase: the items of Viego
+  when he takes another body (all at once, and later all of the other champion's), and a trinket while the Eye of the
+  Herald lies in its slot. It is set aside, and so is everything destroyed together with it. Exception: a single
+  completed item that is destroyed alone, of a participant without other such losses, was upgraded by an ally's forge.
+- An item that is destroyed or sold without a purchase was given by a rune, a champion or the map.
 
-All participants are gone through at once, as columns in the order of participant and event: an undo finds what it takes
-back as a closing bracket finds the opening one, by depth, and what is held of an item is its purchases less its losses,
-never less than nothing.
+All participants are processed at once, as columns ordered by participant and event. Undos are matched like closing
+brackets with opening ones, by depth. The number held of an item is its purchases minus its losses, never below zero.
 """
 
 from __future__ import annotations
@@ -49,9 +48,10 @@ _Flags = npt.NDArray[np.bool_]
 def item_events(
     events: dy.LazyFrame[TimelineEvents], matches: dy.LazyFrame[Matches], items: dy.LazyFrame[Items]
 ) -> dy.LazyFrame[ItemEvents]:
-    """One row for each purchase, sale, destruction and undo of a participant, with how long what it brought was held.
+    """Returns one row per purchase, sale, destruction and undo of a participant, with the time until which its item was
+    held.
 
-    Where no list of items is at hand, nothing is known to turn into anything, and what is destroyed is lost.
+    Without a list of items no transformation is known, and every destroyed item counts as lost.
     """
     versions = matches.select("match_id", "data_dragon_version").with_row_index("match_number")
     rows = (
@@ -76,7 +76,7 @@ def item_events(
 
 
 def _parts(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Rows in parts of whole matches, so that memory is bounded."""
+    """Yields the rows in parts of whole matches, which bounds memory."""
     numbers = events["match_number"].to_numpy()
     starts = np.unique(np.searchsorted(numbers, numbers[::_AT_ONCE])).tolist() or [0]
     for start, end in pairwise([*starts, events.height]):
@@ -84,11 +84,11 @@ def _parts(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
-    """By version and item, what its destruction means.
+    """Returns the meaning of an item's destruction, by version and item.
 
-    Columns: `is_lasting`, it is not lost by itself; `is_trinket`; `becomes`, what it turns into by itself; `forged`,
-    what an ally's forge makes of it, both null where it could be several; `began_as`, what must have been bought for
-    it to be there and turn, 0 where nobody buys it.
+    Columns: `is_lasting`, whether it is never lost without a purchase; `is_trinket`; `becomes`, the item it transforms
+    into; `forged`, its upgrade by an ally's forge, both null if ambiguous; `began_as`, the item that must have been
+    bought before it can transform, 0 if that one cannot be bought.
     """
     of = ["data_dragon_version", "item_id"]
     listed = standing_items(items, versions)
@@ -99,7 +99,7 @@ def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
         return of_one.select("data_dragon_version", name, item_id="made_of")
 
     parents = listed.select(*of, parent="transformed_from")
-    # Support items turn twice.
+    # Support items transform twice.
     origins = parents.join(
         parents.rename({"item_id": "parent", "parent": "grandparent"}), on=["data_dragon_version", "parent"], how="left"
     ).select(*of, began_as=pl.coalesce("grandparent", "parent", "item_id"))
@@ -116,7 +116,7 @@ def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class _Machine:
-    """Item events of many participants, in the order of participant and event, and what is found out about them."""
+    """Item events of many participants, ordered by participant and event, and the results about them."""
 
     def __init__(self, events: pl.DataFrame) -> None:
         self.events = events
@@ -134,7 +134,7 @@ class _Machine:
         self.rows = np.arange(events.height)
 
     def result(self) -> pl.DataFrame:
-        """The columns of `ItemEvents`."""
+        """Returns the columns of `ItemEvents`."""
         builds = self._builds()
         of_undo = self._taken_back()
         undoes = self.rows[of_undo >= 0]
@@ -143,7 +143,7 @@ class _Machine:
         is_undone = taken_back_at != _NEVER
         is_component = builds >= 0
         is_undone[is_component] = is_undone[builds[is_component]]
-        # What is destroyed for a purchase of its own kind is that purchase, used at once.
+        # A purchase that destroys an item of its own kind is itself used at once.
         is_itself = is_component & (self.item[builds] == self.item)
         is_used = np.zeros(self.rows.size, dtype=bool)
         is_used[builds[is_itself]] = True
@@ -159,7 +159,8 @@ class _Machine:
         return self._columns(into, is_aside, of_undo, is_undone, until)
 
     def _builds(self) -> _Numbers:
-        """Of what is destroyed just before a purchase, at the same millisecond, the row of the purchase; else -1."""
+        """Returns for each item destroyed just before a purchase, at the same millisecond, the row of the purchase;
+        else -1."""
         others = np.append(np.flatnonzero(self.action != _DESTROY), self.rows.size)
         following = others[np.searchsorted(others, self.rows)]
         there = np.minimum(following, self.rows.size - 1)
@@ -173,10 +174,10 @@ class _Machine:
         return np.where(found, there, -1)
 
     def _taken_back(self) -> _Numbers:
-        """Of undos the row of the purchase or sale that each takes back; -1 where there is none, and of other events.
+        """Returns for each undo the row of the purchase or sale that it reverts; -1 without one and for other events.
 
-        An undo that names another item than the one it would take back is of an event that is not there. It takes back
-        nothing, and the others are found without it.
+        An undo that names another item than the matching event belongs to an event missing from the timeline. It
+        reverts nothing, and the other undos are matched without it.
         """
         found = np.full(self.rows.size, -1)
         undoes = np.zeros(self.who[-1] + 1 if self.who.size else 0, dtype=bool)
@@ -185,7 +186,7 @@ class _Machine:
         while asked.size:
             closes = self.action[asked] == _UNDO
             depth = np.cumsum(np.where(closes, -1, 1))
-            # An opening and its closing bracket are on the same level, with none of it between them.
+            # A matching pair of brackets is on the same level, with no other bracket of that level between them.
             level = depth + closes
             order = np.lexsort((level, self.who[asked]))
             row, who, level, closes = asked[order], self.who[asked][order], level[order], closes[order]
@@ -195,7 +196,7 @@ class _Machine:
             if not is_wrong.any():
                 found[undo] = undone
                 break
-            # What comes after the first wrong one of a participant may be wrong because of it.
+            # A mismatch may cause all later mismatches of the same participant, so only the first one is dropped.
             wrong = np.sort(undo[is_wrong])
             _, first = np.unique(self.who[wrong], return_index=True)
             asked = asked[~np.isin(asked, wrong[first])]
@@ -207,7 +208,8 @@ class _Machine:
         return names_none_before | ((self.action[undone] == _BUY) & (before == item))
 
     def _alone(self, builds: _Numbers, is_bought: _Flags) -> tuple[_Numbers, _Flags]:
-        """What was destroyed for no purchase: the item it turned into, or 0, and whether it was set aside."""
+        """Returns for items destroyed without a purchase the item they turned into, or 0, and whether they were set
+        aside."""
         alone = self.rows[(self.action == _DESTROY) & (builds < 0)]
         into, is_aside = np.zeros(self.rows.size, dtype=np.int64), np.zeros(self.rows.size, dtype=bool)
         if not alone.size:
@@ -229,7 +231,7 @@ class _Machine:
         return into, is_aside
 
     def _was_bought(self, rows: _Numbers, items: _Numbers, is_bought: _Flags) -> _Flags:
-        """Whether the participants of rows bought items before them, without taking it back."""
+        """Returns whether the participants of rows had bought the items before, without undoing it."""
         bought = self.rows[is_bought & np.isin(self.item, items)]
         codes, first = np.unique(_code(self.who[bought], self.item[bought]), return_index=True)
         if not codes.size:
@@ -239,9 +241,10 @@ class _Machine:
         return (codes[place] == asked) & (bought[first][place] < rows)
 
     def _until(self, is_gain: _Flags, is_loss: _Flags, brought: _Numbers) -> _Numbers:
-        """When what each row brought left, in milliseconds; `_NEVER` where it did not, or the row brought nothing.
+        """Returns when the item gained by each row left, in milliseconds; `_NEVER` if it stayed or the row gained
+        nothing.
 
-        Of several alike the one that came first leaves first.
+        Of several copies the first gained leaves first.
         """
         gains, losses = self.rows[is_gain], self.rows[is_loss]
         row = np.concatenate([gains, losses])
@@ -255,10 +258,10 @@ class _Machine:
         first = np.flatnonzero(np.diff(of, prepend=-1))
         balance = np.cumsum(np.where(gained, 1, -1))
         balance -= (balance[first] - np.where(gained[first], 1, -1))[of]
-        # The lowest balance until then, by participant and item: each stands far below the one before it.
+        # Running minimum of the balance by participant and item: offsets keep each group far below the previous one.
         apart = of * (row.size + 1)
         lowest = np.minimum(np.minimum.accumulate(balance - apart) + apart, 0)
-        # Who loses what is not held was given it.
+        # A loss that reaches a new minimum is of an item that was given, not bought.
         was_lowest = np.append(0, lowest[:-1])
         was_lowest[first] = 0
         leaves = ~gained & (lowest == was_lowest)
@@ -295,18 +298,18 @@ class _Machine:
 
 
 def _numbered(first: _Numbers, second: _Numbers) -> _Numbers:
-    """A number for each run of equal pairs, from 0."""
+    """Returns a number for each run of equal pairs, from 0."""
     if not first.size:
         return np.zeros(0, dtype=np.int64)
     return np.append(0, np.cumsum((first[1:] != first[:-1]) | (second[1:] != second[:-1])))
 
 
 def _within(groups: _Numbers, count: int) -> _Numbers:
-    """The place of each element within its group, from 0; the groups are in order."""
+    """Returns the position of each element within its group, from 0; the groups are in order."""
     sizes = np.bincount(groups, minlength=count)
     return np.arange(groups.size) - (np.cumsum(sizes) - sizes)[groups]
 
 
 def _code(who: _Numbers, items: _Numbers) -> _Numbers:
-    """One number for a participant and an item."""
+    """Returns one number for a participant and an item."""
     return who << 32 | items

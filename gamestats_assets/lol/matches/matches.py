@@ -1,4 +1,4 @@
-"""Matches: how long a match was, and whether it counts."""
+"""Matches: their length, and whether they count in statistics."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gamestats_assets.lol.reference.versions import standing_versions
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, TimelineFiles
 
 REMAKE_UNDER_S = 300
-"""Games shorter than this are remakes, whether they say so or not."""
+"""Games shorter than this are remakes, even if the match object does not mark them."""
 
 
 def was_played() -> pl.Expr:
-    """Whether a match object is of a game that was played, by its columns `game_version` and `participants`.
+    """Whether a match object is of a game that was played, from its columns `game_version` and `participants`.
 
-    Of a game that was aborted before it began, Riot gives one whose version is empty and which lists nobody
+    For a game that was aborted before it began, Riot returns a match object with an empty version and no participants
     (RiotGames/developer-relations issues 642 and 898).
     """
     return (pl.col("game_version") != "") | (pl.col("participants") > 0)
@@ -31,15 +31,14 @@ def matches(
     queues: dy.LazyFrame[Queues],
     items: dy.LazyFrame[Items],
 ) -> dy.LazyFrame[Matches]:
-    """Every match that has a match object of a game that was played; see `was_played`.
+    """Returns every match with a match object of a game that was played; see `was_played`.
 
-    `gameDuration` is in milliseconds where the end is not told, else in seconds. A match is a remake when a participant
-    says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. It was aborted when
-    nobody won, or both teams did; in the Arena, where subteams have placements, the winners are of any team. What the
-    match object says of its end decides nothing: older ones say nothing, and since June 2024 the API has called games
-    aborted that were won (RiotGames/developer-relations issue 939). A queue that is not listed is a group of its own,
-    `queue_<id>`, and its matches are in no statistics until it is; whether it has positions is whether a participant
-    has one.
+    `gameDuration` is in milliseconds if the match object has no end, else in seconds. A match is a remake if a
+    participant has an early surrender, or if it was shorter than `REMAKE_UNDER_S`. It was aborted if neither team won,
+    or both did; in the Arena, where subteams have placements, winners may be in both teams. The result in the match
+    object is ignored: older ones have none, and since June 2024 the API has marked games as aborted that had a winner
+    (RiotGames/developer-relations issue 939). An unlisted queue is a group of its own, `queue_<id>`, and its matches
+    count in no statistics until it is listed; it has positions if any participant has one.
     """
     of_participants = participants.group_by("match_id").agg(
         gave_up_early=pl.col("game_ended_in_early_surrender").any(),

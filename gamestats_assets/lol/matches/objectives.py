@@ -16,9 +16,9 @@ MONSTERS = {
     "BARON_NASHOR": "baron",
     "ATAKHAN": "atakhan",
 }
-"""Epic monsters as timelines name them, and the objectives they are."""
+"""Epic monsters by their name in timelines."""
 BUILDINGS = {"TOWER_BUILDING": "tower", "INHIBITOR_BUILDING": "inhibitor"}
-"""Buildings as timelines name them, and the objectives they are."""
+"""Buildings by their name in timelines."""
 _TEAMS = (100, 200)
 _EVENT = ("match_id", "event_index")
 _KINDS = ("ELITE_MONSTER_KILL", "BUILDING_KILL", "CHAMPION_KILL", "CHAMPION_SPECIAL_KILL")
@@ -44,11 +44,11 @@ def objectives(
     participants: dy.LazyFrame[Participants],
     frames: dy.LazyFrame[TimelineFrames],
 ) -> dy.LazyFrame[Objectives]:
-    """Every objective that one of the two teams took, in the matches that have a match object; none in the Arena.
+    """Returns every objective that one of the two teams took, in matches with a match object, without the Arena.
 
-    A monster is taken by the team that the event names, a building by the team that did not lose it; where the event
-    names none, by the team of who gave the last blow. What neither team took is left out. First blood is the kill that
-    the timeline announces as such; where it announces none, the first kill by a champion.
+    A monster goes to the team that the event names, a building to the enemies of its owner; if the event names no team,
+    the objective goes to the team of the last hit. Objectives that neither team took are left out. First blood is the
+    kill that the timeline announces as such, or else the first kill by a champion.
     """
     of_match = matches.select("match_id", "match_date", "patch", "queue_group", "in_statistics", "winning_team_id")
     members = participants.filter(pl.col("subteam_id").is_null()).select("match_id", "participant_id", "team_id")
@@ -86,16 +86,16 @@ def objectives(
 
 
 def taking_part(rows: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
-    """The members of a team who killed or assisted.
+    """Returns the team members who killed or assisted.
 
-    Assists of an epic monster name members of the other team as well, who fought there.
+    Assists of an epic monster also name members of the other team who fought there.
 
     Args:
         rows: `match_id`, `event_index`, `team_id`, `participant_id`, `assisting_participant_ids`.
         participants: `match_id`, `participant_id`, `team_id`.
 
     Returns:
-        `match_id`, `event_index`, `participant_ids` in ascending order; nothing of rows in which no member took part.
+        `match_id`, `event_index`, `participant_ids` in ascending order; without rows in which no member took part.
     """
     assisting = pl.col("assisting_participant_ids").fill_null([])
     return (
@@ -112,7 +112,8 @@ def taking_part(rows: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _taken(kills: pl.LazyFrame) -> pl.LazyFrame:
-    """Of the events, those in which an objective was taken, with `objective`, `sub_type` and the `team_id` that did."""
+    """Returns the events in which an objective was taken, with `objective`, `sub_type` and the `team_id` that took
+    it."""
     kind = pl.col("event_type")
     monster = pl.col("monster_type").replace_strict(MONSTERS, default=None, return_dtype=pl.String)
     building = pl.col("building_type").replace_strict(BUILDINGS, default=None, return_dtype=pl.String)
@@ -144,7 +145,7 @@ def _is_kill() -> pl.Expr:
 
 
 def _first_kill() -> pl.Expr:
-    """Index of the kill by a champion that is announced as first blood, else of the first, among events of a match."""
+    """Returns the index of a match's first blood kill: the announced one, else the first kill by a champion."""
     announcement = pl.col("kill_type") == "KILL_FIRST_BLOOD"
     is_announced = pl.all_horizontal(
         pl.col(name) == pl.col(name).filter(announcement).first() for name in ("timestamp_ms", "participant_id")

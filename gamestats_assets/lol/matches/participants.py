@@ -1,4 +1,4 @@
-"""Participants: what they did per minute, their share of what their team did, and how they stood after some minutes."""
+"""Participants: values per minute, shares of their team's totals, and values after some minutes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gamestats_assets.lol.reference.tables import Champions
 from gamestats_assets.lol.timelines.tables import RawParticipants, TimelineFrames
 
 MINUTES = (10, 15, 20)
-"""Minutes of the game after which participants are looked at."""
+"""Minutes of the game at which gold, experience and minions are recorded."""
 _PLAYER = ("match_id", "participant_id")
 _STATE = ("gold", "xp", "cs")
 _LEADS = tuple(f"team_gold_diff_at_{minute}" for minute in MINUTES)
-# Match objects write it otherwise than Data Dragon.
+# Match objects spell it differently from Data Dragon.
 _KEY_OF_CHAMPION = {"FiddleSticks": "Fiddlesticks"}
 
 
@@ -27,14 +27,14 @@ def participants(
     frames: dy.LazyFrame[TimelineFrames],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[Participants]:
-    """Every participant of every match.
+    """Returns every participant of every match.
 
-    A champion is who has the id, or, as match objects of patch 10.25 tell ids that no champion has, the name.
-    A participant's opponent is who alone has the same position in the other team, where the own team has it once as
-    well. In the Arena a team is a pair: shares are of the pair, gold is compared with nobody, and there are neither
-    `kill_participation` (assists there are more than the pair's kills) nor `time_dead_share` (rounds are waited for
-    dead). Shares of a team of which not every participant could be read are null, and so is a share above one.
-    What stands of a moment is null where the timeline ends before it, or there is none.
+    The champion is looked up by id, or by name if the id is unknown (match objects of patch 10.25 contain ids that no
+    champion has). A participant's opponent is the only player with the same position in the other team, provided that
+    the participant's team has the position once as well. In the Arena a team is a pair: shares are of the pair and
+    there is no opponent. `kill_participation` is null because assists there exceed the pair's kills, and
+    `time_dead_share` because dead players wait for the round to end. Shares are null if a participant of the team could
+    not be read, or if the share exceeds one. Values at a minute are null if the timeline ends before it or is missing.
     """
     of_match = matches.select("match_id", "duration_s", "has_positions", listed="participants")
     minutes = pl.when(pl.col("duration_s") > 0).then(pl.col("duration_s") / 60)
@@ -80,7 +80,7 @@ def participants(
 
 
 def _with_champions(players: pl.LazyFrame, champions: pl.LazyFrame) -> pl.LazyFrame:
-    """Players with the `champion_id` of their `champion_key`, where nobody has theirs."""
+    """Returns players with the `champion_id` of their `champion_key` where their own id is unknown."""
     listed = champions.select("champion_id", listed_key=pl.col("champion_key").str.to_lowercase()).unique()
     by_key = listed.group_by("listed_key").agg(id_of_key=pl.col("champion_id").max())
     return (
@@ -106,7 +106,7 @@ def _share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 
 
 def _opponents(players: pl.LazyFrame) -> pl.LazyFrame:
-    """`match_id`, `team_id`, `position`, `opponent_participant_id`: positions that both teams have once."""
+    """Returns `match_id`, `team_id`, `position`, `opponent_participant_id` for positions that both teams have once."""
     lanes = (
         players.filter(pl.col("position").is_not_null())
         .group_by("match_id", "team_id", "position")
@@ -122,7 +122,7 @@ def _opponents(players: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _after_minutes(players: pl.LazyFrame, frames: pl.LazyFrame) -> pl.LazyFrame:
-    """Gold, experience and minions of participants after each of `MINUTES`, as `gold_at_10` and so on."""
+    """Returns gold, experience and minions of participants after each of `MINUTES`, as `gold_at_10` and so on."""
     states = frames.select(
         *_PLAYER,
         "timestamp_ms",
@@ -134,7 +134,7 @@ def _after_minutes(players: pl.LazyFrame, frames: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _leads_after_minutes(players: pl.LazyFrame, frames: pl.LazyFrame) -> pl.LazyFrame:
-    """Gold of each team less that of the other after each of `MINUTES`."""
+    """Returns each team's gold minus the other team's after each of `MINUTES`."""
     team, value = ("match_id", "team_id"), ("team_gold_diff",)
     moments = _at_minutes(players.select(team).unique())
     return _pivoted(at_moments(team_gold_differences(frames, players), moments, value, team), value, team)
@@ -154,7 +154,7 @@ def _pivoted(rows: pl.LazyFrame, values: Sequence[str], by: Sequence[str]) -> pl
 
 
 def _less_opponent(gold: str) -> pl.Expr:
-    """Gold less that of the opponent, who alone shares the position; null where either is unknown."""
+    """Returns gold minus that of the only opponent in the same position; null if either is unknown."""
     lane = ("match_id", "position")
     is_known = pl.col("opponent_participant_id").is_not_null() & ~pl.col(gold).is_null().any().over(lane)
     return pl.when(is_known).then(2 * pl.col(gold) - pl.col(gold).sum().over(lane))

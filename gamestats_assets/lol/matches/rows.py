@@ -1,6 +1,6 @@
-"""What several League of Legends tables share: keywords, column types, and the columns that rows begin with.
+"""Keywords, column types and leading columns shared by several League of Legends tables.
 
-`api` is the key under which the API writes a column, where it is not the column's name in camel case.
+`api` is the API's name of a column, where it is not the column's name in camel case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DAILY: dict[str, Any] = {
     "partitioned_by": "match_date",
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
-    # When the game was released.
+    # Release date of the game.
     "first_day": date(2009, 10, 27),
 }
 LANDED: dict[str, Any] = {**DAILY, "subject": "timelines", "layer": "bronze", "made_by": "raw"}
@@ -29,7 +29,7 @@ BY_PATCH: dict[str, Any] = {
     "published": True,
     "significant_digits": 10,
 }
-"""Statistics: those of a patch are made together."""
+"""Statistics of a patch are built together."""
 
 MATCH_ID = r"^[A-Z0-9]+_[0-9]+$"
 
@@ -39,42 +39,42 @@ def _api(key: str | None) -> dict[str, str] | None:
 
 
 def utc(description: str, *, nullable: bool = False, api: str | None = None) -> dy.Datetime:
-    """A column of times in UTC, to the microsecond."""
+    """Returns a column of times in UTC, to the microsecond."""
     return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description, metadata=_api(api))
 
 
 def text(description: str, *, nullable: bool = True, api: str | None = None) -> dy.String:
-    """A column of names or ids as the API writes them."""
+    """Returns a column of names or ids as the API writes them."""
     return dy.String(nullable=nullable, description=description, metadata=_api(api))
 
 
 def count(description: str, *, nullable: bool = True, api: str | None = None) -> dy.Int32:
-    """A column that counts, or sums whole numbers."""
+    """Returns a column of counts or sums of whole numbers."""
     return dy.Int32(nullable=nullable, min=0, description=description, metadata=_api(api))
 
 
 def number(description: str, *, api: str | None = None) -> dy.Int32:
-    """A column of whole numbers that may be less than zero, or unknown."""
+    """Returns a nullable column of whole numbers that may be negative."""
     return dy.Int32(nullable=True, description=description, metadata=_api(api))
 
 
 def real(description: str, *, minimum: float | None = None) -> dy.Float64:
-    """A column of measured or computed numbers, or unknown."""
+    """Returns a nullable column of measured or computed numbers."""
     return dy.Float64(nullable=True, min=minimum, description=description)
 
 
 def share(description: str) -> dy.Float64:
-    """A column of shares, from 0 to 1, or unknown."""
+    """Returns a nullable column of shares, from 0 to 1."""
     return dy.Float64(nullable=True, min=0, max=1, description=description)
 
 
 def seconds(description: str, *, nullable: bool = False) -> dy.Float64:
-    """A column of times since the game began, or of lengths."""
+    """Returns a column of times since the game began, or of lengths."""
     return dy.Float64(nullable=nullable, min=0, description=f"{description} In seconds.")
 
 
 def flag(description: str, *, api: str | None = None) -> dy.Bool:
-    """A column of yes and no."""
+    """Returns a column of booleans."""
     return dy.Bool(nullable=True, description=description, metadata=_api(api))
 
 
@@ -82,7 +82,7 @@ class MatchRow(Table):
     """Columns of every table whose rows belong to one match."""
 
     match_id = dy.String(primary_key=True, regex=MATCH_ID, description="Match id, such as NA1_4736000000.")
-    match_date = dy.Date(description="UTC day the match is filed under; it never changes once claimed.")
+    match_date = dy.Date(description="UTC day under which the match is filed; never changes.")
 
 
 class ParticipantRow(MatchRow):

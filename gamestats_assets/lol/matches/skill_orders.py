@@ -1,4 +1,4 @@
-"""In which order participants levelled their skills, and which skill they brought to its highest rank first."""
+"""Order in which participants levelled their skills, and the skill they maxed first."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gamestats_assets.lol.reference.tables import Champions
 from gamestats_assets.lol.timelines.tables import TimelineEvents, TimelineFrames
 
 FIRST_LEVELS = 6
-"""Levels that count as the first ones."""
+"""Number of levels that count as the first ones."""
 TRIGRAM_LEVELS = 9
-"""Levels among which every three in a row are looked at."""
+"""Number of levels from which all runs of three are taken."""
 _PLAYER = ("match_id", "participant_id")
 _LETTERS = ("Q", "W", "E", "R")
 _BASIC = _LETTERS[:3]
@@ -27,14 +27,14 @@ def skill_orders(
     champions: dy.LazyFrame[Champions],
     frames: dy.LazyFrame[TimelineFrames],
 ) -> dy.LazyFrame[SkillOrders]:
-    """One row for every participant of a match with a timeline.
+    """Returns one row for every participant of a match with a timeline.
 
-    Evolutions are no levels. A level that stands twice in a timeline, of the same skill at the same millisecond, counts
-    once, and what goes beyond a skill's highest rank does not count. Highest ranks are those Data Dragon tells of the
-    champion in the version that stands for the patch; else those of `csv_files.max_ranks`; else the usual ones.
+    Evolutions are no levels. A level of the same skill that appears twice at the same millisecond counts once, and
+    levels beyond a skill's highest rank do not count. Highest ranks come from Data Dragon's version for the patch; else
+    from `csv_files.max_ranks`; else the usual ones apply.
 
-    Of Q, W and E those that reached their highest rank come first, in the order in which they did; then the others by
-    rank, the one that had its rank first before the other.
+    Of Q, W and E the maxed ones come first, in the order they were maxed. The others follow by rank, and equal ranks by
+    the time they were reached.
     """
     players = _players(matches, participants, champions)
     levels = events.filter(pl.col("event_type") == "SKILL_LEVEL_UP")
@@ -70,7 +70,8 @@ def skill_orders(
 
 
 def _players(matches: pl.LazyFrame, participants: pl.LazyFrame, champions: pl.LazyFrame) -> pl.LazyFrame:
-    """Participants of matches with a timeline, with `max_ranks`, the highest ranks of their champion's skills."""
+    """Returns participants of matches with a timeline, with `max_ranks`, the highest ranks of their champion's
+    skills."""
     listed = champions.filter(pl.col("max_ranks").list.len() == len(_LETTERS)).select(
         "champion_id", "max_ranks", data_dragon_version="version"
     )
@@ -84,7 +85,8 @@ def _players(matches: pl.LazyFrame, participants: pl.LazyFrame, champions: pl.La
 
 
 def _orders(levels: pl.LazyFrame, players: pl.LazyFrame) -> pl.LazyFrame:
-    """All `levels` in turn, `max_order` of the basic skills among them, how many are `maxed`, which first and when."""
+    """Returns all `levels` in turn, the `max_order` of the basic skills, the number `maxed`, and the first one with its
+    time."""
     slot = pl.col("skill_slot")
     skills = (
         levels.filter(pl.col("level_up_type").ne_missing("EVOLVE") & slot.is_between(1, len(_LETTERS)))
@@ -119,7 +121,7 @@ def _orders(levels: pl.LazyFrame, players: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _with_untouched(order: pl.Expr) -> pl.Expr:
-    """An order with the skills that were never levelled at its end; empty where none was."""
+    """Returns an order with the skills that were never levelled at its end; empty if no skill was levelled."""
     missing = [
         pl.when(order.str.contains(each, literal=True)).then(pl.lit("")).otherwise(pl.lit(each)) for each in _BASIC
     ]
