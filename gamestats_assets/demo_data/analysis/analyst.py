@@ -1,8 +1,8 @@
-"""Rules from a taxonomy, without a key or a network: what a person would read out of the sheet, found by rule.
+"""Makes rules from a taxonomy, without a key or a network, by reading the sheet as a person would.
 
 The analyst reads the names of events and properties, their aliases, descriptions and tags in English, Korean and
 Japanese, their order, types and value rules. The same taxonomy and product always give the same rules, and any
-taxonomy gives rules that `rules.soundness` has nothing against.
+taxonomy gives rules in which `rules.soundness` finds no problem.
 """
 
 from __future__ import annotations
@@ -52,23 +52,23 @@ from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
-    """Rules for a product's taxonomy; always the same ones, and without problems."""
+    """Returns the rules for a product's taxonomy: always the same ones, and free of problems."""
     return analysed(taxonomy, product)[0]
 
 
 def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doubt]]:
-    """Rules for a product's taxonomy, and what is not sure about them.
+    """Returns the rules for a product's taxonomy, and the readings that may be wrong.
 
     Each pass builds on those before it:
 
-    1. events: what they say and of what kind they are, their sequences, prerequisites and stages;
-    2. numbers: what each of them measures;
-    3. values: as the sheet says, as names say, as earlier events told; levels and durations;
-    4. updates of what is known of users, and the measures of what these add up;
-    5. formulas of numbers, which have their say on values, updates and ranges;
-    6. ranges, those of what formulas give included;
+    1. events: their meanings and kinds, their sequences, prerequisites and stages;
+    2. numbers: the measure of each;
+    3. values: from the sheet, from names, from earlier events; levels and durations;
+    4. updates of user states, and the measures of the sums they build up;
+    5. formulas of numbers, which also change values, updates and ranges;
+    6. ranges, including those of formula results;
     7. times, and the numbers that follow from them;
-    8. habits of each segment; whatever is left in a circle goes.
+    8. habits of each segment; then remaining circles are cut.
     """
     order, everywhere, measures = _read(taxonomy, product)
     constraints = event_constraints(order)
@@ -84,14 +84,14 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     scopes = number_scopes(order, everywhere, measures, counted)
     for scope in scopes.values():
         written(scope)
-    told = formulas(scopes, updates)
-    values, updates = told.constraints(values), told.updates
-    tables = [told.bounded(table, values) for table in _ranges(measures)]
+    result = formulas(scopes, updates)
+    values, updates = result.constraints(values), result.updates
+    tables = [result.bounded(table, values) for table in _ranges(measures)]
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}
-    reckoned = reckoned_ranges(told.formulas, tables, limits)
-    followed = [formula for formula in told.formulas if formula.place.key in reckoned[0]]
+    reckoned = reckoned_ranges(result.formulas, tables, limits)
+    followed = [formula for formula in result.formulas if formula.place.key in reckoned[0]]
     tables[0] = {**identifiers, **tables[0]}
-    # Where what a formula uses does not stand beside, its results lie where they do elsewhere.
+    # A number whose formula lacks an input here takes the range that the formula gives elsewhere.
     elsewhere = {key.rpartition("/")[2]: key for key in reversed(reckoned[0])}
     alike = {p.key: elsewhere[p.name] for p in everywhere if p.name in elsewhere and p.key not in limits}
     for table, found in zip(tables, reckoned, strict=True):
@@ -126,11 +126,11 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
 
 
 _SURE = 0.7
-"""Confidence from which on nobody needs to look."""
+"""Confidence from which a reading needs no review."""
 
 
 def _doubts(order: EventOrder, reckoned: Iterable[Reckoned], of_updates: Iterable[Doubt]) -> list[Doubt]:
-    """Everything that is less than sure about the order of events, formulas and updates; the least sure first."""
+    """Returns the unsure readings of the order of events, of formulas and of updates, the least sure first."""
     own = "it has a value of its own"
     of_formulas = (Doubt(f"{r.place.key} = {r.formula}", r.why, r.confidence, own) for r in reckoned)
     found = [d for d in (*_doubts_of_order(order), *of_formulas, *of_updates) if d.confidence < _SURE]
@@ -138,7 +138,7 @@ def _doubts(order: EventOrder, reckoned: Iterable[Reckoned], of_updates: Iterabl
 
 
 def _doubts_of_order(order: EventOrder) -> Iterator[Doubt]:
-    """Of each event the surest evidence of what it comes after, and the surest other that was not taken."""
+    """Yields for each event the surest evidence of its predecessor, with the surest alternative that was not taken."""
     arrivals = {r.name for r in order.of(EventKind.REGISTER, EventKind.INSTALL)}
     for event in order.readings:
         telling = [e for e in order.edges if e.after == event and not {*e.before} <= arrivals]
@@ -151,12 +151,12 @@ def _doubts_of_order(order: EventOrder) -> Iterator[Doubt]:
 
 
 def payment_of(taxonomy: Taxonomy) -> tuple[str, str] | None:
-    """The event by which money comes in, and its property that is the amount, as names and texts tell them."""
+    """Returns the names of the payment event and of its amount property, found by names and texts."""
     return payment(*_read(taxonomy, ProductInfo()))
 
 
 def _read(taxonomy: Taxonomy, product: ProductInfo) -> tuple[EventOrder, list[Place], dict[Place, Measure]]:
-    """A product's events, whose industry they tell where nobody else does; its properties; what numbers measure."""
+    """Returns a product's events in order, its properties and their measures; guesses an industry that is not given."""
     if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
         product = product.model_copy(update={"industry": likely})
     order = order_of(taxonomy, product, is_game=industry_of(product) == "game")
@@ -165,51 +165,53 @@ def _read(taxonomy: Taxonomy, product: ProductInfo) -> tuple[EventOrder, list[Pl
 
 
 def contradictions(taxonomy: Taxonomy, rules: Rules) -> list[str]:
-    """Formulas of the sheet that are not followed, because they need each other, contradict the sheet's limits, or
-    cannot be read; in sentences.
+    """Returns a sentence for each formula of the sheet that the rules do not follow: it needs its own result,
+    contradicts the sheet's limits, or cannot be read.
 
     Args:
-        rules: what the analyst made of the sheet.
+        rules: the analyst's rules for the taxonomy.
     """
     scopes = number_scopes(*_read(taxonomy, ProductInfo()), frozenset())
     followed = {key for key, relation in rules.property_relationships.items() if relation.formula}
     found: list[str] = []
     for beside in scopes.values():
         for name, formula in written(beside).items():
-            found.append(f"{beside.own[name].key} = {formula} needs its own result, by other formulas; it is left out")
+            found.append(f"{beside.own[name].key} = {formula} needs its own result through others; it is left out")
         for name, (formula, _, _) in beside.found.items():
             place = beside.own[name]
             if beside.measure(name).given and not {place.key, place.name} & followed:
                 found.append(f"{place.key} = {formula} gives nothing within the limits of {place.name}; it is left out")
         for name, text in unread_formulas(beside):
             found.append(
-                f"{beside.own[name].key}: {text!r} looks like a formula, but is none of numbers that stand beside it; "
-                "it is not followed"
+                f"{beside.own[name].key}: {text!r} looks like a formula, but not of the numbers beside it; "
+                "it is left out"
             )
     return found
 
 
 def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:
-    """Sheets may ask for values that need each other; what the analyst added goes first, then what the sheet says."""
+    """Cuts circles of values that need each other: first relations the analyst added, then those of the sheet."""
     while found := circles(rules, taxonomy):
         keys = {key for name in found[0] for key in (name, name.rpartition("/")[2])}
-        told = {key: r for key, r in rules.property_relationships.items() if r.formula is None or key not in keys}
+        relationships = {
+            key: r for key, r in rules.property_relationships.items() if r.formula is None or key not in keys
+        }
         values = rules.property_constraints
         updates = rules.update_patterns
-        if len(told) == len(rules.property_relationships):
+        if len(relationships) == len(rules.property_relationships):
             kept = {key: value for key, value in values.items() if key not in keys}
             if len(kept) == len(values):
                 states = {name for name in found[0] if "/" not in name}
                 updates = {e: {n: u for n, u in of.items() if n not in states} for e, of in updates.items()}
             values = kept
         rules = rules.model_copy(
-            update={"property_relationships": told, "property_constraints": values, "update_patterns": updates}
+            update={"property_relationships": relationships, "property_constraints": values, "update_patterns": updates}
         )
     return rules
 
 
 def likely_industry(taxonomy: Taxonomy) -> str:
-    """The industry that most of a taxonomy's events speak of, by name, else by description; `other` where none does."""
+    """Returns the industry that most events name, else the one most descriptions name, else `other`."""
     readings = read_events(taxonomy.events)
     for said in ([frozenset(r.words) for r in readings], [r.description for r in readings]):
         count = {name: sum(bool(words & of_event) for of_event in said) for name, words in AT_HOME.items()}
@@ -220,13 +222,13 @@ def likely_industry(taxonomy: Taxonomy) -> str:
 
 
 def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, Measure]:
-    """What every number measures; one without limits has those of the same name elsewhere in the sheet."""
+    """Returns every number's measure; a number without limits takes those of the same name elsewhere in the sheet."""
     found = {place: measure(place, product) for place in everywhere if place.prop.type is PropertyType.NUMBER}
-    first = {place.name: told for place, told in reversed(found.items()) if told.given}
+    first = {place.name: measured for place, measured in reversed(found.items()) if measured.given}
     above: dict[str, Measure] = {}
-    for place, told in list(found.items()):
-        if told.given:
-            above[place.name] = told
+    for place, measured in list(found.items()):
+        if measured.given:
+            above[place.name] = measured
         elif place.name in first and rule_of(place.prop) is None:
             found[place] = above.get(place.name, first[place.name])
     return found
@@ -234,30 +236,30 @@ def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, 
 
 def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> set[str]:
     """Keys of numbers whose values a constraint decides."""
-    told = ((p.key, values.get(p.key, values.get(p.name))) for p in everywhere)
-    return {key for key, c in told if c and (c.totals or c.counter or c.copy_of or c.values or c.mapping)}
+    constraints = ((p.key, values.get(p.key, values.get(p.name))) for p in everywhere)
+    return {key for key, c in constraints if c and (c.totals or c.counter or c.copy_of or c.values or c.mapping)}
 
 
 def _ranges(measures: Mapping[Place, Measure]) -> list[dict[str, ValueRange]]:
-    """Ranges by key, overall and of each segment; where users and events share a name, those of the common property."""
-    common = {place.name for place, told in measures.items() if place.event == "" and told.given}
-    told = {p.key: m for p, m in measures.items() if p.event != "user" or p.name not in common}
-    of_segments = ({key: of_segment(m, segment) for key, m in told.items()} for segment in SEGMENTS)
-    return [{key: overall(m) for key, m in told.items()}, *of_segments]
+    """Returns ranges by key, overall and per segment; a limited common property prevails over a user's of that name."""
+    common = {place.name for place, m in measures.items() if place.event == "" and m.given}
+    by_key = {p.key: m for p, m in measures.items() if p.event != "user" or p.name not in common}
+    of_segments = ({key: of_segment(m, segment) for key, m in by_key.items()} for segment in SEGMENTS)
+    return [{key: overall(m) for key, m in by_key.items()}, *of_segments]
 
 
 def _shortened(tables: Sequence[dict[str, ValueRange]], everywhere: Sequence[Place]) -> list[dict[str, ValueRange]]:
-    """Under the plain name what holds for most, under the event's what differs in any of the tables."""
+    """Keeps under the plain name the most usual range, under an event's key the ranges that differ in any table."""
     by_name: dict[str, list[str]] = {}
     for place in everywhere:
         if place.key in tables[0] and place.key not in by_name.setdefault(place.name, []):
             by_name[place.name].append(place.key)
     kept: dict[str, str] = {}
     for name, keys in by_name.items():
-        told = {key: [table.get(key) for table in tables] for key in keys}
-        usual = max(keys, key=lambda key: sum(other == told[key] for other in told.values()))
+        ranges = {key: [table.get(key) for table in tables] for key in keys}
+        usual = max(keys, key=lambda key: sum(other == ranges[key] for other in ranges.values()))
         kept[name] = plain = name if name in tables[0] else usual
-        kept |= {key: key for key in keys if told[key] != told.get(plain)}
+        kept |= {key: key for key in keys if ranges[key] != ranges.get(plain)}
     plain_names = {name: name for table in tables for name in table if "/" not in name and name not in kept}
     kept = plain_names | kept
     return [{name: table[source] for name, source in kept.items() if source in table} for table in tables]

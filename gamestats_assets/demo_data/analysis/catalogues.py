@@ -1,5 +1,5 @@
-"""Values that go together: plans and their prices, what something was and has become, what goes with a country, and
-what is told of the things that a product has before any user comes: an id has one name, one genre, one price.
+"""Values that go together: plans and prices, before and after, countries and their carriers or cities, and catalogues,
+where an id has one name, one genre and one price.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _NAMING = named_words("naming")
 _AMOUNTS = named_words("amounts")
 _SOLD = named_words("sold")
 _SORTS = _SOLD | named_words("sorts")
-"""What the name of a list ends in that sorts things: each of the sorts has its number."""
+"""Last words of lists of sorts; each sort has its number."""
 _CHOSEN = named_words("chosen")
-"""Words of numbers that one chooses besides: how many packs, for how many months."""
+"""Words of numbers that users choose freely: how many packs, for how many months."""
 _SAME_ORDER = re.compile(
     r"\border of\b|\bsame order\b|Reihenfolge|순서|[가-힣] ?순\b|同じ(?:並び|順)|の順|順[)）]?$", re.IGNORECASE
 )
@@ -49,9 +49,9 @@ _DOWN = re.compile(r"downgrad|demot|lower|강등|하향|다운그레이드|降�
 def pair_of(
     prop: Property, values: Sequence[Scalar], beside: Sequence[tuple[Property, Sequence[Scalar]]]
 ) -> PropertyConstraint | None:
-    """The number of each value of a list that stands beside, where both list the same things in the same order.
+    """Returns a constraint that maps each value of a list to its number, if both list the same things in one order.
 
-    A text says so (`in the order of plan_name`), or both are of one thing, or the list is one of what is sold and the
+    A text says so (`in the order of plan_name`), or both names are about one thing, or the list is of goods and the
     numbers only rise or only fall."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(values) or len(numbers) < 2:
@@ -74,7 +74,7 @@ def pair_of(
 
 
 def _names(said: str, other: Property) -> bool:
-    """Whether a text names a property, or what it is of: `in the order of the tiers` names `cash_tier`."""
+    """Whether a text names a property or its subject: `in the order of the tiers` names `cash_tier`."""
     words = {word.rstrip("s").lower() for word in re.findall(r"[A-Za-z]{3,}", said)}
     own = {word.rstrip("s") for word in piece_set(other.name)}
     return other.name in said or bool(other.alias and other.alias in said) or bool(words & own - {"name", "the"})
@@ -103,13 +103,13 @@ def _rises(numbers: Sequence[float]) -> bool:
 
 
 def one_change(before: Property, after: Property) -> bool:
-    """Whether two properties tell what the same thing was, and what it has become."""
+    """Whether two properties hold the state of one thing before and after a change."""
     was, now = piece_set(before.name), piece_set(after.name)
     return bool(was & BEFORE and not now & BEFORE and was - BEFORE and was - BEFORE == now - _AFTER)
 
 
 def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str, list[Scalar]]:
-    """By what something was, what it may become: never the same, and what comes later in the list of upgrades."""
+    """Maps each earlier state to the later ones: never itself; higher ones only if the text speaks of an upgrade."""
     ranked = list(dict.fromkeys([*before, *after]))
     up, down = bool(_UP.search(said.lower())), bool(_DOWN.search(said.lower()))
     found: dict[str, list[Scalar]] = {}
@@ -126,9 +126,9 @@ def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str,
 
 
 def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Sequence[str]) -> PropertyConstraint | None:
-    """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown."""
+    """Returns carriers, currencies, languages or cities by country; None if too few of the sheet's are known."""
     found = {code: _of_country(what, code) for code in locales.countries()}
-    if given:  # of each country those that the sheet lists
+    if given:  # keep only values that the sheet lists
         cities = {v: city.country for v in given if (city := locales.city_named(str(v)))} if what == "city" else {}
         for code, known in found.items():
             found[code] = [v for v in given if (cities.get(v) == code if what == "city" else _is_among(v, known))]
@@ -154,13 +154,13 @@ def _of_country(what: str, code: str) -> list[Scalar]:
 
 
 def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
-    """Whether a name is one of some, with or without a word more: `docomo` is `NTT DOCOMO`."""
+    """Whether a name is among known ones, give or take a word: `docomo` is `NTT DOCOMO`."""
     words = set(str(value).lower().split())
     return any(words <= (of := set(str(name).lower().split())) or of <= words for name in known)
 
 
 def _code(country: str) -> str:
-    """ISO code of a country as people write it; empty of what is none."""
+    """Returns the ISO code of a country's name; empty if it is unknown."""
     text, called = country.strip().lower(), facts("choices")["countries"]
     named = {c: (c.lower(), known.name.lower(), *called.get(c, "").split()) for c, known in locales.countries().items()}
     return next((code for code, names_of in named.items() if text in names_of), "")
@@ -178,25 +178,25 @@ def _words(what: str) -> frozenset[str]:
 
 
 def locale_of(taxonomy: Taxonomy) -> str:
-    """Locale of the language that a taxonomy is written in: its own things have names in it."""
+    """Returns the locale of the taxonomy's language, in which the names of its items are written."""
     texts = [text for event in taxonomy.events for text in (event.alias, event.description)]
     texts += [p.alias + p.description + p.constraint for e in taxonomy.events for _, p in flattened(e.properties)]
     return _LOCALES[language_of(texts)]
 
 
 def invented(pattern: str, locale: str, most: int = _ENTRIES) -> list[Scalar]:
-    """Different names of a pattern."""
+    """Returns different names of a pattern."""
     found: list[Scalar] = [str(value) for value in dict.fromkeys(names.pool(pattern, locale))]
     return found[:most]
 
 
 def falling(count: int) -> list[float]:
-    """Weights of the entries of a catalogue: the first are the popular ones."""
+    """Returns weights of catalogue entries; the first are the most popular."""
     return [round((place + 1) ** -0.6, 3) for place in range(count)]
 
 
 def _as_price(value: float, *, whole: bool) -> float:
-    """A price as shops write it, of two digits that matter, or so much and 99 hundredths.
+    """Rounds a price as shops write it: two significant digits, or an amount ending in .99.
 
     >>> _as_price(12_345, whole=True), _as_price(12.34, whole=False)
     (12000.0, 12.99)
@@ -208,7 +208,7 @@ def _as_price(value: float, *, whole: bool) -> float:
 
 
 class Catalogues:
-    """Ids of catalogues, and what goes with them, by the names of the properties."""
+    """Ids of catalogues, with the names, prices and other traits of their entries, by property name."""
 
     def __init__(
         self, order: EventOrder, everywhere: Sequence[Place], prices: Mapping[str, tuple[float, float]]
@@ -220,14 +220,14 @@ class Catalogues:
         self._id_of: dict[str, str] = {}
         for event in dict.fromkeys(place.event for place in everywhere if place.of_event):
             self._note([place for place in everywhere if place.event == event and "." not in place.name])
-        self._told = {trait: self._values_of(trait) for trait in self._id_of}
+        self._values = {trait: self._values_of(trait) for trait in self._id_of}
         self.ids: dict[str, list[Scalar]] = {}
         for found in dict.fromkeys(self._id_of.values()):
             traits = [trait for trait, of in self._id_of.items() if of == found and self._tells_apart(trait)]
-            self.ids[found] = self._entries(found, min([_ENTRIES, *(len(self._told[trait]) for trait in traits)]))
+            self.ids[found] = self._entries(found, min([_ENTRIES, *(len(self._values[trait]) for trait in traits)]))
 
     def _note(self, beside: Sequence[Place]) -> None:
-        """What stands beside an id in an event, and belongs to it."""
+        """Notes the properties of an event that describe an id beside them."""
         ids = [place for place in beside if self._is_id(place)]
         texts = [p for p in beside if p.prop.type is PropertyType.STRING and not isinstance(rule_of(p.prop), OneOf)]
         for found in ids:
@@ -259,19 +259,19 @@ class Catalogues:
             return False
         rules = [rule_of(p.prop) for p in self.places[place.name]]
         if pieces[-1] == "price" and place.prop.type is PropertyType.NUMBER:
-            told = [rule for rule in rules if rule is not None]
-            return all(rule == told[0] and isinstance(rule, Between | OneOf) for rule in told)
+            given = [rule for rule in rules if rule is not None]
+            return all(rule == given[0] and isinstance(rule, Between | OneOf) for rule in given)
         if plain[-1] in _words("makers") and place.prop.type is PropertyType.STRING and rules == [None] * len(rules):
             return True
         return len({rule.values for rule in rules if isinstance(rule, OneOf)}) == 1
 
     def _listed(self, name: str) -> list[Scalar]:
-        """The values that the sheet lists."""
+        """Returns the values that the sheet lists."""
         rules = [rule_of(place.prop) for place in self.places[name]]
         return next((list(rule.values) for rule in rules if isinstance(rule, OneOf)), [])
 
     def _tells_apart(self, trait: str) -> bool:
-        """Whether a trait is the name of a thing, rather than who makes it."""
+        """Whether a trait names an entry, rather than its maker."""
         text = self.places[trait][0].prop.type is PropertyType.STRING
         return text and not self._listed(trait) and not _words("makers") & {*own_pieces(trait)}
 
@@ -285,7 +285,7 @@ class Catalogues:
         return invented(pattern if pattern in {*names.INVENTED, "job", "company"} else usual, self.locale)
 
     def _prices_of(self, place: Place) -> list[Scalar]:
-        """Prices from the lowest to the highest, many low and few high ones, the mean being what is usual."""
+        """Returns rising prices, many low and few high ones, with the usual price as their mean."""
         usual = measure(place, self._order.product)
         low, high = self._limits.get(place.name, (usual.low, usual.high))
         low, high = max(low, usual.low), min(high, usual.high)
@@ -308,7 +308,7 @@ class Catalogues:
         return list(dict.fromkeys(low + (high - low) * place // max(count - 1, 1) for place in range(count)))
 
     def constraint(self, place: Place, *, per_user: bool) -> PropertyConstraint | None:
-        """What the values keep to; None for what belongs to no catalogue."""
+        """Returns the constraint of a property; None if it belongs to no catalogue."""
         if "." in place.name:
             return None
         if place.name in self.ids:
@@ -316,17 +316,17 @@ class Catalogues:
             return PropertyConstraint(values=entries, weights=falling(len(entries)), per_user=per_user)
         if place.name not in self._id_of or not place.of_event:
             return None
-        of, told = self._id_of[place.name], self._told[place.name]
+        of, values = self._id_of[place.name], self._values[place.name]
         named = place.prop.type is PropertyType.STRING and not self._listed(place.name)
         if not self._stands_in(of, place.event):
-            return PropertyConstraint(values=told, weights=falling(len(told))) if named else None
-        step = 7 if len(told) % 7 and not named else 1  # neighbours in popularity differ
-        mapping = {str(key): [told[step * number % len(told)]] for number, key in enumerate(self.ids[of])}
+            return PropertyConstraint(values=values, weights=falling(len(values))) if named else None
+        step = 7 if len(values) % 7 and not named else 1  # neighbours in popularity differ
+        mapping = {str(key): [values[step * number % len(values)]] for number, key in enumerate(self.ids[of])}
         return PropertyConstraint(depends_on=of, mapping=mapping)
 
     def _stands_in(self, name: str, event: str) -> bool:
         return any(place.event == event for place in self.places.get(name, ()))
 
     def holds_everywhere(self, name: str, on: str) -> bool:
-        """Whether the id stands beside a property wherever that is."""
+        """Whether an id stands beside every occurrence of a property."""
         return all(self._stands_in(on, place.event) for place in self.places[name])

@@ -1,9 +1,8 @@
-"""What descriptions say of events: how often they happen, who causes them, and which other events come before.
+"""Reads descriptions of events: how often they happen, who causes them, and which other events come before.
 
 `The ordered card was activated`, `Only verified workers can apply`, `after the delivery`, `on the detail page`,
-`요청한 광고`, `SMS認証済みの人のみ` each name an earlier event of the sheet. Which clauses say so, and what else a
-clause may say, stands in `analyst_clauses.toml` and `analyst_mentions.toml`; here they are read, and the event that is
-meant is found.
+`요청한 광고`, `SMS認証済みの人のみ` each name an earlier event of the sheet. The patterns of such clauses stand in
+`analyst_clauses.toml` and `analyst_mentions.toml`; this module applies them and finds the events that are meant.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flatten
 
 @functools.cache
 def clauses() -> Mapping[str, list[re.Pattern[str]]]:
-    """Patterns of clauses by role."""
+    """Returns the patterns of clauses by role."""
     found: dict[str, list[re.Pattern[str]]] = {}
     for clause in facts("analyst_clauses")["clause"]:
         found.setdefault(clause["role"], []).append(re.compile(clause["pattern"], re.IGNORECASE))
@@ -44,9 +43,9 @@ def clauses() -> Mapping[str, list[re.Pattern[str]]]:
 
 
 def text_of(event: Event) -> str:
-    """Description and alias in small letters, full-width characters as plain ones."""
-    told = unicodedata.normalize("NFKC", f"{event.description} ; {event.alias}").lower()
-    return " ".join(told.split())
+    """Returns description and alias in small letters, with full-width characters as plain ones."""
+    text = unicodedata.normalize("NFKC", f"{event.description} ; {event.alias}").lower()
+    return " ".join(text.split())
 
 
 def says(event: Event, role: str) -> bool:
@@ -63,7 +62,7 @@ def _without(text: str, role: str) -> str:
 # --------------------------------------------------------------------------- how often
 
 PEOPLE = named_words("people")
-"""Words for whom a product has users of, and for what there is one of for each of them."""
+"""Words for users of products, and for what each user has one of."""
 _USERS = named_words("users")
 _NO_PEOPLE = named_words("no_people")
 _PER = re.compile(
@@ -71,17 +70,17 @@ _PER = re.compile(
 )
 _ID_NAME = re.compile(r"(?:[a-z]I|(?:^|_)[iI])[dD]s?$")
 _OF_NO_KIND = re.compile("order|pay|purchase|trans|product|item|user|account|device|session|visitor|install")
-"""Ids of deals, which have a first one of a life, and of people."""
+"""Starts of id names that do not name one of many things: deals, whose first one is a first in a life, and people."""
 
 
 def one_of_many(event: Event) -> bool:
-    """Whether an event names one of many things, each of which has a first time."""
+    """Whether an event names one of many things, each of which has a first time of its own."""
     names = [name for name, _ in flattened(event.properties)]
     return any(_ID_NAME.search(name) and not _OF_NO_KIND.match(name.lower()) for name in names)
 
 
-def told_once(event: Event) -> bool:
-    """Whether a text says that an event happens once to everybody: `once per rider`, `계정당 1회`, `一度だけ`."""
+def happens_once(event: Event) -> bool:
+    """Whether a text says that an event happens once per user: `once per rider`, `계정당 1회`, `一度だけ`."""
     text = _without(text_of(event), "daily")
     own = {re.sub(r"_?id$", "", prop.name.lower()) for prop in event.properties} - _USERS
     for match in _PER.finditer(text):
@@ -93,12 +92,12 @@ def told_once(event: Event) -> bool:
     if clauses()["once"][-1].search(text):
         return True
     text = _without(text, "seldom")
-    told = {role: any(pattern.search(text) for pattern in clauses()[role]) for role in ("once", "first")}
-    return told["once"] or (told["first"] and not one_of_many(event))
+    says_so = {role: any(pattern.search(text) for pattern in clauses()[role]) for role in ("once", "first")}
+    return says_so["once"] or (says_so["first"] and not one_of_many(event))
 
 
-def told_daily(event: Event, reading: Reading) -> bool:
-    """Whether an event happens once on a day at most: `1日1回`, `daily_login`, a check of attendance."""
+def happens_daily(event: Event, reading: Reading) -> bool:
+    """Whether an event happens at most once a day: `1日1回`, `daily_login`, an attendance check."""
     if (
         says(event, "daily")
         or one_of_many(event)
@@ -113,14 +112,14 @@ _MACHINES = named_words("machines")
 
 
 def is_of_system(event: Event) -> bool:
-    """Whether a server, a batch or a schedule reports an event, and no user causes it."""
+    """Whether a server, a batch or a schedule reports an event, rather than a user causing it."""
     tagged = _MACHINES & {event.tag.lower(), *pieces(event.tag)}
     named = _MACHINES & {*pieces(event.name)}
     return says(event, "system") or bool((tagged and named) or ((tagged or named) and says(event, "again")))
 
 
 def is_legacy(event: Event) -> bool:
-    """Whether an event is of an older version, and has been replaced."""
+    """Whether an event belongs to an older version and has been replaced."""
     old = re.search(r"(?:[_ ]old|[_ ]?v1|[_ ]legacy|[_ ]deprecated)$", event.name, re.IGNORECASE)
     return bool(old) or event.tag.lower() == "legacy" or says(event, "legacy")
 
@@ -134,8 +133,7 @@ class Mention:
 
     Attributes:
         event: its name.
-        role: `needs`, `after`, `here` (a screen, a list, a step that the user is in), or `ongoing` (has begun, and is
-            not over).
+        role: `needs`, `after`, `here` (a screen, list or step that the user is in), or `ongoing` (begun and not over).
         phrase: the words that name it.
         by_name: whether the description writes the event's own name.
         confidence: that this event is meant, 0 to 1.
@@ -160,8 +158,14 @@ _NO_DEED = named_words("no_deed")
 
 @dataclass(frozen=True)
 class Phrase:
-    """Something that a description names: its role (see `Mention`), the concept of what was done (`~` and a stem where
-    that is none; empty where only a thing is named), the words of what it was done to, and how it is written."""
+    """Something that a description names.
+
+    Attributes:
+        role: see `Mention`.
+        deed: concept of the deed; `~` and a stem if there is none; empty if only an object is named.
+        about: words of the object of the deed.
+        said: the words of the text.
+    """
 
     role: str
     deed: str
@@ -170,20 +174,20 @@ class Phrase:
 
     @property
     def things(self) -> frozenset[str]:
-        """Concepts of what it was done to."""
+        """Concepts of the object of the deed."""
         return frozenset(c for word in self.about for c in concepts(word)) - {self.deed} - _GENERIC
 
 
 def stem(word: str) -> str:
-    """An English word without its ending."""
+    """Returns an English word without its ending."""
     return re.sub(r"(?:e?d|ing|e|s)$", "", word.lower())
 
 
 @functools.lru_cache(maxsize=4096)
 def _participle(word: str) -> str:
-    """Concept of what a participle says was done; `~` and a stem of what is no concept; empty of other words."""
-    if "-" in word and word.partition("-")[0].endswith("ed") and len(told := concepts(word)) == 1:
-        return told[0] if told[0] in ACTIONS else ""
+    """Returns the concept of a participle; `~` and its stem if it has none; empty for other words."""
+    if "-" in word and word.partition("-")[0].endswith("ed") and len(meanings := concepts(word)) == 1:
+        return meanings[0] if meanings[0] in ACTIONS else ""
     if word in _ONGOING or word == "open":
         return "start"
     if word in _NO_DEED or not (word in _IRREGULAR or word == "paid" or (len(word) > 4 and word.endswith("ed"))):
@@ -195,7 +199,7 @@ def _participle(word: str) -> str:
 
 
 def _content(words: Sequence[str], most: int = 3) -> tuple[str, ...]:
-    """The first words up to one that says nothing."""
+    """Returns the words before the first empty one."""
     kept: list[str] = []
     for word in words:
         if word in _SMALL or not word[0].isalpha() or len(kept) == most:
@@ -205,7 +209,7 @@ def _content(words: Sequence[str], most: int = 3) -> tuple[str, ...]:
 
 
 def phrases(event: Event) -> Iterator[Phrase]:
-    """Everything that a description names, the surest first."""
+    """Yields everything that a description names, the surest first."""
     text = unicodedata.normalize("NFKC", event.description).lower()
     for role in ("needs", "after", "here", "ongoing"):
         for pattern in clauses()[role]:
@@ -223,17 +227,17 @@ def phrases(event: Event) -> Iterator[Phrase]:
 
 
 _GENERIC = named_words("generic")
-"""Deeds that say only how far something else has come."""
+"""Deeds that say only how far another deed has come."""
 
 
 def _of_clause(role: str, said: str) -> Phrase | None:
-    """What a clause names: the last deed in it, and the other words."""
+    """Returns the last deed that a clause names, with its other words."""
     words = [word for word in _WORD.findall(said) if word not in _SMALL] if said.isascii() else [said]
     words = words[:4]
     if re.search(r"[한된]\s", said):
-        return None  # an attribute
-    told = concepts(" ".join(words))
-    deeds = [c for c in told if c in ACTIONS or c in PHASES]
+        return None  # only describes a noun
+    meanings = concepts(" ".join(words))
+    deeds = [c for c in meanings if c in ACTIONS or c in PHASES]
     deeds = [c for c in deeds if c not in _GENERIC] or deeds
     unknown = [_participle(word) for word in words if _participle(word).startswith("~")] if said.isascii() else []
     deed = (unknown or deeds[-1:] or [""])[-1]
@@ -245,8 +249,10 @@ def _of_clause(role: str, said: str) -> Phrase | None:
 
 
 def _is_thing(word: str) -> bool:
-    told = {*concepts(word)} & KNOWN
-    return bool(told - {"user", "account"}) or (not told and len(word) > 1 and not re.search(r"[하되]|유저|사람", word))
+    known = {*concepts(word)} & KNOWN
+    return bool(known - {"user", "account"}) or (
+        not known and len(word) > 1 and not re.search(r"[하되]|유저|사람", word)
+    )
 
 
 _SETS = ("leading", "auxiliaries", "pronouns", "screens")
@@ -254,7 +260,7 @@ _SETS = ("leading", "auxiliaries", "pronouns", "screens")
 
 @functools.cache
 def _wordings() -> Sequence[tuple[Mapping[str, Any], re.Pattern[str]]]:
-    """Rows of `analyst_mentions.toml`; a set of words stands in its patterns by its name: `<leading>`."""
+    """Rows of `analyst_mentions.toml`, in whose patterns `<leading>` stands for the set of words of that name."""
     found = []
     for row in facts("analyst_mentions")["wording"]:
         says = row["says"]
@@ -265,13 +271,13 @@ def _wordings() -> Sequence[tuple[Mapping[str, Any], re.Pattern[str]]]:
 
 
 def _in_english(sentence: str) -> Iterator[Phrase]:
-    """`the ordered card`, `a goal that was set`, `on the detail page`: a deed, and what it was done to beside it."""
+    """`the ordered card`, `a goal that was set`, `on the detail page`: a deed and its object."""
     for row, pattern in _wordings():
         for match in pattern.finditer(sentence):
             groups, role = match.groupdict(), row["role"]
             deed = _participle(groups["deed"]) if groups.get("deed") else row.get("deed", "")
-            told = _WORD.findall(groups.get("thing") or "")
-            about = _content(told[::-1], row.get("most", 3))[::-1] if row.get("back") else _content(told)
+            words = _WORD.findall(groups.get("thing") or "")
+            about = _content(words[::-1], row.get("most", 3))[::-1] if row.get("back") else _content(words)
             if ("deed" in groups and not deed) or ("thing" in groups and not about):
                 continue
             if role in ("whole", "here") and len(about) == 1 and about[0] in _ANYWHERE:
@@ -296,8 +302,8 @@ def _in_cjk(text: str) -> Iterator[Phrase]:
 
 
 def _deed_in(text: str) -> str:
-    for told in (concepts(text), concepts(f"{text}る"), concepts(f"{text}う")):
-        deeds = [c for c in told if c in ACTIONS or c in PHASES]
+    for meanings in (concepts(text), concepts(f"{text}る"), concepts(f"{text}う")):
+        deeds = [c for c in meanings if c in ACTIONS or c in PHASES]
         if deeds:
             return ([c for c in deeds if c not in _GENERIC] or deeds)[-1]
     return ""
@@ -324,7 +330,7 @@ class Finder:
     """Finds the events that phrases mean.
 
     Args:
-        but: events that no other waits for: those of the system, of sessions, of older versions.
+        but: events for which no other waits: those of the system, of sessions, of older versions.
     """
 
     def __init__(self, taxonomy: Taxonomy, readings: Mapping[str, Reading], but: Iterable[str]) -> None:
@@ -348,7 +354,7 @@ class Finder:
         self.by_name = {name.lower(): name for name in self.events if name not in left_out and len(name) > 3}
 
     def mentions(self, r: Reading) -> list[Mention]:
-        """The earlier events that the description of one names."""
+        """Returns the earlier events that an event's description names."""
         event = self.events[r.name]
         found: dict[str, Mention] = {}
         text = unicodedata.normalize("NFKC", event.description).lower()
@@ -366,7 +372,7 @@ class Finder:
         return list(found.values())
 
     def find(self, phrase: Phrase, r: Reading) -> tuple[Reading | None, float]:
-        """The event that a phrase in the description of another means, and how surely."""
+        """Returns the event that a phrase in another's description means, and the confidence."""
         others = [o for o in self.readings if o is not r]
         if phrase.role in ("here", "screen"):
             return self._shown(phrase, r, others), 0.7
@@ -389,7 +395,7 @@ class Finder:
         return self._thing(phrase, r, others), 0.6
 
     def _near(self, o: Reading, r: Reading) -> float:
-        """How near an event is to another: the same id, the same tag, above it."""
+        """Scores how near two events are: same id, same tag, a few rows above."""
         same_id, filed = self.ids[o.name] & self.ids[r.name], o.tag and o.tag == r.tag
         return bool(same_id) + 0.5 * bool(filed) + 0.5 * (o.index < r.index)
 
@@ -400,10 +406,10 @@ class Finder:
             return 0
         things, words = phrase.things, self.words[o.name] - {deed}
         same = float(len(things & words))
-        told = self.spelt[o.name]
+        spelt = self.spelt[o.name]
         if not same and things:
             shared = bool(things & self.things[o.name] & self.things[r.name])
-            written = any(len(word) > 1 and not word.isascii() and word in told for word in phrase.about)
+            written = any(len(word) > 1 and not word.isascii() and word in spelt for word in phrase.about)
             same = 0.5 if shared or written or (things & o.description and does == 2) else 0.0
             alike = bool(self.ids[o.name] & self.ids[r.name]) or bool(o.tag and o.tag == r.tag and does == 2)
             if not same and not alike:
@@ -414,14 +420,14 @@ class Finder:
         return max(does + same - 0.4 * len(other), 0.1 if same >= 1 else 0)
 
     def _does(self, o: Reading, deed: str) -> float:
-        """2 where an event is what was done, 1 where it is nearly that."""
+        """Scores an event against a deed: 2 if it is the deed, 1 if nearly."""
         if deed.startswith("~"):
             run = deed[1:]
             written = not run.isascii() and len(run) > 1 and run in self.spelt[o.name]
             return 2 * (deed in self.stems[o.name] or written)
         own = {o.action, o.phase} - {None}
         if deed == o.action and o.phase in ("request", "attempt", "queue"):
-            return 1.5  # it is not done yet
+            return 1.5  # only asked for, not done yet
         if deed in own or (deed in self.words[o.name] and o.phase is None and o.action in LOOKS):
             return 2
         if any(deed in group and o.phase in group for group in _LIKE):
@@ -437,7 +443,7 @@ class Finder:
         return 2 if o.phase in _STARTS else float(o.phase is None and o.action not in passing)
 
     def _thing(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
-        """Of what is named as a thing: what makes it, or what was done to it last."""
+        """Returns the event that makes a named thing, or the last one that acts on it."""
         about = phrase.things | ({phrase.deed} if phrase.deed and not phrase.deed.startswith("~") else set())
         about -= {"done", "start", "complete"} if len(about) > 1 else set()
         stems = {f"~{stem(word)}" for word in phrase.about if word.isascii() and len(word) > 3}
@@ -463,7 +469,7 @@ class Finder:
         return min(good, key=rank, default=None)
 
     def _shown(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
-        """What shows, or begins, the thing that a user has in front of him or her."""
+        """Returns the event that shows or begins the thing that the user is looking at."""
         about = {c for word in phrase.about for c in concepts(word)} - {"view", "list"}
         on_screen = bool(named_words("screens").intersection(phrase.about)) or not phrase.said.isascii()
         on_screen = on_screen or bool({"checkout", "cart", "book"} & about)
@@ -486,12 +492,12 @@ _LAST_OF_IDS = named_words("last_of_ids")
 
 
 def is_id_name(name: str) -> bool:
-    """Whether a name is that of an id: `orderNo`, `ride_id`, `trackingNo`."""
+    """Whether a name is an id's: `orderNo`, `ride_id`, `trackingNo`."""
     words = pieces(name)
     return len(words) > 1 and words[-1] in _LAST_OF_IDS
 
 
 def foreground(event: Event) -> str:
-    """What a description says of the event itself, in small letters, without what has happened before."""
+    """Returns the description in small letters, without clauses about what happened before."""
     text = unicodedata.normalize("NFKC", f"{event.alias} ; {event.description}").lower()
     return re.sub(facts("analyst_mentions")["cjk"]["japanese"]["says"], r"\g<thing>", BACKGROUND.sub(" ", text))

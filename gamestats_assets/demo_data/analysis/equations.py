@@ -1,8 +1,8 @@
-"""How numbers follow from each other: what was before and after, totals, parts, levels.
+"""How numbers follow from each other: before and after, totals, parts, levels.
 
-`equations.toml` has what a person knows of records: the roles of numbers, the equations between terms, which of two
-numbers is the larger one. A formula uses only what stands beside its property: the same event, the same object, the
-common properties, the user. Where a state of the user is what changes, the event moves the state.
+`equations.toml` has the roles of numbers, the equations between terms, and which of two numbers is the larger one. A
+formula uses only numbers beside its property: those of the same event, the same object, the common properties and the
+user. Where an event changes a state of the user, it moves the state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 @functools.cache
 def words_of(role: str) -> frozenset[str]:
-    """The words that give a number a role."""
+    """Returns the words that give a number a role."""
     return frozenset(facts("equations")["roles"][role]["words"].split())
 
 
@@ -53,17 +53,17 @@ def _singular(words: frozenset[str]) -> frozenset[str]:
 
 
 class Scope:
-    """Numbers that stand together, of an event, an object or a user, and what was found of them.
+    """Numbers that stand together in an event, an object or a user, and the formulas found for them.
 
     Attributes:
-        event: its name; empty of common properties, `user` of users.
+        event: its name; empty for common properties, `user` for users.
         said: name, alias and description of the event in small letters.
-        ends_well: whether the event tells that something is done.
-        own: the numbers by name.
-        outer: common numbers and those of users that a formula can use as well.
-        found: formula, what it was read from and how sure that is, by name.
-        states: by name of what is after, the state of users that it shows.
-        least: by name, a lower bound that a formula needs of what it uses.
+        ends_well: whether the event reports that something is done.
+        own: its numbers by name.
+        outer: numbers of common properties and users, which formulas can use as well.
+        found: by name, the formula, its source and its confidence.
+        states: by name of a number after a change, the user state that it shows.
+        least: by name, the lower bound that a formula needs of its input.
     """
 
     def __init__(self, event: str, places: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
@@ -78,35 +78,36 @@ class Scope:
         self.least: dict[str, float] = {}
 
     def measure(self, name: str) -> Measure:
-        """What a number of its own measures."""
+        """Returns the measure of one of its own numbers."""
         return self.measures[self.own[name]]
 
     def visible(self) -> dict[str, Place]:
-        """Everything a formula here can use, by name; what is nearer wins."""
+        """Numbers that a formula here can use, by name; the nearer one wins."""
         return {**self.outer, **self.own}
 
     def playing(self, *roles: str) -> list[str]:
-        """Names of the numbers that have one of some roles."""
+        """Returns the names of the numbers that have any of these roles."""
         return [name for name, place in self.own.items() if any(plays(place, role) for role in roles)]
 
     def is_free(self, name: str) -> bool:
-        """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides."""
+        """Whether a number may follow a formula: the sheet gives it at most limits, and no constraint decides its
+        values."""
         place = self.own[name]
         return isinstance(rule_of(place.prop), Between | None) and place.key not in self.counted
 
     def is_open(self, name: str) -> bool:
-        """Whether a number is free and has no formula yet."""
+        """Whether a number may follow a formula and has none yet."""
         return self.is_free(name) and name not in self.found
 
     def give(self, name: str | None, formula: str, why: str, confidence: float = 0.9) -> bool:
-        """Note a formula, if its property is free to follow one; whether it is noted."""
+        """Notes a formula if its property may follow one; returns whether it was noted."""
         if name is None or not self.is_open(name) or self.circular(name, parse_formula(formula).names):
             return False
         self.found[name] = (formula, why, confidence)
         return True
 
     def circular(self, name: str, uses: frozenset[str]) -> bool:
-        """Whether what a formula would use needs its result."""
+        """Whether the inputs of a formula need its result."""
         return any(
             use == name or (use in self.found and self.circular(name, parse_formula(self.found[use][0]).names))
             for use in uses
@@ -119,7 +120,7 @@ def number_scopes(
     measures: Mapping[Place, Measure],
     counted: frozenset[str],
 ) -> dict[tuple[str, str], Scope]:
-    """Numbers that stand together, by event and object."""
+    """Returns the numbers that stand together, by event and object."""
     texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
     scopes = {key: Scope(key[0], found, measures) for key, found in by_parent(everywhere).items()}
     outer = {n: p for k in ("user", "") for n, p in (scopes[k, ""].own if (k, "") in scopes else {}).items()}
@@ -135,7 +136,7 @@ def number_scopes(
 
 
 def usual_equations(scope: Scope) -> None:
-    """Note what follows from what by the names of numbers."""
+    """Notes the usual equations between numbers of known names."""
     for known in facts("equations")["equations"]:
         name = _term(scope, known["of"])
         if name in scope.own and scope.is_open(name):
@@ -147,7 +148,7 @@ def usual_equations(scope: Scope) -> None:
 
 
 def _term(scope: Scope, term: str) -> str | None:
-    """Name of the number that a term of the reference data stands for."""
+    """Returns the name of the number that fills a term of the reference data."""
     known, visible = facts("equations")["terms"][term], scope.visible()
     without = {*known.get("without", "").split()}
     places = [*scope.own, *(n for n in visible if n not in scope.own and known.get("anywhere"))]
@@ -164,7 +165,7 @@ def _term(scope: Scope, term: str) -> str | None:
 
 
 def _filled(scope: Scope, template: str, target: str) -> str | None:
-    """A template with names in place of its terms; None where one is missing, or two are the same number."""
+    """Returns a template with names for its terms; None if one is missing or fills two terms."""
     used = [target]
 
     def filled(text: str) -> str | None:
@@ -179,7 +180,7 @@ def _filled(scope: Scope, template: str, target: str) -> str | None:
         return text
 
     parts = re.split(r"\[([^\[\]]*)\]", template)
-    needed = [filled(part) for part in parts[::2]]  # first, so that an optional part takes none of it
+    needed = [filled(part) for part in parts[::2]]  # first, so that optional parts take none of these
     if None in needed:
         return None
     optional = [*(filled(part) or "" for part in parts[1::2]), ""]
@@ -200,11 +201,11 @@ _SHARES = {"below": "0.4, 1.0", "under": "0.5, 0.95", "little": "0.03, 0.25", "a
 
 
 def ordered(scope: Scope, name: str, how: str, other: str) -> str:
-    """The formula of a number that lies above or below another.
+    """Returns the formula of a number that lies above or below another.
 
     Args:
         how: `above`: up to its own limit, or half as much again; `below`: mostly not much less; `under`: always less;
-            `little`: a small part; `streak`: from one on, as days in a row are of all days.
+        `little`: a small part; `streak`: from one up to the other, like days in a row of all days.
     """
     measure = scope.measure(name)
     if how == "streak":
@@ -216,7 +217,7 @@ def ordered(scope: Scope, name: str, how: str, other: str) -> str:
 
 
 def _thing(name: str, *roles: str) -> frozenset[str]:
-    """What a number is of: its words without those of roles, and without `count` or `amount`."""
+    """Returns the words of a number's subject: without its roles, `count` and `amount`."""
     without = frozenset[str]().union(*(words_of(role) for role in roles), words_of("counted"), {"amount"})
     return _singular(piece_set(name) - without)
 
@@ -238,7 +239,7 @@ def _by_roles(scope: Scope) -> None:
 
 
 def _parts_of_wholes(scope: Scope) -> None:
-    """A part is no more than the whole; what is done to its end has all of its progress."""
+    """Notes that a part is no more than its whole, and all of it once the event completes it."""
     shares = [n for n in scope.own if is_share(scope.own[n], scope.measures)]
     for whole in [n for n in scope.playing("whole") if not _part_words(n)]:
         thing = _thing(whole, "whole")
@@ -266,7 +267,7 @@ _MONEY = named_words("money")
 
 
 def _part_words(name: str) -> frozenset[str]:
-    """What tells which part it is: `printed` of `printed_pages`."""
+    """Returns the words that name the part: `printed` of `printed_pages`."""
     said = piece_set(name) - words_of("whole")
     return frozenset(w for w in said if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
 
@@ -293,14 +294,14 @@ def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
 # --------------------------------------------------------------------------- before and after an event
 
 Term = tuple[str, str]
-"""Sign and name of what made a difference."""
+"""Sign and name of a number that makes a difference."""
 _GROWING = ("level", "star", "stage", "vip", "step")
 _FEW = ("other", "quantity", "times", "total_count")
 _EXCHANGED = named_words("exchanged")
 
 
 def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, Update]:
-    """Note formulas of what was before and what is after; by state, the updates by which the event moves it."""
+    """Notes formulas of numbers before and after a change; returns by state the event's updates of it."""
     moved: dict[str, Update] = {}
     for stem, sides in _pairs(scope).items():
         before = sides.get("before")
@@ -329,7 +330,7 @@ def _signs(terms: Sequence[Term]) -> str:
 
 
 def _move(scope: Scope, state: str, before: str | None, after: str, terms: Sequence[Term]) -> Update:
-    """The update by which an event moves a state, where what was before is the state as it stood."""
+    """Returns an event's update of a state, and notes that the number before is the state as it stood."""
     lost = all(sign == "-" for sign, _ in terms)
     spent = " + ".join(name for _, name in terms)
     scope.give(before, f"max({state}, {spent})" if lost else state, f"{state} as it stood", 0.85)
@@ -341,13 +342,13 @@ def _move(scope: Scope, state: str, before: str | None, after: str, terms: Seque
 
 
 def _is_mixed(scope: Scope, terms: Sequence[Term]) -> bool:
-    """Whether a difference may be of either sign, or is told outside the event."""
+    """Whether a difference may have either sign, or comes from outside the event."""
     either = any(name in scope.own and _own_sign(scope.own[name]) == "±" for _, name in terms) and not event_sign(scope)
     return either or len({sign for sign, _ in terms}) > 1 or any(n not in {"1", *scope.own} for _, n in terms)
 
 
 def _pairs(scope: Scope) -> dict[frozenset[str], dict[str, str]]:
-    """What is before and after, by the words that they share."""
+    """Returns the names of numbers before and after, by the words that both share."""
     by_stem: dict[frozenset[str], dict[str, str]] = {}
     for name in scope.own:
         said = piece_set(name)
@@ -360,7 +361,7 @@ def _pairs(scope: Scope) -> dict[frozenset[str], dict[str, str]]:
 
 
 def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
-    """Every number that was added or taken away."""
+    """Returns every number that the event adds or takes away."""
     around = _sign(" ".join(label_of(scope.own[name].prop) for name in sorted(pair))) or event_sign(scope, stem)
     known: dict[str, list[Term]] = {"signed": [], "plain": [], "part": [], "only": []}
     left_out = words_of("before") | words_of("after") | (words_of("no_change") - stem)
@@ -379,28 +380,28 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
             known["plain" if said <= words_of("amount") | stem else "only"].append((around or "+", name))
     signed, totals = known["signed"], [term for term in known["signed"] if "total" in piece_set(term[1])]
     if signed and around:
-        signed = [term for term in signed if term[0] == around] or signed  # what the event is about decides
+        signed = [term for term in signed if term[0] == around] or signed  # the event's subject decides
     if signed and all(sign == around for sign, _ in signed):
         signed = sorted([*known["part"], *signed], key=lambda term: list(scope.own).index(term[1]))
-    grows = any(scope.measure(name).name in _GROWING for name in pair)  # by itself, and not by points
+    grows = any(scope.measure(name).name in _GROWING for name in pair)  # grows by one, not by points
     only = known["only"] if len(known["only"]) == 1 and not grows else []
     return totals[:1] or signed or known["plain"][:1] or known["part"][:1] or only
 
 
 def _sign(label: str, words: frozenset[str] = frozenset()) -> str:
-    """Whether words, or a label such as `付与後のジェム`, tell a gain or a loss; empty where they tell neither."""
+    """Returns the sign of words or of a label such as `付与後のジェム`; empty if they name neither gain nor loss."""
     gains, losses = (bool(words & words_of(role)) or _fits(role, "label", label) for role in ("gain", "loss"))
     return "" if gains == losses else "+" if gains else "-"
 
 
 def _own_sign(place: Place) -> str:
-    """Whether a number was added, taken away, or either (`±`); empty where neither is said."""
+    """Returns the sign of a number: added, taken away or either (`±`); empty if it says none."""
     roles = {"moved": "±", "loss": "-", "gain": "+", "bought": "+"}
     return next((sign for role, sign in roles.items() if plays(place, role)), "")
 
 
 def event_sign(scope: Scope, stem: frozenset[str] = frozenset()) -> str:
-    """Whether an event adds or takes away; empty where it says neither, or both."""
+    """Returns the sign of an event; empty if it names neither gain nor loss, or both."""
     words, text = frozenset(own_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.said))
     if stem and words & _EXCHANGED and not _singular(words | text) & _singular(stem):
         return "+"
@@ -408,7 +409,7 @@ def event_sign(scope: Scope, stem: frozenset[str] = frozenset()) -> str:
 
 
 def _without_amount(scope: Scope, stem: frozenset[str], before: str, after: str) -> None:
-    """A pair without a number that tells the difference."""
+    """Notes the formulas of a pair whose difference no number gives."""
     measure, why = scope.measure(after), f"{before} and {after}"
     if scope.own[after].key in scope.counted or measure.name in _GROWING:
         scope.give(before, f"max({after} - 1, 0)" if measure.low < 1 else f"{after} - 1", why)

@@ -1,8 +1,8 @@
-"""What tells that one event comes before another, each as an edge of the graph with its confidence.
+"""Finds evidence that one event comes before another, as edges of the graph with their confidence.
 
 Descriptions name earlier events (`mentions`); phases of one topic follow each other; ids make the events that carry
 them stages of one life; some deeds only follow others (`analyst_earlier.csv`, `analyst_usual.csv`); deals have their
-usual way; and most things need an account.
+usual way; and most events need an account.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SLOW = named_words("slow")
 
 @functools.cache
 def _usual() -> Sequence[tuple[frozenset[str], frozenset[str], str]]:
-    """Words of later events, and of those that usually come before them."""
+    """Returns the words of later events, those of their usual predecessors, and the kind of edge."""
     return [(word_set(row["later"]), word_set(row["earlier"]), row["kind"]) for row in rows("analyst_usual")]
 
 
@@ -52,12 +52,12 @@ def _filed(o: Reading, r: Reading) -> bool:
 
 
 def _above(o: Reading, r: Reading, rows: int) -> bool:
-    """Whether an event stands a few rows above another at most."""
+    """Whether an event stands at most a few rows above another."""
     return 0 < r.index - o.index <= rows
 
 
 def order_of(taxonomy: Taxonomy, product: ProductInfo, *, is_game: bool) -> EventOrder:
-    """The events of a product, and the graph of their order."""
+    """Returns the events of a product with the graph of their order."""
     order = EventOrder(taxonomy, product, is_game)
     evidence = Evidence(order)
     order.lives = evidence.lives_of.found()
@@ -75,11 +75,11 @@ class Evidence:
         self.lives_of = Lives(order)
 
     def edges(self) -> Iterator[Edge]:
-        """All edges, in no order."""
+        """Yields all edges, in no order."""
         yield from self._named()
         yield from self._phases()
         for life in self.order.lives:
-            yield from (self._edge(*told) for told in self.lives_of.stages(life))
+            yield from (self._edge(*stage) for stage in self.lives_of.stages(life))
         yield from self._by_spelling()
         yield from self._by_deed()
         yield from self._usually()
@@ -88,7 +88,7 @@ class Evidence:
         yield from self._arrival()
 
     def _edge(self, after: Reading, before: Sequence[Reading], why: str, sure: float, kind: str = "") -> Edge:
-        """An edge; within a session unless the later event takes its time, or is something that nobody wishes for."""
+        """Returns an edge: within a session, unless the later event takes its time or is unwelcome."""
         if "trouble" in after.flags and after.name not in self.order.partners:
             kind = "needs"
         kind = kind or ("needs" if self._is_slow(after, before[0]) else "next")
@@ -102,21 +102,21 @@ class Evidence:
         lasting = before.about & _LASTING and settled and not before.looks
         return bool(lasting or _SLOW & set(after.words))
 
-    def _told(self, r: Reading, *roles: str) -> set[str]:
-        """Events that a description names, in some roles."""
-        return {m.event for m in self.order.told.get(r.name, ()) if not roles or m.role in roles}
+    def _mentioned(self, r: Reading, *roles: str) -> set[str]:
+        """Returns the events that a description names in these roles."""
+        return {m.event for m in self.order.mentions.get(r.name, ()) if not roles or m.role in roles}
 
     # ----------------------------------------------------------------- what descriptions name
 
     def _named(self) -> Iterator[Edge]:
-        for event, mentions in self.order.told.items():
+        for event, mentions in self.order.mentions.items():
             r = self.readings[event]
             for m in mentions:
                 o = self.readings[m.event]
                 if m.role == "instead" or (o.wrong and not m.by_name and r.phase == o.phase):
                     continue
                 others = [self.readings[x.event] for x in mentions if x is not m]
-                further = any(o.index < x.index and share(x, o) for x in others)  # what another one follows itself
+                further = any(o.index < x.index and share(x, o) for x in others)  # itself a predecessor of another
                 soon = (m.role == "after" or m.by_name) and not further and self._at_once(r, o, by_name=m.by_name)
                 soon = m.role == "here" or ((m.role == "ongoing" or soon) and not self._is_slow(r, o))
                 soon = soon and r.kind not in (Kind.ONBOARDING, Kind.REGISTER)
@@ -139,7 +139,7 @@ class Evidence:
     # ----------------------------------------------------------------- phases of one topic
 
     def _phases(self) -> Iterator[Edge]:
-        """What ends, or is decided, has begun: `payment_request`, then `payment_complete` or `payment_fail`."""
+        """An end or decision follows a beginning: `payment_request`, then `payment_complete` or `payment_fail`."""
         for r in self.free:
             answers = r.phase in ("accept", "reject") and "received" in r.flags
             if r.place is None or r.phase in ("claim", "request", "queue", "attempt") or answers:
@@ -154,7 +154,7 @@ class Evidence:
                 yield from self._outcome(r, same)
 
     def _outcome(self, r: Reading, same: Sequence[Reading]) -> Iterator[Edge]:
-        """The edge from an event to what begins, or decides, the process that it is of."""
+        """Yields the edge from an event to the one that begins or decides its process."""
         place = r.place or 0
         begun = [o for o in same if (o.place or 9) < 3 or (o.phase == "submit" and place >= 5)]
         begun = [o for o in begun if not o.wrong and (o.place or 0) < place and o.phase != "accept"]
@@ -175,12 +175,12 @@ class Evidence:
         ]
         alone = r.name not in self.order.partners
         lives = [life for life in self.order.lives if {r.name, nearest.name} <= {*life.events}]
-        more = any(share(self.readings[n], r) for n in self._told(r, "after", "needs") - {o.name for o in begun})
+        more = any(share(self.readings[n], r) for n in self._mentioned(r, "after", "needs") - {o.name for o in begun})
         if alone and ((r.wrong and more) or (r.regrets and lives)):
-            return  # a text, or the life, tells more
+            return  # a text, or the life, is better evidence
         sure = 0.8 if nearest.topic == r.topic else 0.7
         if any(not self.lives_of.lies_there(self.readings[life.births[0]], [r]) for life in lives):
-            sure = 0.58  # the rows between tell more
+            sure = 0.58  # the rows between are better evidence
         why = f"{r.phase} of what {nearest.name} begins"
         yield self._edge(r, every or [nearest], why, sure, "needs" if r.regrets and alone else "")
 
@@ -202,7 +202,7 @@ class Evidence:
         return bool(shared) and bool(o.about & r.about)
 
     def partners(self) -> dict[str, str]:
-        """By event that tells that something did not come about, the one that tells that it did."""
+        """Returns by event of a failure the event of the success."""
         births = {event: {*life.births} for life in self.order.lives for event in life.events}
         found: dict[str, str] = {}
         for bad in self.free:
@@ -217,12 +217,12 @@ class Evidence:
         return found
 
     def _opposite(self, bad: Reading, good: Reading) -> float:
-        """How surely an event tells that what another tells did come about."""
+        """Scores how surely one event is the success to the other's failure."""
         far = abs(good.index - bad.index)
         begins = good.place is not None and good.place < 5 and good.phase not in ("accept", "match_found")
         odd = good.wrong or good.looks or good.opinion or undoes(good) or good.phase == "pause" or far > 3 or begins
         apart = ("needs", "after", "here", "ongoing")
-        named = good.name in self._told(bad, *apart) or bad.name in self._told(good, *apart)
+        named = good.name in self._mentioned(bad, *apart) or bad.name in self._mentioned(good, *apart)
         if odd or named or {"repeated", "during"} & good.flags:
             return 0
         paid = bad.kind == Kind.PAY_FAIL and good.kind in (Kind.PAY, Kind.SUBSCRIBE) and bad.tag == good.tag
@@ -234,7 +234,7 @@ class Evidence:
         if bad.regrets and not (good.place is not None and (same or paid)) and not instead:
             return 0
         about = bool(good.about & bad.about) or not {*good.words}.isdisjoint(bad.words)
-        written = good.name in self._told(bad, "instead") or bad.name in self._told(good, "instead")
+        written = good.name in self._mentioned(bad, "instead") or bad.name in self._mentioned(good, "instead")
         decided = good.place is not None or good.action == "verify" or good.kind in (Kind.PAY, Kind.SUBSCRIBE)
         if not (about or paid or written or (ids and far == 1)) or not (decided or instead or ids):
             return 0
@@ -253,7 +253,7 @@ class Evidence:
                 yield self._edge(r, [done], "its name takes the other back", 0.85, "needs")
 
     def _by_deed(self) -> Iterator[Edge]:
-        """What is done only to what something else was done to before."""
+        """Deeds that need an earlier deed on the same thing."""
         for r in self.free:
             answers = "received" in r.flags and r.phase in ("accept", "reject")
             for deed in () if answers else [d for d in (r.phase, r.action) if d and d in earlier()]:
@@ -268,7 +268,7 @@ class Evidence:
                     break
 
     def _usually(self) -> Iterator[Edge]:
-        """What the sheet's words alone tell of the usual order, by `analyst_usual.csv`; members have joined."""
+        """The usual order of words, by `analyst_usual.csv`; and members have joined their group."""
         on_the_way = (Kind.REGISTER, Kind.SESSION_START, Kind.ONBOARDING)
         users = [r for r in self.readings.values() if r.kind != Kind.SYSTEM and r.name not in self.order.legacy]
         exposed = (Kind.AD, Kind.EXPOSURE, Kind.SHARE)
@@ -284,12 +284,12 @@ class Evidence:
                     yield self._edge(r, [best], f"{' '.join(sorted(later))} usually follows it", 0.53, kind)
                     break
         for r in self.free:
-            own, told = r.things & GROUPS, r.description & GROUPS
-            told = told if not self.order.is_game and r.action not in ("join", "request") else frozenset()
+            own, described = r.things & GROUPS, r.description & GROUPS
+            described = described if not self.order.is_game and r.action not in ("join", "request") else frozenset()
             comes = own and r.action in ("join", "create", "view", "search", "list")
-            if comes or not (own or told) or r.phase in ("request", "accept") or r.looks:
+            if comes or not (own or described) or r.phase in ("request", "accept") or r.looks:
                 continue
-            joined = [o for o in self.free if o.things & (own or told) and o.action in ("join", "create")]
+            joined = [o for o in self.free if o.things & (own or described) and o.action in ("join", "create")]
             joined = [o for o in joined if not o.wrong and o.phase != "request" and o is not r]
             joined.sort(key=lambda o: (o.action != "join", o.index))
             yield from (self._edge(r, [o], f"{o.name} makes a member", 0.6, "needs") for o in joined[:1])
@@ -297,7 +297,7 @@ class Evidence:
     # ----------------------------------------------------------------- the usual ways to a deal
 
     def _to_deals(self) -> Iterator[Edge]:
-        """A thing is put into the cart, which is looked at, checked out and paid."""
+        """Things are put into the cart, which is viewed, checked out and paid."""
         carts = any(r.kind == Kind.CART for r in self.free)
         stage = {r.name: rank for r in self.free if (rank := self._deal_stage(r)) is not None}
         for name, rank in stage.items():
@@ -309,7 +309,7 @@ class Evidence:
                 yield self._edge(r, [best], f"the way from {best.name} to the deal", 0.58, "next")
 
     def _deal_stage(self, r: Reading) -> float | None:
-        """How far along the way to a deal an event is, 4 to 7; None is not on it."""
+        """Returns how far along the way to a deal an event is, 4 to 7; None if it is not on it."""
         if after_sale(r) or undoes(r):
             return None
         if r.kind == Kind.CART:
@@ -328,7 +328,7 @@ class Evidence:
         return 7 if dealt or (begun and r.phase in (None, "start", "complete", "success")) else None
 
     def _from_looks(self) -> Iterator[Edge]:
-        """What is done with a thing comes after the look at it, where nothing else is known to."""
+        """Events on a thing come after the view of it, if they have no better predecessor."""
         mine = {life.identifier for life in self.order.lives if not life.public}
         shown = [r for r in self.free if r.kind == Kind.BROWSE or r.looks or r.kind == Kind.GACHA]
         shown = [r for r in shown if not r.wrong and (r.place or 0) < 5]
@@ -352,7 +352,7 @@ class Evidence:
         character = anchor([r for r in registers if r.says("character")])
         users = [r for r in order.readings.values() if r.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)]
         way: list[Reading] = []
-        if account is not None:  # what the sheet files above it, such as a code that is sent
+        if account is not None:  # steps that the sheet files above it, such as a sent code
             way = [r for r in users if _PROVING & {*r.words} and r.kind not in (Kind.REGISTER, Kind.SESSION_START)]
             way = [r for r in way if r.index < account.index and (_filed(r, account) or r.index > registers[0].index)]
             yield from (self._edge(account, [r], "filed as a step to it", 0.56, "needs") for r in way if not r.wrong)
@@ -388,7 +388,7 @@ class Evidence:
 
 
 def _did(o: Reading, r: Reading, deed: str) -> tuple[float, int] | None:
-    """How surely an event is what was done before to the same thing; None where it is not."""
+    """Scores an event as the earlier deed on the same thing; None if it is none."""
     before, back = earlier()[deed]
     done = [n for n, word in enumerate(before) if word in o.deeds]
     if not done and (o.phase is None or o.succeeds or o.phase == "start"):
@@ -423,7 +423,7 @@ def _one_deal(o: Reading, r: Reading, *, carts: bool) -> bool:
 
 
 def _leads(o: Reading, r: Reading, mine: set[str]) -> float:
-    """How surely a look at something leads to what is done with it."""
+    """Scores how surely a view leads to an event on the viewed thing."""
     coarse = o.says("list", "searchresult", "category", "shop", "restaurant", "hotel", "home") and not r.says("list")
     clicked = r.action == "click" and o.topic == r.topic
     if r.looks and not coarse and not clicked:

@@ -1,6 +1,6 @@
-"""Which event comes before which: one graph of precedence whose edges carry their evidence.
+"""The order of events: one graph of precedence whose edges carry their evidence.
 
-`evidence` finds the edges; here they are joined: an edge is taken unless a surer one contradicts it, and the outcomes
+`evidence` finds the edges; this module joins them: an edge is taken unless it contradicts a surer one, and the outcomes
 of one decision follow the same event.
 """
 
@@ -22,7 +22,7 @@ Kind = EventKind
 
 @dataclass(frozen=True)
 class Edge:
-    """That an event happens only after another, or one of several: `next` within the same session, or it `needs` it."""
+    """An event follows another, or one of several: it comes `next` within the same session, or it `needs` it."""
 
     after: str
     before: tuple[str, ...]
@@ -36,8 +36,8 @@ class Edge:
 
 @dataclass(frozen=True)
 class Life:
-    """The life of a thing that an id names: what brings it into being, and all events about it, those included, in
-    order; it is public if others look at what one user makes."""
+    """The life of a thing that an id names: its births, and all events about it, births included, in order. It is
+    public if other users look at what one user makes."""
 
     identifier: str
     births: tuple[str, ...]
@@ -47,7 +47,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A reading that may be wrong: the evidence, how sure it is (0 to 1), and the next best reading instead."""
+    """A reading that may be wrong, with its evidence, its confidence (0 to 1) and the next best reading."""
 
     reading: str
     why: str
@@ -56,26 +56,26 @@ class Doubt:
 
 
 FIXED = (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END, Kind.INSTALL, Kind.DEVICE, Kind.CRASH, Kind.GOODBYE)
-"""Kinds of events that stand at a place of their own, or are no user's."""
+"""Kinds of events that have a fixed place in a session or a life, or that no user causes."""
 _FLAGS = ("optional", "repeated", "during", "instead", "others", "received", "trouble")
 _AT_LEAST = 0.5
-"""Confidence below which nothing is made of an edge."""
+"""Confidence below which an edge is ignored."""
 
 
 @dataclass
 class EventOrder:
-    """What is known of a product's events and of their order.
+    """A product's events and their order.
 
     Attributes:
-        kinds: of every event.
-        readings: of every event, by name.
-        told: by event, the earlier ones that its description names.
-        partners: by event that tells of a bad outcome, the one that tells of the good one.
-        lives: of the things that ids name.
-        edges: all that were found, the surest first.
-        next: by event, the edge to what it follows at once within a session.
-        needs: by event, the edges to what must have happened before.
-        sequences: read off the graph, see `projections`.
+        kinds: the kind of each event, by name.
+        readings: the reading of each event, by name.
+        mentions: by event, the earlier events that its description names.
+        partners: by event with a bad outcome, the one with the good outcome.
+        lives: lives of the things that ids name.
+        edges: all edges found, the surest first.
+        next: by event, the edge to the event just before it in a session.
+        needs: by event, the edges to events that must have happened before.
+        sequences: sequences read off the graph, see `projections`.
     """
 
     taxonomy: Taxonomy
@@ -83,7 +83,7 @@ class EventOrder:
     is_game: bool
     kinds: dict[str, EventKind] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
-    told: dict[str, list[Mention]] = field(default_factory=dict)
+    mentions: dict[str, list[Mention]] = field(default_factory=dict)
     partners: dict[str, str] = field(default_factory=dict)
     lives: list[Life] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
@@ -103,10 +103,10 @@ class EventOrder:
         for r in self.readings.values():
             of_users = self.kinds[r.name] is not Kind.SYSTEM and r.name not in self.legacy
             if of_users and (mentions := finder.mentions(r)):
-                self.told[r.name] = mentions
+                self.mentions[r.name] = mentions
 
     def _known(self, r: Reading) -> Reading:
-        """A reading with the event's kind, ids, and the flags that its description sets."""
+        """Returns a reading with the event's kind and ids, and with the flags that its description sets."""
         common = {prop.name for prop in (*self.taxonomy.common_properties, *self.taxonomy.user_properties)}
         event = self.events[r.name]
         ids = tuple(p.name for p in event.properties if is_identifier(p) and p.name not in common and not p.constraint)
@@ -116,18 +116,18 @@ class EventOrder:
         return replace(r, kind=self.kinds[r.name], ids=ids, flags=frozenset(flags))
 
     def of(self, *kinds: EventKind) -> list[Reading]:
-        """Events of some kinds, in the order of the sheet."""
+        """Returns the events of these kinds, in the order of the sheet."""
         return [self.readings[name] for name in of_kind(self.kinds, *kinds)]
 
     def is_instead(self, one: str, other: str) -> bool:
-        """Whether two events are outcomes of which one happens: an approval and a refusal, a win and a defeat."""
+        """Whether two events are outcomes that exclude each other: approval and refusal, win and defeat."""
         alike = self.partners.get(one, one) == self.partners.get(other, other)
         return alike and bool({one, other} & self.partners.keys())
 
     # ----------------------------------------------------------------- joining the evidence
 
     def join(self, edges: Iterable[Edge]) -> None:
-        """Take the edges, the surest first, that contradict none taken before."""
+        """Takes the edges, the surest first, that contradict none taken before."""
         self.edges = sorted(self._decided(list(edges)), key=lambda edge: -edge.confidence)
         before: dict[str, set[str]] = {}
         for edge in self.edges:
@@ -143,7 +143,7 @@ class EventOrder:
             before.setdefault(edge.after, set()).update(edge.before)
 
     def _decided(self, edges: list[Edge]) -> list[Edge]:
-        """Edges, with those by which the outcomes of one decision follow the same event."""
+        """Returns the edges, and those that let the outcomes of one decision follow the same event."""
         steps: dict[str, list[Edge]] = {}
         for edge in edges:
             near = edge.why.startswith("both") and edge.confidence < 0.7
@@ -162,7 +162,7 @@ class EventOrder:
 
 
 def waits_for(needs: Mapping[str, Iterable[str]], event: str, wanted: str) -> bool:
-    """Whether an event is another, or waits for it, directly or not."""
+    """Whether one event is another, or waits for it, directly or not."""
     waiting, seen = [event], set[str]()
     while waiting:
         name = waiting.pop()
@@ -175,7 +175,7 @@ def waits_for(needs: Mapping[str, Iterable[str]], event: str, wanted: str) -> bo
 
 
 def is_identifier(prop: Property) -> bool:
-    """Whether a property tells which one of many things an event is about; numbers that count are none."""
+    """Whether a property identifies one of many things; numbers that count do not."""
     if prop.type not in (PropertyType.STRING, PropertyType.NUMBER) or not is_id_name(prop.name):
         return False
     named = pieces(prop.name)[-1] in ("id", "uuid", "guid", "아이디")
@@ -183,7 +183,7 @@ def is_identifier(prop: Property) -> bool:
 
 
 def anchor(found: Sequence[Reading]) -> Reading | None:
-    """The one of several that tells the thing is done."""
+    """Returns the one of several events that completes the thing."""
     good = [r for r in found if not r.fails]
     done = [r for r in good if r.succeeds or r.phase == "accept"]
     plain = [r for r in good if r.place is None]

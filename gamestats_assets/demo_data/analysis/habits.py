@@ -1,7 +1,7 @@
-"""When users of each segment are there, what they typically do in a session, and how likely each event is.
+"""When users of each segment are active, what they typically do in a session, and how likely each event is.
 
-The figures stand in `analyst_habits.toml`. A user chooses sequences and single events; each choice is usual and weighed
-against other usual ones, or seldom and found in so many sessions, or it follows what was done before.
+The figures stand in `analyst_habits.toml`. A user chooses sequences and single events. A choice is usual and weighed
+against other usual ones; or it is rare, at a rate per session; or it follows an earlier event.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ Kind = EventKind
 _FACTS = facts("analyst_habits")
 _TEXT = {name: re.compile(said, re.IGNORECASE) for name, said in _FACTS["text"].items()}
 AT_HOME: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["at_home"].items()}
-"""Words of events by which an industry is known."""
+"""Words of events that identify an industry."""
 _HEART: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["heart"].items()}
 _FIXED = {
     **dict.fromkeys((Kind.INSTALL, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END), 1.0),
     Kind.REGISTER: 0.9,
     Kind.ONBOARDING: 0.95,
 }
-"""Of what happens at its place in a session or a life, if at all."""
+"""Chances of events with a fixed place in a session or a life."""
 _MONEY = frozenset({Kind.PAY, Kind.CHECKOUT, Kind.CART, Kind.PAY_FAIL, Kind.SUBSCRIBE})
 _BY_THE_WAY = _MONEY | {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Kind.SUPPORT, Kind.SETTING}
-"""Kinds of events that make no core of a product, unless it sells things."""
+"""Kinds of events outside the core of a product, unless it sells things."""
 _BY_THEMSELVES = frozenset({Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE, Kind.SUBSCRIBE})
 _SETTLING = named_words("settling")
 _ASIDE = named_words("aside")
 _LEFT = ("pause", "resume", "abandon", "exit", "skip", "die")
-"""Phases that say that something is left before its end."""
+"""Phases in which something is left before its end."""
 _COMPLAINTS = 0.008
-"""In how many sessions at most there is a complaint about what is done many times in each."""
+"""Largest share of sessions with a complaint about something that happens many times in each."""
 _ASIDE_AT_MOST = 1.5
-"""Free choices of what is not the core, against those of the core."""
+"""Largest ratio of free choices outside the core to those of the core."""
 
 
 def activity(segment: str, product: ProductInfo) -> Activity:
-    """When users of a segment are there, by industry and platform."""
+    """Returns when users of a segment are active, by industry and platform."""
     daily, sessions, minutes, events, decay, churn, comeback, *_ = _FACTS["segment"][segment]
     industry = industry_of(product)
     of_industry, of_platform = _FACTS["industry"][industry], _FACTS["platform"][product.platform]
     hours = _FACTS["hours"].get(industry, _FACTS["hours"]["other"])
-    if segment == "power_user":  # the keenest are there at all hours
+    if segment == "power_user":  # the keenest are active at all hours
         hours = [round(0.75 * hour + 0.25 * sum(hours) / 24, 3) for hour in hours]
     elif segment in ("churning_user", "churned_user"):
         hours = [round(hour**1.15, 3) for hour in hours]
@@ -73,7 +73,7 @@ def activity(segment: str, product: ProductInfo) -> Activity:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a user may choose to do: a sequence, whose name stands after an arrow, or an event by itself."""
+    """A choice of a user: a sequence, with an arrow before its name, or a single event."""
 
     name: str
     heads: tuple[Reading, ...]
@@ -85,7 +85,7 @@ class _Choice:
         return [event for step in self.steps for event in step.events] or [r.name for r in self.heads]
 
     def reached(self) -> dict[str, float]:
-        """How often each event happens when this is chosen, if every door is open."""
+        """Returns how often each event happens per choice, if no prerequisite or stage holds it up."""
         found: dict[str, float] = {}
         at: dict[str, float] = {}
         for number, step in enumerate(self.steps):
@@ -98,7 +98,7 @@ class _Choice:
 
 
 class Habits:
-    """What is known of a product's events when it is worked out how often each happens."""
+    """How often the events of a product happen in sessions of each segment."""
 
     def __init__(self, order: EventOrder, constraints: EventConstraints) -> None:
         self.order, self.constraints, self.product = order, constraints, order.product
@@ -112,7 +112,7 @@ class Habits:
         self.seldom = {c.name: rate for c in self.choices if (rate := self._rate(c)) is not None}
 
     def _choices(self) -> list[_Choice]:
-        """Everything that is chosen, in the order of the sheet; no onboarding, nothing at a fixed place."""
+        """Returns all choices in the order of the sheet, without onboarding and events at fixed places."""
         readings, sequences = self.order.readings, self.constraints.sequences
         found = [
             _Choice(f"-> {s.name}", tuple(readings[event] for event in s.steps[0].events), tuple(s.steps))
@@ -131,14 +131,14 @@ class Habits:
         return 2 * sum(self.order.kinds[event] in _BY_THE_WAY for event in choice.events) >= len(choice.events)
 
     def _only_follows(self, choice: _Choice) -> bool:
-        """Whether it happens after other things alone; a process of many steps is begun for its own sake."""
+        """Whether a choice happens only after other events; users begin a process of many steps for its own sake."""
         long = len(choice.steps) >= 4 and not self._is_by_the_way(choice)
         return self._all_in(choice, self.follows) and not long
 
     # ----------------------------------------------------------------- what follows what
 
     def _is_trouble(self, r: Reading) -> bool:
-        """Whether something has gone wrong, or is regretted: failures, complaints, cancellations, losses."""
+        """Whether something goes wrong or is regretted: failures, complaints, cancellations, losses."""
         kind = self.order.kinds[r.name]
         bad = kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE) or "trouble" in r.flags
         said = r.action in ("report", "refund", "block") or r.says("refund")
@@ -147,7 +147,7 @@ class Habits:
         return bad or said or in_vain or failed
 
     def _share(self, r: Reading, *, one_life: bool) -> float | None:
-        """Of how many things that it could follow an event is told; None where it is a thing of its own."""
+        """Returns after what share of its possible predecessors an event happens; None if it follows nothing."""
         shares: Mapping[str, float] = _FACTS["share"]
         if r.phase == "cancel" or r.phase in _LEFT or r.fails:
             return shares["cancel" if r.phase == "cancel" else "left" if r.phase in _LEFT else "fail"]
@@ -164,7 +164,7 @@ class Habits:
         return shares["stage"] if stage else None
 
     def _followed(self) -> dict[str, tuple[tuple[str, ...], float]]:
-        """By event, what it follows (one of these), and of how many of them it is told."""
+        """Returns by event its possible predecessors, and the share of them that it follows."""
         order, fixed = self.order, self.fixed | self.rare
         found: dict[str, tuple[tuple[str, ...], float]] = {}
         for r in order.readings.values():
@@ -181,7 +181,7 @@ class Habits:
     # ----------------------------------------------------------------- what is seldom
 
     def _rate(self, choice: _Choice) -> float | None:
-        """In how many sessions of an active user something happens; None of what is usual, or follows other things."""
+        """Returns the share of an active user's sessions with a rare choice; None if it is usual or follows others."""
         r, seldom = choice.heads[0], _FACTS["seldom"]
         kind, text = self.order.kinds[r.name], self.order.taxonomy.event(r.name).description
         if kind is Kind.GOODBYE or _TEXT["for_good"].search(text) or self._all_in(choice, self.constraints.final):
@@ -199,13 +199,13 @@ class Habits:
     # ----------------------------------------------------------------- the core
 
     def _sells(self, choice: _Choice) -> bool:
-        """Whether to buy is what the product is for, and this leads to it."""
+        """Whether the product is for buying, and this choice leads to it."""
         kinds = {self.order.kinds[event] for event in choice.events}
         shop = self.industry in ("ecommerce", "travel", "food") or (self.industry == "other" and Kind.CART in kinds)
         return shop and Kind.PAY in kinds
 
     def _centrality(self, choice: _Choice) -> float:
-        """How much a choice is what the product is for."""
+        """Scores how close a choice is to the purpose of the product."""
         kinds = {self.order.kinds[event] for event in choice.events}
         if self._sells(choice):
             return 6.0
@@ -224,11 +224,11 @@ class Habits:
         return not seldom and all(self._is_usual(r.name) for r in choice.heads)
 
     def _is_usual(self, event: str) -> bool:
-        """Whether something happens to most of what it follows."""
+        """Whether an event happens after most of its predecessors."""
         return self.follows.get(event, ((), 1.0))[1] >= 0.5 and event not in self.trouble
 
     def typical(self, segment: str) -> dict[str, float]:
-        """How central the most central choices are, in the order of the sheet, with what they follow."""
+        """Returns the most central choices with their centrality and what they follow, in the order of the sheet."""
         scores = {c.name: self._centrality(c) for c in self.choices}
         ranked = sorted((c for c in self.choices if self._repeats(c)), key=lambda c: -scores[c.name])
         central = [c for c in ranked if scores[c.name] > max(1, 0.6 * scores[ranked[0].name])] or ranked[:1]
@@ -238,7 +238,7 @@ class Habits:
         return {c.name: scores[c.name] for c in self.choices if c.name in chosen}
 
     def event_sequence(self, segment: str) -> list[str]:
-        """What users of a segment typically do in a session, between its start and its end."""
+        """Returns what users of a segment typically do in a session, between its start and its end."""
         found: list[str] = []
         if segment == "new_user":
             onboarding = [s for s in self.constraints.sequences if s.kind == "onboarding"]
@@ -250,7 +250,7 @@ class Habits:
         return list(dict.fromkeys(found))
 
     def _good_path(self, steps: Iterable[Step]) -> list[str]:
-        """The better outcome of every step that always has one."""
+        """Returns the better outcome of every step that always has one."""
         readings = self.order.readings
         path: list[str] = []
         for step in steps:
@@ -262,11 +262,10 @@ class Habits:
     # ----------------------------------------------------------------- how likely each event is
 
     def event_probabilities(self, segment: str) -> dict[str, float]:
-        """How likely each event that a user may cause is in a session, 0 to 1.
+        """Returns how likely each event that a user may cause is in a session, 0 to 1.
 
-        What is usual shares the choices that users have in a session; of what is not, there is as much in a session
-        as is seldom, however many or few the usual things are; and what follows other things is as frequent as these
-        allow.
+        Usual events share the choices that users have in a session. Rare events keep their own rate, however many usual
+        events there are. Events that follow others are as frequent as these allow.
         """
         weights = self._weights(segment)
         found: dict[str, float] = {}
@@ -283,10 +282,10 @@ class Habits:
         return {name: round(min(max(found[name], 1e-5), 1.0), 6) for name in self.order.readings if name in found}
 
     def _weights(self, segment: str) -> dict[str, float]:
-        """By choice, the figure of a free choice.
+        """Returns the weight of each free choice.
 
-        A typical choice is made by itself, and freely as well, with the same figure; free choices only go by how the
-        figures compare. So all figures are those of a free choice of the typical things.
+        A typical choice is made once for certain, and again freely with the same figure; free choices depend only on
+        the ratio of their figures. So all figures are scaled to free choices of the typical ones.
         """
         keen = _FACTS["segment"][segment][7]
         slots = {name: keen * (1 if score > 2 else 0.55) for name, score in self.typical(segment).items()}
@@ -308,16 +307,16 @@ class Habits:
         happens: dict[str, float] = {}
         for choice in sorted(self.choices, key=lambda c: c.name in following):
             if choice.name in following:
-                told = [self.follows[r.name] for r in choice.heads]
-                often = [share * sum(happens.get(b, 0) for b in before) for before, share in told]
-                most = _COMPLAINTS if max(share for _, share in told) <= 0.015 else 1
+                followed = [self.follows[r.name] for r in choice.heads]
+                often = [share * sum(happens.get(b, 0) for b in before) for before, share in followed]
+                most = _COMPLAINTS if max(share for _, share in followed) <= 0.015 else 1
                 found[choice.name] = min(sum(often) / len(often), most)
             for event, often in choice.reached().items():
                 happens[event] = happens.get(event, 0) + often * (found[choice.name] + slots.get(choice.name, 0))
         return {name: often / scale for name, often in found.items()}
 
     def _weight(self, segment: str, choice: _Choice) -> float:
-        """Of something usual, against other usual things."""
+        """Returns the weight of a usual choice against other usual ones."""
         r = choice.heads[0]
         kind = self.order.kinds[r.name]
         weight = _FACTS["usual"].get(kind, 0.2) * self.factor.get(kind, 1) * self._factor(segment, choice)
@@ -325,7 +324,7 @@ class Habits:
         return weight * math.prod(_FACTS["frequency"].get(word, 1) for word in r.words)
 
     def _factor(self, segment: str, choice: _Choice, otherwise: str = "") -> float:
-        """How much more, or less, often users of a segment do something than active users."""
+        """Returns how much more often users of a segment make a choice than active users."""
         kinds = {self.order.kinds[event] for event in choice.events}
         kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), self.order.kinds[choice.heads[0].name])
         factors: Mapping[str, float] = _FACTS["factor"][segment]

@@ -1,8 +1,8 @@
-"""What kind of thing each event is in a user's life: a sign-up, a purchase, a fight, an advertisement ...
+"""The kind of each event in a user's life: a sign-up, a purchase, a fight, an advertisement ...
 
-Which words make which kind stands in `data/reference/demo_data/analyst_kinds.csv`. Before it, the ways in and out are
-read: what the system reports, how users come and leave, what opens and closes a session; and where words are ambiguous,
-the other events of the same product tell.
+The words of each kind stand in `data/reference/demo_data/analyst_kinds.csv`. Before it come the ways in and out: events
+of the system, how users come and leave, what opens and closes a session. Where words are ambiguous, the other events of
+the product decide.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.descriptions import is_of_system, says, told_once
+from gamestats_assets.demo_data.analysis.descriptions import happens_once, is_of_system, says
 from gamestats_assets.demo_data.analysis.reading import GROUPS, SIGHTS, THINGS, Reading, concepts, named_words, word_set
 from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
@@ -24,7 +24,7 @@ EventKind = StrEnum(
     "CREATE REMOVE SETTING SUPPORT BAD CORE OTHER",
 )
 """Kinds of events: `SYSTEM` is reported by servers or advertising, `GOODBYE` gives the account up, `MONEY` is a deposit
-or a trade, `EXPOSURE` a notification or a banner, `BAD` an outcome that is no good one and none of a purchase."""
+or a trade, `EXPOSURE` a notification or a banner, `BAD` a bad outcome other than a failed purchase."""
 
 
 _PEOPLE = frozenset(
@@ -35,7 +35,7 @@ _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron"
 
 
 def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) -> dict[str, EventKind]:
-    """The kind of every event, by name."""
+    """Returns the kind of every event, by name."""
     onboards = any(reading.says("tutorial") for reading in readings)
     stays = any(reading.says("checkin") for reading in readings) and not any(r.says("cart") for r in readings)
     launches = any(_opens_app(reading) and not reading.says("login") for reading in readings)
@@ -48,11 +48,11 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
         if found[r.name] is EventKind.PAY and is_game and _is_soft(r, readings):
             found[r.name] = EventKind.SPEND
-    if EventKind.SESSION_END not in found.values():  # who launches a game, and not a match, quits it
+    if EventKind.SESSION_END not in found.values():  # users who launch a game, rather than a match, quit it
         launched = any(r.topic == {"game"} and found[r.name] is EventKind.SESSION_START for r in readings)
         quits = [r for r in readings if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close")]
         found |= {r.name: EventKind.SESSION_END for r in quits if launched}
-    if EventKind.REGISTER not in found.values():  # a thing done with an account, or what a text calls a sign-up
+    if EventKind.REGISTER not in found.values():  # a deed on an account, or a sign-up by its text
         apart = (EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END)
         able = [r for r in readings if found[r.name] not in apart and not (r.fails or r.looks or r.phase == "exit")]
         opens = ("open", "complete", "confirm", "accept", "done")
@@ -64,7 +64,7 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
 
 
 def _is_soft(r: Reading, readings: Sequence[Reading]) -> bool:
-    """Whether something costs the game's own money: beside real payments, what a shop of the game sells."""
+    """Whether something costs the game's own currency: goods of the game's shop, beside real payments."""
     if r.says("pay", "order"):
         return False
     soft = ("coin", "gold", "gem", "diamond", "token", "point")
@@ -93,7 +93,7 @@ _WELCOMING = frozenset(
         *(EventKind.SOCIAL, EventKind.GROWTH),
     }
 )
-"""Kinds of what introduces a user where it comes right after joining."""
+"""Kinds of events that introduce a user if they come right after joining."""
 
 
 # --------------------------------------------------------------------------- the system and the ways in and out
@@ -109,8 +109,8 @@ def _system(r: Reading, event: Event) -> EventKind | None:
     costs = r.says("spend") and r.says("marketing", "ad", "campaign", "media")
     online = r.says("online") and (r.says("user", "server", "current", "count", "report") or len(r.words) == 1)
     served = r.says("server", "system", "batch", "cron") and _SERVER.intersection(r.words)
-    told = (figures >= (2 if reports else 3) and not of_things) or costs or online or served or is_of_system(event)
-    return EventKind.SYSTEM if told else None
+    is_system = (figures >= (2 if reports else 3) and not of_things) or costs or online or served or is_of_system(event)
+    return EventKind.SYSTEM if is_system else None
 
 
 def _arrival(r: Reading, event: Event) -> EventKind | None:
@@ -127,12 +127,12 @@ def _arrival(r: Reading, event: Event) -> EventKind | None:
     created = r.says("create") and r.says("character", "account") and r.things <= _PEOPLE | {"character"}
     joined = r.action in ("join", "create") and r.things <= _PEOPLE and "register" in r.text and not r.says("login")
     signed = r.says("register") and (r.things | (r.topic - {"register"})) - {"verify", "set"} <= _PEOPLE
-    once = r.action == "register" and told_once(event) and not r.says("view", "click")
+    once = r.action == "register" and happens_once(event) and not r.says("view", "click")
     return EventKind.REGISTER if created or (joined and not r.says("register")) or signed or once else None
 
 
 _APP = named_words("app")
-"""What is opened where a session begins."""
+"""Words for what is opened when a session begins."""
 _OPENING = ("session", "visit", "site visit", "app visit", "launch", "open", "game start", "app active", "app show")
 _CLOSING = ("game end", "session timeout", "app hide", "app inactive", "app pause", "app disable")
 _WITH_A_LOGIN = named_words("with_a_login")
@@ -140,7 +140,7 @@ _WAYS = named_words("ways")
 
 
 def _is_app(r: Reading) -> bool:
-    """Whether an event is about the app itself, and not about a thing in it."""
+    """Whether an event is about the app itself, rather than something in it."""
     return bool(r.topic) and r.topic <= _APP | _WAYS
 
 
@@ -174,7 +174,7 @@ def _onboards(r: Reading, *, onboards: bool) -> bool:
     if "tutorial" in concepts(r.tag) and r.action not in ("view", "click"):
         return True
     if r.says("profile", "nickname") and (r.action in ("set", "create", "add") or r.phase == "complete"):
-        return r.action == "set" or "add" not in r.description  # one that is added may be one of several
+        return r.action == "set" or "add" not in r.description  # an added one may be one of several
     return not onboards and r.says("survey") and r.says("complete", "submit") and "tutorial" in r.text
 
 
@@ -194,7 +194,7 @@ def deals(r: Reading) -> bool:
 
 
 def after_sale(r: Reading) -> bool:
-    """Whether something happens to what was bought, after that."""
+    """Whether something happens to a bought thing after the purchase."""
     if r.action in ("refund", "return", "ship", "deliver") or r.says("refund"):
         return True
     if r.action in ("track", "exchange"):
@@ -211,7 +211,7 @@ def after_sale(r: Reading) -> bool:
 
 @functools.cache
 def _table() -> list[dict[str, frozenset[str] | str]]:
-    """Rows of `analyst_kinds.csv`: the first that fits an event gives its kind."""
+    """Returns the rows of `analyst_kinds.csv`: the first that fits an event gives its kind."""
     return [
         {name: cell if name == "kind" else word_set(cell) for name, cell in row.items()}
         for row in rows("analyst_kinds")
@@ -219,7 +219,7 @@ def _table() -> list[dict[str, frozenset[str] | str]]:
 
 
 def _by_table(r: Reading) -> EventKind:
-    told = {
+    tests = {
         "deal": deals(r),
         "fails": r.fails,
         "begins": r.place is not None and r.place < 4 and r.phase != "accept",
@@ -236,11 +236,11 @@ def _by_table(r: Reading) -> EventKind:
     }
     for row in _table():
         fits = all(not row[name] or said[name] & set(row[name]) for name in said)
-        if fits and not set(r.words) & set(row["but"]) and all(told[test] for test in row["is"]):
+        if fits and not set(r.words) & set(row["but"]) and all(tests[test] for test in row["is"]):
             return EventKind(str(row["kind"]))
     return EventKind.OTHER
 
 
 def of_kind(kinds: Mapping[str, EventKind], *wanted: EventKind) -> list[str]:
-    """Names of the events of some kinds, in the order of the sheet."""
+    """Returns the names of the events of these kinds, in the order of the sheet."""
     return [name for name, kind in kinds.items() if kind in wanted]

@@ -1,8 +1,8 @@
-"""What the numbers of a product measure, where they lie for each segment of users, and what texts say of their values.
+"""The measures of a product's numbers, their ranges for each segment of users, and values that texts name.
 
-A number's name and alias tell what it measures: a level, a price, a heart rate. What measures the same lies in the
-same range, unless the sheet sets limits, which always hold: by a rule in its cell, or in passing (`one of paid, free`,
-`1 to 5`, `at most 120`). `measures.toml` has the words, the measures and their ranges, `value_texts.toml` how texts
+A number's name and alias give its measure: a level, a price, a heart rate. Numbers of one measure have the same range,
+unless the sheet sets limits, which always hold: by a rule in a cell, or in passing (`one of paid, free`, `1 to 5`, `at
+most 120`). `measures.toml` has the words, the measures and their ranges; `value_texts.toml` has the ways in which texts
 name values and limits.
 """
 
@@ -38,7 +38,7 @@ HALF_WIDTH = str.maketrans("，：＝（）～〜–／｜＜％０１２３４�
 
 
 def language_of(texts: Sequence[str]) -> Language:
-    """The language that a sheet is written in."""
+    """Returns the language of a sheet."""
     written = "".join(texts)
     kana, hangul = len(re.findall(r"[\u3040-\u30ff]", written)), len(re.findall(r"[\uac00-\ud7a3]", written))
     return "en" if not kana + hangul else "ja" if kana > hangul else "ko"
@@ -54,11 +54,11 @@ _NO_VALUES = re.compile(
 _AROUND = re.compile(r"중\s*(?:하나|1개|택)|いずれか|どれか|のうち|から選択|^[^:,/|]{1,60}:\s")
 _CODES = re.compile(r"(?<![\w.])(\d{1,3})\s*[=:]\s*(?=[^\s\d])")
 _BARE_VALUES = re.compile(r"\s*[a-z][\w-]*(?:\s*[,/]\s*[a-z][\w-]*)+\s*", re.ASCII)
-"""A description that is nothing but values in small letters: `film, episode`."""
+"""A description that consists of values in small letters: `film, episode`."""
 
 
 def values_in(prop: Property, text: str) -> OneOf | None:
-    """The values that a text lists in its own words; None where it lists none."""
+    """Returns the values that a text lists in its own words; None if it lists none."""
     plain = text.strip().translate(HALF_WIDTH)
     listed = prop.type in (PropertyType.STRING, PropertyType.LIST, PropertyType.NUMBER)
     if not listed or not plain or "e.g" in plain.lower():
@@ -101,7 +101,7 @@ def _limits(which: str) -> tuple[re.Pattern[str], ...]:
 
 
 def limits_in(text: str) -> tuple[float | None, float | None]:
-    """Lowest and highest number that a text names; None where it does not."""
+    """Returns the lowest and the highest number that a text names; None for each that is missing."""
     plain = text.translate(HALF_WIDTH)
     for found in (match for pattern in _limits("both") for match in pattern.findall(plain)):
         low, high = (float(bound.replace(",", "")) for bound in found)
@@ -116,14 +116,14 @@ def limits_in(text: str) -> tuple[float | None, float | None]:
 
 
 def rule_of(prop: Property) -> ValueRule | None:
-    """What the sheet says about the values, in its description, its constraint or its alias."""
+    """Returns the rule for the values in a property's description, constraint or alias."""
     if prop.rule is None and prop.constraint.strip():
         try:
             rule = parse_value_rule(prop.constraint, prop.type) or _lone_bound(prop.constraint, prop.type)
         except ValueRuleError:
             rule = None
         return rule or _in_words(prop)
-    if isinstance(prop.rule, OneOf):  # the words around a list are no part of its values
+    if isinstance(prop.rule, OneOf):  # the words around a list are not among its values
         leads = re.search(facts("value_texts")["lists"][0]["says"], prop.description, re.IGNORECASE)
         framed = leads or _AROUND.search(prop.description)
         return (values_in(prop, prop.description) if framed else None) or prop.rule
@@ -133,7 +133,7 @@ def rule_of(prop: Property) -> ValueRule | None:
 
 
 def _lone_bound(constraint: str, type: PropertyType) -> ValueRule | None:
-    """A lone bound such as `>= 0`; the other one is far away."""
+    """Returns the rule of a lone bound such as `>= 0`; the other bound is far away."""
     text = constraint.strip().replace(" ", "").lower().replace("≥", ">=").replace("≤", "<=")
     found = re.fullmatch(r"(>=|<=|>|<|min|max)[:=]*(-?\d+(?:\.\d+)?)", text)
     if found is None or type is not PropertyType.NUMBER:
@@ -146,7 +146,7 @@ def _lone_bound(constraint: str, type: PropertyType) -> ValueRule | None:
 
 
 def _in_words(prop: Property) -> ValueRule | None:
-    """What the constraint, the description or the alias says about the values, other than by a rule."""
+    """Returns values or limits that the constraint, description or alias names in words instead of as a rule."""
     texts = [text for text in (prop.constraint, prop.description, prop.alias) if text.strip()]
     if listed := next((found for text in texts if (found := values_in(prop, text))), None):
         return listed
@@ -165,13 +165,13 @@ USABLE_NAME = re.compile(
 """Names that can stand in a formula as they are."""
 
 Growth = Literal["none", "mild", "steps", "wealth", "total", "rank"]
-"""How a number goes with engagement: not, a little, in small steps (levels), by orders of magnitude (coins), from
-nothing (what is counted since the sign-up), or downwards (a place in a ranking)."""
+"""How a number grows with engagement: not at all, a little, in small steps (levels), by orders of magnitude (coins),
+from zero (counts since the sign-up), or downwards (a place in a ranking)."""
 
 UNIQUE = named_words("unique")
-"""Things of which each one is new."""
+"""Things that are new each time."""
 OWNED = named_words("owned")
-"""What a user belongs to, one at a time."""
+"""Groups that a user belongs to, one at a time."""
 
 
 # --------------------------------------------------------------------------- words
@@ -180,22 +180,22 @@ OWNED = named_words("owned")
 @functools.cache
 def _lexicon(table: str) -> Lexicon:
     words = {**facts("measures")[table], **(_in_one_row() if table == "words" else {})}
-    return Lexicon((name, told if isinstance(told, str) else told["words"]) for name, told in words.items())
+    return Lexicon((name, row if isinstance(row, str) else row["words"]) for name, row in words.items())
 
 
 @functools.cache
 def _in_one_row() -> dict[str, str]:
-    """Measures that have words of their own, so that they need no rule."""
+    """Returns the measures whose row has words of its own, so that they need no rule."""
     return {name: known["words"] for name, known in facts("measures")["measures"].items() if "words" in known}
 
 
 def texts_of(prop: Property) -> str:
-    """What the sheet says about a property besides its name, in small letters."""
+    """Returns what the sheet says about a property besides its name, in small letters."""
     return f"{prop.alias} {prop.description}".lower()
 
 
 def label_of(prop: Property) -> str:
-    """What a property is called besides its name: its alias, or a description of a few words."""
+    """Returns a property's alias, or else a description of a few words."""
     return prop.alias or (prop.description if len(prop.description) <= 24 else "")
 
 
@@ -205,12 +205,12 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def measure_words(prop: Property) -> list[str]:
-    """What the words of a property's name mean as parts of measures."""
+    """Returns the parts of measures that the words of a property's name mean."""
     return list(_words(prop.name))
 
 
 def industry_of(product: ProductInfo) -> str:
-    """The industry as one of a few words; `other` where it is none of them."""
+    """Returns the industry as one of a few words; `other` if it is none of them."""
     text = product.industry.lower().replace("-", "").replace("_", " ")
     words = [*_lexicon("industries").words(text), *_lexicon("industries").words(text.replace(" ", ""))]
     return next((word for word in words if word in facts("measures")["industries"]), "other")
@@ -221,7 +221,7 @@ def industry_of(product: ProductInfo) -> str:
 
 @functools.cache
 def _units() -> dict[str, re.Pattern[str]]:
-    return {unit: re.compile(told["says"], re.IGNORECASE) for unit, told in facts("measures")["units"].items()}
+    return {unit: re.compile(row["says"], re.IGNORECASE) for unit, row in facts("measures")["units"].items()}
 
 
 MONEY = frozenset({"KRW", "JPY", "VND", "IDR", "INR", "money"})
@@ -229,33 +229,33 @@ MONEY = frozenset({"KRW", "JPY", "VND", "IDR", "INR", "money"})
 
 @functools.lru_cache(maxsize=4096)
 def units_in(text: str) -> frozenset[str]:
-    """Units that a text names; `percent` is no `share`."""
+    """Returns the units that a text names; `percent` does not count as `share`."""
     plain = text.translate(HALF_WIDTH)
     return frozenset(unit for unit, pattern in _units().items() if pattern.search(plain))
 
 
 def _unit_of(prop: Property) -> str | None:
-    """The unit of a number: as its name ends in, else as its alias or description says; None where none is named."""
+    """Returns the unit at the end of a number's name, else in its alias or description; None if there is none."""
     words = measure_words(prop)
     last = words[-1] if len(words) > 1 else ""
     if last == "won" and any(word.endswith("s") for word in words[:-1]):
-        last = ""  # `lots_won` are no money
+        last = ""  # `lots_won` is not money
     found = (units_in(text) for text in (last, prop.alias, prop.description))
     return next((unit for named in found for unit in _units() if unit in named), None)
 
 
 def seconds_in(place: Place) -> float | None:
-    """Seconds in the unit of a duration; None of what is none."""
+    """Returns the seconds per unit of a duration; None if it is not one."""
     known, found, said = facts("measures")["time_units"], own_pieces(place.name), piece_set(place.name)
-    spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # no `min_order`
+    spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # not `min_order`
     if not said & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
         units = [factor for word in spelt for unit, factor in known.items() if re.fullmatch(unit, word)]
         if units:
             return units[-1]
     if not said & {"duration", "time", "period", "length", "hours", "elapsed"}:
         return None
-    told = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
-    words = [word for word in (told.groups() if told else ()) if word]
+    match = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
+    words = [word for word in (match.groups() if match else ()) if word]
     return next((factor for unit, factor in known.items() for word in words if re.fullmatch(unit, word)), None)
 
 
@@ -264,7 +264,7 @@ def seconds_in(place: Place) -> float | None:
 
 @dataclass(frozen=True)
 class Place:
-    """A property where it stands: its event (empty of common properties, `user` of users'), and its dotted name."""
+    """A property at its place: its event (empty for common properties, `user` for users'), and its dotted name."""
 
     event: str
     name: str
@@ -278,7 +278,7 @@ class Place:
 
     @property
     def parent(self) -> str:
-        """Name of the object that it is a part of; empty where it is a part of none."""
+        """Name of the object that it is a part of; empty if there is none."""
         return self.name.rpartition(".")[0]
 
     @property
@@ -288,7 +288,7 @@ class Place:
 
 
 def places(taxonomy: Taxonomy, kinds: Mapping[str, EventKind]) -> Iterator[Place]:
-    """Every property wherever it stands, nested ones included."""
+    """Yields every property at each of its places, nested ones included."""
     groups = [(event.name, event.properties) for event in taxonomy.events]
     groups += [("", taxonomy.common_properties), ("user", taxonomy.user_properties)]
     for event, properties in groups:
@@ -297,7 +297,7 @@ def places(taxonomy: Taxonomy, kinds: Mapping[str, EventKind]) -> Iterator[Place
 
 
 def by_parent(found: Iterable[Place]) -> dict[tuple[str, str], list[Place]]:
-    """Properties that stand together, by event and object."""
+    """Returns the properties that stand together, by event and object."""
     together: dict[tuple[str, str], list[Place]] = {}
     for place in found:
         together.setdefault((place.event, place.parent), []).append(place)
@@ -309,7 +309,8 @@ def by_parent(found: Iterable[Place]) -> dict[tuple[str, str], list[Place]]:
 
 @dataclass(frozen=True)
 class Measure:
-    """What a number measures, and where it lies: typically for an active user, in or out of the sheet's limits."""
+    """The measure of a number, with its range and the typical value of an active user; `given` if the sheet limits
+    it."""
 
     name: str
     low: float
@@ -323,27 +324,27 @@ class Measure:
 _UNITS_OF_AMOUNTS = named_words("units_of_amounts")
 _OF_MONEY = named_words("of_money")
 _UNSURE = frozenset({None, "other", "ratio", "quantity", "times", "interest", "index"})
-"""What a name says least about: there the unit decides."""
+"""The vaguest measures; for these the unit decides."""
 _AFTER_THE_HEAD = named_words("after_the_head")
 _CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|yen)\b|[(（](?:원|円|달러|ドル)[)）]|[€$£￥₩]")
 
 
 def counts_things(name: str) -> bool:
-    """Whether a name says how many there are of something: `total_orders`, `TotalBookings`, `total_tasks_completed`."""
+    """Whether a name counts things: `total_orders`, `TotalBookings`, `total_tasks_completed`."""
     words = own_pieces(name)
     plural = {word for word in words if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))}
     return bool(plural) and not plural & _UNITS_OF_AMOUNTS and not _OF_MONEY & {*words}
 
 
 def head_word(words: Sequence[str]) -> str:
-    """Of the words of a name the one that it is about: `price` of `price_per_km_eur`, `fare` of `time_fare`."""
+    """Returns the word that a name is about: `price` of `price_per_km_eur`, `fare` of `time_fare`."""
     cut = next((n for n, word in enumerate(words) if n and word in ("per", "of", "for", "by", "in")), len(words))
     kept = [word for word in words[:cut] if word not in _AFTER_THE_HEAD] or list(words[:cut])
     return kept[-1] if kept else ""
 
 
 def measure(place: Place, product: ProductInfo) -> Measure:
-    """What a number measures, and where it lies by the sheet's limits or by what is usual."""
+    """Returns the measure of a number, within the sheet's limits or else the usual ones."""
     industry, rule = industry_of(product), rule_of(place.prop)
     found = _named(place, measure_words(place.prop), industry)
     if found.name == "other":
@@ -353,12 +354,12 @@ def measure(place: Place, product: ProductInfo) -> Measure:
     if found.name in ("other", "ratio") and _CURRENCY.search(f"{place.prop.alias} {place.prop.description}"):
         found = _money("price", industry, None)
     limited = _limited(found, rule, place.prop)
-    # Within a list of objects a count numbers them, whoever the user is.
+    # Within a list of objects a count numbers them, for every user alike.
     return replace(limited, growth="none") if "." in place.name and isinstance(rule, Counter) else limited
 
 
 def _is_counted(place: Place) -> bool:
-    """Whether a number of a user counts since the sign-up."""
+    """Whether a user's number counts since the sign-up."""
     if isinstance(place.prop.rule, FromEvent):
         return place.event == "user" and place.prop.rule.aggregate in ("sum", "cnt", "daycnt")
     words = {*measure_words(place.prop), *_words(place.prop.alias)}
@@ -389,7 +390,7 @@ def _usual(name: str) -> Measure:
 
 
 def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industry: str) -> str | None:
-    """What the first rule says that fits the parts of a name."""
+    """Returns the measure of the first rule that fits the parts of a name."""
     said, last = {*words}, words[-1] if words else ""
     if table == "named" and last == "id":
         parts = {*own_name(place.prop.name).split("_")}
@@ -443,7 +444,7 @@ _RUN_BEGINS = 2026
 
 
 def _bounds_in(prop: Property, found: Measure) -> tuple[float, float]:
-    """The one bound that a text names: `at most 120`, `18+`, `5回まで`; who is 18+ was born before."""
+    """Returns the bounds that a text names: `at most 120`, `18+`, `5回まで`; an age bounds a birth year as well."""
     ends = [limits_in(text) for text in (prop.description, prop.alias) if text]
     low = next((low for low, _ in ends if low is not None), None)
     high = next((high for _, high in ends if high is not None), None)
@@ -453,7 +454,7 @@ def _bounds_in(prop: Property, found: Measure) -> tuple[float, float]:
 
 
 def _limited(found: Measure, rule: ValueRule | None, prop: Property) -> Measure:
-    """The measure within the sheet's limits."""
+    """Returns the measure within the sheet's limits."""
     integer = found.integer
     listed = rule.values if isinstance(rule, OneOf) else rule.all_values if isinstance(rule, OneOfEach) else ()
     numbers = [float(v) for v in listed if isinstance(v, int | float) and not isinstance(v, bool)]
@@ -487,16 +488,16 @@ def _limited(found: Measure, rule: ValueRule | None, prop: Property) -> Measure:
 
 
 def overall(found: Measure) -> ValueRange:
-    """Where a number lies, whoever the user is."""
+    """Returns a number's range for all users."""
     return ValueRange(min=found.low, max=found.high, mean=_rounded(found.typical, found), integer=found.integer)
 
 
 def of_segment(found: Measure, segment: str) -> ValueRange:
-    """Where a number lies for a segment."""
+    """Returns a number's range for a segment."""
     width, known = found.high - found.low, facts("measures")["segments"]
     if found.growth == "none" or width <= 0:
         return overall(found)
-    if found.growth in ("mild", "rank"):  # the mean moves: by a factor, near the bounds by as much as there is room
+    if found.growth in ("mild", "rank"):  # the mean moves by a factor, or less near a bound
         factor = known["mild"][segment] if found.growth == "mild" else 1 / known["mild"][segment] ** 3
         above, below = found.high - found.typical, found.typical - found.low
         moved = found.typical + (min(above, below) or max(above, below) / 4) * (factor - 1) * 0.9
@@ -514,5 +515,5 @@ def of_segment(found: Measure, segment: str) -> ValueRange:
 
 
 def _rounded(value: float, found: Measure) -> float:
-    """Short enough to read, and within the bounds."""
+    """Rounds to a readable value within the bounds."""
     return min(max(round(value, 2 if found.high - found.low >= 1 else 6), found.low), found.high)

@@ -1,4 +1,5 @@
-"""What rules say of the order of events, read off the graph: sequences, prerequisites, stages, what is once or last."""
+"""Rules about the order of events, read off the graph: sequences, prerequisites, stages, and what happens once or
+last."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from gamestats_assets.demo_data.analysis.descriptions import one_of_many, told_daily, told_once
+from gamestats_assets.demo_data.analysis.descriptions import happens_daily, happens_once, one_of_many
 from gamestats_assets.demo_data.analysis.graph import EventOrder, anchor, waits_for
 from gamestats_assets.demo_data.analysis.kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.reading import Reading
@@ -21,23 +22,23 @@ _SECONDS: Mapping[EventKind, float] = {
     Kind.SEARCH: 20, Kind.BROWSE: 25, Kind.CART: 45, Kind.CHECKOUT: 35, Kind.PAY: 40, Kind.PAY_FAIL: 40, Kind.AD: 12,
     Kind.EXPOSURE: 15, Kind.AFTER_SALE: 90, Kind.GACHA: 20, Kind.ONBOARDING: 40, Kind.VERIFY: 40,
 }  # fmt: skip
-"""Mean seconds that an event comes after the one before."""
+"""Mean seconds between an event and the one before."""
 _GO_ON: Mapping[EventKind, float] = {
     Kind.BROWSE: 0.7, Kind.CART: 0.4, Kind.CHECKOUT: 0.65, Kind.PAY: 0.85, Kind.PAY_FAIL: 0.85, Kind.AD: 0.9,
     Kind.AFTER_SALE: 0.6, Kind.SHARE: 0.3, Kind.SOCIAL: 0.5, Kind.EXPOSURE: 0.3, Kind.SUBSCRIBE: 0.15, Kind.CREATE: 0.4,
 }  # fmt: skip
-"""How many go on to an event of a kind."""
+"""Share of users that go on to an event of a kind."""
 _FUNNEL = frozenset({Kind.BROWSE, Kind.CART, Kind.CHECKOUT, Kind.PAY, Kind.SEARCH, Kind.AD, Kind.GACHA})
 _BAD_WEIGHTS: Mapping[str, float] = {"skip": 0.12, "cancel": 0.15, "pause": 0.3, "timeout": 0.1, "reject": 0.25}
 _DEALS = ("pay", "transfer", "deposit", "withdraw", "login", "register", "verify", "order", "book", "buy")
 
 
 class Sequences:
-    """Lays the graph's edges of `next` out as sequences: a tree of which each branch is a line of steps.
+    """Turns the graph's `next` edges into sequences: each branch of their tree becomes a line of steps.
 
-    A later step stands in one sequence alone, and its event begins none, so that it always follows. Of several branches
-    the longest goes on; single outcomes are alternatives of one step; whatever happens any number of times in between
-    is one repeated step; other branches begin by themselves, with a prerequisite.
+    A later step belongs to one sequence only, and its event begins none, so that it always follows. The longest branch
+    continues its sequence. Single outcomes are alternatives of one step, and events that repeat in between are one
+    repeated step. Other branches begin alone, with a prerequisite.
     """
 
     def __init__(self, order: EventOrder) -> None:
@@ -55,7 +56,7 @@ class Sequences:
         self.sequences: list[EventSequence] = []
 
     def found(self) -> list[EventSequence]:
-        """The sequences, an onboarding first."""
+        """Returns the sequences, an onboarding first."""
         self._onboarding()
         while heads := self._heads():
             for head in heads:
@@ -64,7 +65,7 @@ class Sequences:
         return self.sequences
 
     def _heads(self) -> list[frozenset[str]]:
-        """What begins something, alone or as one of several ways, and follows nothing that is still to be placed."""
+        """Returns the heads of sequences, alone or as alternatives, that follow nothing still to be placed."""
         found = [cluster for cluster in self.apart if not cluster & self.placed]
         heads = [name for name in self.readings if name in self.children and name not in {*self.placed, *self.parents}]
         for name in heads:
@@ -74,9 +75,9 @@ class Sequences:
         return found
 
     def _begin(self, head: list[str]) -> None:
-        """The sequences that events begin: the longest line first, then other branches from the same head."""
+        """Adds the sequences that events begin: the longest line first, then other branches from the same head."""
         steps = self._line(head)
-        if len(steps) > 1 or len(head) > 1:  # one of several outcomes of what is no step stands alone
+        if len(steps) > 1 or len(head) > 1:  # a single outcome of an event outside sequences stands alone
             self._add(steps)
         while len(steps) > 1 and len(steps := self._line(head)) > 1:
             self._add(steps)
@@ -110,38 +111,38 @@ class Sequences:
         return steps
 
     def _waiting(self, current: Sequence[str], head: Sequence[str]) -> list[str]:
-        """What follows any of some events and is still to be placed."""
+        """Returns the events that follow any of these and are still to be placed."""
         following = {c for name in current for c in self.children.get(name, ()) if c in self.parents}
         return sorted(following - self.placed - {*head}, key=self._row)
 
     def _release(self, cluster: Sequence[str]) -> None:
-        """Branches that stand by themselves: they need what they would follow."""
+        """Lets branches begin alone: they need the events that they would follow."""
         for name in cluster:
             self.parents.pop(name, None)
         if len(cluster) > 1:
             self.apart.append(frozenset(cluster))
 
     def _inner(self, waiting: Sequence[str], *, alone: bool) -> list[str]:
-        """What happens any number of times meanwhile; a single thing only if it is told to repeat."""
+        """Returns the events that repeat in between; a single event only if its text says that it repeats."""
         within = [r for r in map(self.readings.__getitem__, waiting) if self._is_meanwhile(r)]
         repeated = any("repeated" in r.flags or r.phase == "progress" for r in within)
         return [r.name for r in within] if repeated or (len(within) > 1 and not alone) else []
 
     def _is_meanwhile(self, r: Reading) -> bool:
-        """Whether an event is told to happen while something else goes on, and neither begins nor ends that."""
+        """Whether a text says that an event happens during something else, and neither begins nor ends it."""
         begins_or_ends = r.place is not None and not 3 <= r.place < 5
         during = ("during" in r.flags or r.phase == "progress") and not begins_or_ends
         return ("repeated" in r.flags or during) and not (r.wrong or r.opinion or r.phase == "pause")
 
     def _loop(self, inner: Sequence[str]) -> list[str]:
-        """What happens in between, with what follows it."""
+        """Returns repeating events with the events that follow them."""
         found = list(inner)
         for name in found:
             found += [c for c in self.children.get(name, ()) if c in self.parents and c not in {*found, *self.placed}]
         return sorted(found, key=self._row)
 
     def _clusters(self, found: Sequence[str]) -> list[list[str]]:
-        """Events of which one happens, together; the others alone."""
+        """Groups events that exclude each other; the others stand alone."""
         clusters: list[list[str]] = []
         for name in found:
             near = [(c, o) for c in clusters for o in c if self.parents[o] == self.parents[name]]
@@ -153,7 +154,7 @@ class Sequences:
         return clusters
 
     def _parallel(self, r: Reading, o: Reading) -> bool:
-        """Whether two events are outcomes of which one happens."""
+        """Whether two events are outcomes that exclude each other."""
         partners = self.order.partners
         of_r, of_o = (partners.get(x.name, x.name if x.name in partners.values() else "") for x in (r, o))
         if "pause" in (r.phase, o.phase) or (of_r and of_o and of_r != of_o):
@@ -163,7 +164,7 @@ class Sequences:
         return self.order.is_instead(r.name, o.name) or (outcomes and alike)
 
     def _are_choices(self, one: Sequence[str], other: Sequence[str]) -> bool:
-        """Whether two leaves are what may be done with the same thing."""
+        """Whether two leaves are choices about the same thing."""
         a, b = self.readings[one[0]], self.readings[other[0]]
         same = {self.parents[n] for n in one} == {self.parents[n] for n in other} and "optional" not in a.flags
         return same and not any(map(self.children.get, [*one, *other])) and (a.opinion, a.tag) == (b.opinion, b.tag)
@@ -172,7 +173,7 @@ class Sequences:
         return self.readings[name].index
 
     def _size(self, cluster: Sequence[str]) -> tuple[int, int]:
-        """How far a branch leads; what goes wrong alone leads nowhere."""
+        """Returns how far a branch leads; failures alone lead nowhere."""
         seen, waiting = set[str](), list(cluster)
         while waiting:
             name = waiting.pop()
@@ -224,7 +225,7 @@ class Sequences:
     # ----------------------------------------------------------------- the onboarding
 
     def _onboarding(self) -> None:
-        """A sign-up in several steps, then what introduces new users; a sign-up of one event needs no sequence."""
+        """Adds a sign-up in several steps, then the introduction; a sign-up of one event needs no sequence."""
         order = self.order
         registers = [r for r in order.of(Kind.REGISTER) if not r.says("character") and r.name not in order.legacy]
         steps: list[Step] = []
@@ -251,14 +252,14 @@ class Sequences:
             both = [o for o in line if o is r or self.order.is_instead(r.name, o.name)]
             event = self.order.events[r.name]
             goes_on = (r.phase == "progress" or "repeated" in r.flags) and r.step is None and not r.succeeds
-            steps_told = any(_is_step(p.name, p.alias) for p in event.properties if p.type is PropertyType.NUMBER)
-            times = _repeats(event) if len(both) == 1 and (goes_on or steps_told) else 1
+            has_steps = any(_is_step(p.name, p.alias) for p in event.properties if p.type is PropertyType.NUMBER)
+            times = _repeats(event) if len(both) == 1 and (goes_on or has_steps) else 1
             names = sorted((o.name for o in both), key=self._row)
             steps.append(self._step(names, 0.95, repeats=times, follows=self._good_ones(steps)))
         return steps
 
     def _good_ones(self, steps: Sequence[Step]) -> list[str]:
-        """Of the outcomes of the last step those on which the next one follows; none where all are."""
+        """Returns the outcomes of the last step that the next one follows; none if it follows all."""
         events = steps[-1].events if steps else []
         good = [event for event in events if not self.readings[event].wrong]
         return good if len(good) < len(events) else []
@@ -268,26 +269,26 @@ def _is_step(name: str, alias: str) -> bool:
     return "step" in name.lower() or "단계" in alias or "ステップ" in alias
 
 
-_TOLD_TIMES = re.compile(
+_TIMES_IN_A_ROW = re.compile(
     r"(?:there are|최대|총|total of|up to|of)\s?(\d{1,2})\b"
     r"|\b(\d{1,2}) (?:rounds|steps|screens|waves|times)|(\d{1,2})(?:단계|웨이브|ステップ|回)"
 )
 
 
 def _repeats(event: Event) -> int:
-    """How often an event happens in a row, as its count or its text tells."""
+    """Returns how often an event happens in a row, by its count or its text."""
     for prop in event.properties:
         if isinstance(prop.rule, Counter | Between) and _is_step(prop.name, prop.alias) and prop.rule.max is not None:
             return int(min(max(prop.rule.max, 1), 100))
-    told = _TOLD_TIMES.search(event.description.lower())
-    return min(max(int(next(filter(None, told.groups()))), 2), 100) if told else 5
+    times = _TIMES_IN_A_ROW.search(event.description.lower())
+    return min(max(int(next(filter(None, times.groups()))), 2), 100) if times else 5
 
 
 Stage = LifecycleStage
 
 
 def event_constraints(order: EventOrder) -> EventConstraints:
-    """When the events may happen; notes the sequences in the order."""
+    """Returns when the events may happen, and notes the sequences in the order."""
     order.sequences = Sequences(order).found()
     needs = _prerequisites(order)
     stages = _stage_events(order)
@@ -309,7 +310,7 @@ def event_constraints(order: EventOrder) -> EventConstraints:
 
 
 def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
-    """By event, what must have happened before it: the graph's edges, as far as no sequence contradicts them."""
+    """Returns by event its prerequisites: the graph's edges that no sequence contradicts."""
     system, ended = ({*of_kind(order.kinds, kind)} for kind in (Kind.SYSTEM, Kind.GOODBYE))
     found: dict[str, list[str]] = {}
     after = {
@@ -336,7 +337,7 @@ def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
 
 
 def _steps_before(sequences: Sequence[EventSequence]) -> dict[str, set[str]]:
-    """By event of a later step, the events of the step before it that it follows."""
+    """Returns by event of a later step the events of the previous step that it follows."""
     found: dict[str, set[str]] = {}
     for sequence in sequences:
         for before, step in pairwise(sequence.steps):
@@ -357,7 +358,7 @@ ALWAYS_ALLOWED = frozenset(
 
 
 def _sessions(order: EventOrder, kind: EventKind) -> list[str]:
-    """What opens a session: the app, then visits, then the account, then the character; what closes it, backwards."""
+    """Returns the events that open a session: the app, visits, the account, the character; or close it, in reverse."""
     way = 1 if kind is Kind.SESSION_START else -1
 
     def rank(r: Reading) -> tuple[int, int]:
@@ -368,7 +369,7 @@ def _sessions(order: EventOrder, kind: EventKind) -> list[str]:
 
 
 def _introduction(order: EventOrder) -> tuple[list[Reading], str | None]:
-    """Events that introduce users who have an account, and the one that ends the introduction."""
+    """Returns the events that introduce users with an account, and the one that ends the introduction."""
     found = [r for r in order.of(Kind.ONBOARDING) if r.says("tutorial") or "tutorial" in r.text]
     ways = [s for s in order.sequences if s.kind == "onboarding"]
     leads = any(order.kinds[event] is Kind.REGISTER for way in ways[:1] for event in way.steps[-1].events)
@@ -380,7 +381,7 @@ def _introduction(order: EventOrder) -> tuple[list[Reading], str | None]:
 
 
 def _stage_events(order: EventOrder) -> dict[str, Stage]:
-    """By event, the stage that it moves a user to."""
+    """Returns by event the stage that it moves a user to."""
     stages: dict[str, Stage] = {r.name: Stage.INSTALLED for r in order.of(Kind.INSTALL)}
     opening = _sessions(order, Kind.SESSION_START)
     if opening:
@@ -399,7 +400,7 @@ def _stage_events(order: EventOrder) -> dict[str, Stage]:
         if r.name == end or r.phase == "skip":
             stages[r.name] = Stage.ONBOARDING_COMPLETED
     if not opening and not account and not end:
-        # Nothing marks an arrival: whatever opens a sequence does, or else the first event of users.
+        # No event marks the arrival: the first event of a sequence does, or else the first event of users.
         heads = [event for s in order.sequences for event in s.steps[0].events]
         own = [r.name for r in order.readings.values() if order.kinds[r.name] not in (Kind.SYSTEM, Kind.INSTALL)]
         for name in [*heads, *own[:1]]:
@@ -413,16 +414,16 @@ _RARE = frozenset({Kind.CRASH, Kind.SETTING, Kind.SUPPORT, Kind.AD, Kind.EXPOSUR
 
 
 def _lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str, Sequence[str]]) -> dict[str, Stage]:
-    """The earliest stage of every event that does not happen from the first one on."""
+    """Returns the earliest stage of every event that needs a later stage than the first."""
     opened = Stage.FIRST_SESSION if Stage.FIRST_SESSION in stages.values() else Stage.INSTALLED
     account = Stage.REGISTERED if Stage.REGISTERED in stages.values() else opened
     basic = Stage.ONBOARDING_COMPLETED if Stage.ONBOARDING_COMPLETED in stages.values() else account
     found = {name: _earliest(order, r, opened, account, basic) for name, r in order.readings.items()}
     first = basic if order.is_game else account
-    for name in found:  # what is rare is no pastime for those to whom nothing else is open yet
+    for name in found:  # rare events are no pastime for users with nothing else to do
         if order.kinds[name] in _RARE:
             found[name] = max(found[name], first, key=lambda stage: stage.rank)
-    for name, stage in stages.items():  # neither what opens a stage nor what comes before that waits for the stage
+    for name, stage in stages.items():  # the opener of a stage and its prerequisites cannot wait for it
         before = opened if stage.rank > opened.rank else Stage.INSTALLED
         for event in _all_before(name, order, needs):
             if found[event].rank >= stage.rank:
@@ -436,7 +437,7 @@ def _lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[st
 
 
 def _all_before(name: str, order: EventOrder, needs: Mapping[str, Sequence[str]]) -> set[str]:
-    """An event and everything that must have happened before it."""
+    """Returns an event with everything that must have happened before it."""
     before, waiting, seen = _steps_before(order.sequences), [name], set[str]()
     while waiting:
         event = waiting.pop()
@@ -461,7 +462,7 @@ def _earliest(order: EventOrder, r: Reading, opened: Stage, account: Stage, basi
 
 
 def _once(order: EventOrder) -> list[str]:
-    """What happens once in a user's life."""
+    """Returns the events that happen once in a user's life."""
     counted = {step.events[0] for s in order.sequences for step in s.steps if step.repeats > 1}
     found: list[str] = []
     for r in order.readings.values():
@@ -474,20 +475,20 @@ def _once(order: EventOrder) -> list[str]:
         proves = kind is Kind.VERIFY and (r.succeeds or r.phase in ("accept", None)) and "code" not in r.things
         tries = r.says("trial") and not r.fails and r.phase in (None, "start", "request", "submit")
         first = r.says("first") and kind is not Kind.EARN and not one_of_many(event)
-        if told_once(event) or arrives or introduces or proves or tries or first:
+        if happens_once(event) or arrives or introduces or proves or tries or first:
             found.append(r.name)
     return found
 
 
 def _daily(order: EventOrder) -> list[str]:
-    """What happens once on a user's day at most."""
+    """Returns the events that happen at most once on a user's day."""
     fixed = (Kind.SYSTEM, Kind.SESSION_END, Kind.INSTALL, Kind.REGISTER)
     often = [r for r in order.readings.values() if order.kinds[r.name] not in fixed]
-    return [r.name for r in often if told_daily(order.events[r.name], r)]
+    return [r.name for r in often if happens_daily(order.events[r.name], r)]
 
 
 def _final(order: EventOrder) -> list[str]:
-    """What ends a user's life; the request of it, or a step before another, does not."""
+    """Returns the events that end a user's life; a request for it, or a step before another, does not."""
     led = {event for s in order.sequences for step in s.steps[:-1] for event in step.events}
     over = [r for r in order.of(Kind.GOODBYE) if not r.fails and (r.place is None or r.place >= 4.5)]
     over = [r for r in over if r.action not in ("view", "click", "verify")]

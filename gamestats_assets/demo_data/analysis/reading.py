@@ -1,8 +1,8 @@
-"""What words mean, and what an event's name, alias and description say: its phase, its action, and what it is about.
+"""The meaning of words, and of an event's name, alias and description: its phase, its action and its topic.
 
-`stageClear`, `Stage Cleared` and `스테이지 성공` are alike. The words stand in `analyst_words.csv`, one concept a line;
-what several words mean only together stands in `analyst_phrases.csv`. A concept is a phase (how far a process has come,
-with its place between 0 and 7), an action (what is done), a thing, or a filler that says nothing by itself.
+`stageClear`, `Stage Cleared` and `스테이지 성공` are alike. `analyst_words.csv` has the words, one concept per line;
+`analyst_phrases.csv` has meanings of several words together. A concept is a phase (how far a process has come, with its
+place between 0 and 7), an action (what is done), a thing, or a filler without meaning of its own.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from gamestats_assets.demo_data.taxonomies.model import Event
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text that lists some, separated by spaces."""
+    """Returns the words of a text that are separated by spaces."""
     return frozenset(text.split())
 
 
 def named_words(name: str) -> frozenset[str]:
-    """A set of words of `analyst_sets.toml`."""
+    """Returns a set of words of `analyst_sets.toml`."""
     return word_set(facts("analyst_sets")[name])
 
 
@@ -36,7 +36,7 @@ _SAYS_NOTHING = named_words("says_nothing")
 
 
 def pieces(name: str) -> list[str]:
-    """The words of a name in lower case, whatever its style.
+    """Returns the words of a name in lower case, whatever its style.
 
     >>> pieces("rideId"), pieces("Shipment_Id"), pieces("주문_id")
     (['ride', 'id'], ['shipment', 'id'], ['주문', 'id'])
@@ -45,7 +45,7 @@ def pieces(name: str) -> list[str]:
 
 
 def own_name(name: str) -> str:
-    """A property's own name in snake_case.
+    """Returns a property's own name in snake_case.
 
     >>> own_name("bag.maxAge"), own_name("#Zone Offset")
     ('max_age', 'zone_offset')
@@ -55,7 +55,7 @@ def own_name(name: str) -> str:
 
 @functools.lru_cache(maxsize=8192)
 def own_pieces(name: str) -> tuple[str, ...]:
-    """The words of a property's own name, whatever its style.
+    """Returns the words of a property's own name, whatever its style.
 
     >>> own_pieces("bag.maxAge"), own_pieces("#zone_offset")
     (('max', 'age'), ('zone', 'offset'))
@@ -65,12 +65,12 @@ def own_pieces(name: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=8192)
 def piece_set(name: str) -> frozenset[str]:
-    """The same, in no order."""
+    """Returns the words of a property's own name as a set."""
     return frozenset(own_pieces(name))
 
 
 class Lexicon:
-    """Words of several languages, each with the concept it means."""
+    """Words of several languages, each with its concept."""
 
     def __init__(self, table: Iterable[tuple[str, str]]) -> None:
         self._latin: dict[str, str] = {}
@@ -78,13 +78,13 @@ class Lexicon:
         for concept, words in table:
             for word in words.split():
                 (self._latin if word.isascii() else self._other).setdefault(word, concept)
-        # A single letter of another script means something only by itself: 방 is a room, 방식 is not.
+        # A single letter of another script has a meaning only if it stands alone: 방 is a room, 방식 is not.
         inner = sorted((word for word in self._other if len(word) > 1), key=len, reverse=True)
         self._inner = re.compile("|".join(map(re.escape, inner)))
         self.concepts = frozenset({*self._latin.values(), *self._other.values()})
 
     def words(self, text: str) -> list[str]:
-        """Concepts of a text in order; words that are none are kept in lower case."""
+        """Returns the concepts of a text in order; unknown words are kept in lower case."""
         return [found for piece in pieces(text) for found in self._word(piece)]
 
     def _word(self, word: str) -> list[str]:
@@ -110,7 +110,7 @@ class Lexicon:
         return []
 
     def _run(self, text: str) -> list[str]:
-        """Concepts of a run of letters of another script; what stands between known words is kept."""
+        """Returns the concepts of letters of another script; unknown text between known words is kept."""
         if text in self._other:
             return [self._other[text]]
         found: list[str] = []
@@ -122,7 +122,7 @@ class Lexicon:
         return found + self._rest(text[position:])
 
     def _rest(self, text: str) -> list[str]:
-        """What stands between known words: a known one of a single letter, or a noun without its particle."""
+        """Returns text between known words: a known one-letter word, or a noun without its particle."""
         if text in self._other:
             return [self._other[text]]
         word = _PARTICLE.sub("", text.strip("・ー"))
@@ -130,7 +130,7 @@ class Lexicon:
 
 
 def _stems(word: str) -> tuple[str, ...]:
-    """What an English word may be without its inflection."""
+    """Returns the candidates for an English word without its inflection."""
     return (
         *(word.removesuffix(ending) for ending in ("s", "es", "d", "ed", "ing")),
         word.removesuffix("ing") + "e",
@@ -155,7 +155,7 @@ def _of_trait(trait: str) -> frozenset[str]:
 
 
 PHASES = {row["concept"]: float(row["place"]) for row in _ROWS if row["role"] == "phase"}
-"""By concept, how far a process is: below 3 it begins, at 5 it has an outcome, at 6 it ends whatever the outcome."""
+"""How far each phase is: below 3 a process begins, at 5 it has an outcome, at 6 it ends whatever the outcome."""
 ACTIONS, FILLERS, THINGS = (
     _of_role("action"),
     _of_role("filler") | {"progress", "event_name", "page"},
@@ -163,19 +163,19 @@ ACTIONS, FILLERS, THINGS = (
 )
 SUCCESSES, FAILURES, LOOKS = _of_trait("success"), _of_trait("failure"), _of_trait("look")
 PLAYABLE = _of_trait("playable") | word_set("book_content live podcast stream")
-"""Things that are played, read or learnt."""
+"""Things that users play, read or learn."""
 SIGHTS = _of_trait("sight") | named_words("sights")
-"""Things that people look at before they choose one."""
+"""Things that users view before they choose one."""
 GROUPS = _of_trait("group") | word_set("community band society club")
-"""Things that people join."""
+"""Things that users join."""
 NOUNS, WEAK = _of_trait("noun"), _of_trait("weak")
-"""Actions that are things as often, and those that are less what is done than others beside them."""
+"""Actions that are nouns as often, and weak actions, which give way to others beside them."""
 KNOWN = _LEXICON.concepts - FILLERS
 
 
 @functools.lru_cache(maxsize=8192)
 def concepts(text: str) -> tuple[str, ...]:
-    """What a name or a short text says, as concepts in order; words that are none are kept in lower case.
+    """Returns the concepts of a name or a short text in order; unknown words are kept in lower case.
 
     >>> concepts("ta_StageCleared"), concepts("add_to_cart"), concepts("결제 성공")
     (('stage', 'clear'), ('add', 'cart'), ('pay', 'success'))
@@ -203,7 +203,7 @@ def _phrased(words: list[str]) -> list[str]:
 
 
 def spelt_out(event: Event) -> str:
-    """An event's name in separate words, and its alias."""
+    """Returns an event's name in separate words, with its alias."""
     return f"{' '.join(pieces(event.name))} {event.alias}"
 
 
@@ -216,24 +216,24 @@ _REGRETTED = named_words("regretted")
 
 @dataclass(frozen=True)
 class Reading:
-    """What an event's name and texts say.
+    """The meaning of an event's name and texts.
 
     Attributes:
-        name: of the event.
+        name: the event's name.
         index: its row among the events.
-        words: concepts of the name; of the alias or the description where the name says nothing that is known.
-        phase: concept of `PHASES` that they tell, or where they tell neither phase nor action, the alias.
-        action: concept of `ACTIONS`, likewise; the last one that is no part of the thing.
-        topic: what it is about: the other concepts of the name, actions included where there is a phase.
-        alias_topic: likewise of the alias.
-        step: number at the end of the name, or before the last word.
+        words: concepts of the name; of the alias or the description if the name has no known ones.
+        phase: concept of `PHASES` in these words; in the alias if they have neither phase nor action.
+        action: concept of `ACTIONS`, likewise; the last one that is not part of the thing.
+        topic: the other concepts of the name, actions included if there is a phase.
+        alias_topic: the same of the alias.
+        step: number at the end of the name, or before its last word.
         text: concepts of name, alias and tag.
         description: concepts of the description.
-        tag: of the event.
+        tag: the event's tag.
         properties: names of its properties.
-        kind: of the event, once it is known (`kinds.EventKind`).
-        ids: names of its ids that say more than who the user is, once they are known.
-        flags: roles of the clauses of its description, see `mentions.says`.
+        kind: the event's kind, once it is known (`kinds.EventKind`).
+        ids: names of its ids, except those of the user, once they are known.
+        flags: roles of the clauses of its description, see `descriptions.says`.
     """
 
     name: str
@@ -254,28 +254,28 @@ class Reading:
 
     @property
     def about(self) -> frozenset[str]:
-        """The topic, and what is done."""
+        """The topic and the action."""
         return self.topic | {word for word in (self.action,) if word}
 
     @property
     def deeds(self) -> frozenset[str]:
-        """What is done, and how far it has come."""
+        """The action and the phase."""
         return frozenset(word for word in (self.action, self.phase) if word)
 
     @property
     def regrets(self) -> bool:
-        """Whether it ends what has begun well, and is no failure of a step."""
+        """Whether it ends something that began well, rather than failing a step."""
         return self.phase == "cancel" or pieces(self.name)[-1] in _REGRETTED
 
     @property
     def wrong(self) -> bool:
-        """Whether it tells that something did not come about, or was given up."""
+        """Whether something did not come about, or was given up."""
         not_so = {"no", "not", "missed"} & set(pieces(self.name)[:3])
         return self.fails or self.regrets or self.says("noshow") or bool(not_so)
 
     @property
     def opinion(self) -> bool:
-        """Whether it says what somebody thinks of what is over."""
+        """Whether it is an opinion on something that is over."""
         return self.action in ("rate", "review", "donate", "comment") or self.says("review", "rate")
 
     @property
@@ -290,30 +290,30 @@ class Reading:
 
     @property
     def place(self) -> float | None:
-        """How far a process is, see `PHASES`; between 3 and 4 for a numbered step."""
+        """How far the process is, see `PHASES`; between 3 and 4 for a numbered step."""
         if self.step is not None and self.phase in (None, "progress", "complete", "choose", "view"):
             return 3 + min(self.step, 999) / 1000
         return None if self.phase is None else PHASES[self.phase]
 
     @property
     def succeeds(self) -> bool:
-        """Whether it tells that something went well."""
+        """Whether something went well."""
         return self.phase in SUCCESSES
 
     @property
     def fails(self) -> bool:
-        """Whether it tells that something did not go well."""
+        """Whether something failed."""
         return self.phase in FAILURES
 
     def says(self, *words: str) -> bool:
-        """Whether the name has one of some concepts."""
+        """Whether the name has one of these concepts."""
         return any(word in self.words for word in words)
 
 
 def read_event(event: Event, index: int) -> Reading:
-    """What an event's name says, and where it says nothing that is known, its alias or description.
+    """Reads an event's name; if it has no known words, its alias or description.
 
-    What is added to a cart, or removed from one, is known by the description as well.
+    Additions to a cart and removals from one are found in the description as well.
     """
     alias = concepts(event.alias)
     said = next(
@@ -325,7 +325,7 @@ def read_event(event: Event, index: int) -> Reading:
     if "withdrawal" in plain and _moves_money(event):
         plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
     if "withdraw" in plain and len(plain) > 1 and event.properties and not _moves_money(event):
-        plain = tuple("cancel" if word == "withdraw" else word for word in plain)  # an application
+        plain = tuple("cancel" if word == "withdraw" else word for word in plain)  # withdrawing an application
     if {"add", "delete"} & set(plain) and "cart" in {*alias, *_foreground(event)} - set(plain):
         plain = (*plain, "cart")
     phase, action, topic = _parts(plain)
@@ -351,7 +351,7 @@ def read_event(event: Event, index: int) -> Reading:
 
 
 def _moves_money(event: Event) -> bool:
-    """Whether a withdrawal is one of money, and not from a product."""
+    """Whether money is withdrawn, rather than a user from a product."""
     names = [prop.name.lower() for prop in event.properties if "reason" not in prop.name.lower()]
     return any(word in name for name in names for word in ("amount", "withdraw", "fee", "balance", "currency"))
 
@@ -360,16 +360,16 @@ BACKGROUND = re.compile(
     r"\([^()]*\)|\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
     re.IGNORECASE,
 )
-"""What a description tells besides the event itself: what was before it, and what stands in brackets."""
+"""Parts of a description that are not about the event itself: what was before it, and text in brackets."""
 
 
 def _foreground(event: Event) -> tuple[str, ...]:
-    """What a description says of the event itself, without what has happened before."""
+    """Returns the concepts of a description without what happened before the event."""
     return concepts(BACKGROUND.sub(" ", event.description))
 
 
 def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """Without what only says that something took place; who enters details does not look at them."""
+    """Drops words that only say that something took place; entering details is no view of them."""
     kept = tuple(word for word in words if word not in _EMPTY) or words
     if "details" in name.lower() and {"enter", "submit", "add", "edit", "save"} & set(kept):
         kept = tuple("info" if word == "view" else word for word in kept)
@@ -381,24 +381,24 @@ _NAMES_OF_DEALS = frozenset({"pay", "buy", "order", "book", "subscribe", "regist
 
 
 def _strength(action: str) -> int:
-    """Of several actions in a name the strongest is what is done, the others what it is done to."""
+    """Returns the strength of an action: the strongest of a name is the deed, the others belong to its object."""
     return 0 if action in NOUNS else 1 if action in WEAK else 2
 
 
 def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[str]]:
-    """Phase, action and topic; `start_battle` and `battle_start` are the same."""
+    """Returns phase, action and topic; `start_battle` and `battle_start` are the same."""
     phases = [word for word in words if word in PHASES]
     if {"view", "click", "share", "show"}.intersection(words):
         phases = [word for word in phases if word != "result"]
     if words[:1] == ("claim",) and len(words) > 1 and "reward" not in words:
-        phases = phases[1:]  # a claim on an insurance, not the claim of a reward
+        phases = phases[1:]  # an insurance claim, not claiming a reward
     later = [word for word in phases if word != "progress"]
     phase = "progress" if "progress" in phases and set(later) <= _OF_STEPS else later[-1] if later else None
     rest = [word for word in words if word != phase]
     actions = [word for word in rest if word in ACTIONS]
     action = max(reversed(actions), key=_strength) if actions else None
     if action and rest[0] in ACTIONS and rest[-1] not in ACTIONS and _strength(rest[0]) == _strength(action):
-        action = rest[0]  # `remove_saved_item`
+        action = rest[0]  # in `remove_saved_item` the first one
     if phase is None and action is not None and len(rest) > 1:
         rest = [word for word in rest if word != action] or rest
     topic = frozenset(word for word in rest if word not in FILLERS) or frozenset(rest)
@@ -406,7 +406,8 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
 
 
 def read_events(events: Iterable[Event]) -> list[Reading]:
-    """What every event says, in the order of the sheet; who leaves what one enters and cannot win has not failed."""
+    """Returns the readings of all events in the order of the sheet; leaving something that cannot be won is no
+    failure."""
     found = [read_event(event, index) for index, event in enumerate(events)]
     entered = {r.topic for r in found if r.phase == "enter"} - {r.topic for r in found if r.succeeds}
     return [replace(r, phase="end") if r.phase == "exit" and r.topic in entered else r for r in found]

@@ -1,9 +1,9 @@
-"""Formulas as rules: those that people write into a description or an alias, where they hold, and how far their
-results reach.
+"""Formulas as rules: formulas from descriptions and aliases, the places where they hold, and the range of their
+results.
 
-`Net_Amount * Vat_Rate / 100`, `単価×数量`, `the sum of paid and free stones`, `not below minAge`: what stands between
-operators must be the name of a number that stands beside, or words of its name or alias; a text of which any part is
-something else is no formula. `equations.toml` has how texts say operations and orders.
+`Net_Amount * Vat_Rate / 100`, `単価×数量`, `the sum of paid and free stones`, `not below minAge`: every operand must be
+the name of a number beside it, or words of its name or alias; otherwise the text is no formula. `equations.toml`
+has the words for operations and orders.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LONGEST = 200
 
 
 def written(scope: Scope) -> dict[str, str]:
-    """Take up what the sheet says in words; what it says that needs its own result is given back, by name."""
+    """Notes the formulas in the sheet's texts; returns by name those that need their own result."""
     refused: dict[str, str] = {}
     for name in scope.own:
         formula = written_formula(name, scope) if scope.is_open(name) else None
@@ -66,14 +66,14 @@ def written(scope: Scope) -> dict[str, str]:
 
 
 def _subtracted(scope: Scope, name: str) -> None:
-    """What a written formula subtracts is no more than what it is subtracted from: `orders - failed_orders`."""
+    """Notes that a subtrahend is no more than its minuend: `orders - failed_orders`."""
     match = re.fullmatch(r"(\w+) - (\w+)", scope.found[name][0])
     if match is None or not {match[1], match[2]} <= scope.own.keys() or scope.measure(match[2]).given:
         return
     whole, part, why = match[1], match[2], "text: what is subtracted"
     was, measure = piece_set(part) & words_of("before"), scope.measure(whole)
     if was and piece_set(part) - was <= piece_set(whole) and measure.given:
-        scope.give(part, f"random({measure.low:g}, {measure.high:g})", why)  # what it was lies where it lies now
+        scope.give(part, f"random({measure.low:g}, {measure.high:g})", why)  # the range before is the range after
     elif scope.is_open(part) or measure.given:
         small = plays(scope.own[part], "small") or scope.measure(part).name == "part"
         scope.give(part, ordered(scope, part, "little" if small else "below", whole), why)
@@ -86,7 +86,7 @@ def _others(scope: Scope, name: str) -> dict[str, Place]:
 
 
 def written_formula(name: str, scope: Scope, times: Mapping[str, Place] | None = None) -> str | None:
-    """The formula that the sheet writes about a number; None where it writes none that can be reckoned here."""
+    """Returns the formula that the sheet writes about a number; None if it writes none that can be calculated here."""
     place = scope.own[name]
     visible = {**_others(scope, name), **(times or {})}
     texts = (text for said in (place.prop.description, place.prop.alias) for text in _candidates(said))
@@ -94,7 +94,7 @@ def written_formula(name: str, scope: Scope, times: Mapping[str, Place] | None =
 
 
 def unread_formulas(scope: Scope) -> Iterator[tuple[str, str]]:
-    """Names and texts of numbers whose description looks like a formula and is none: `qty * prise`, `= qty * * 2`."""
+    """Yields names and texts of numbers whose description only looks like a formula: `qty * prise`, `= qty * * 2`."""
     for name, place in scope.own.items():
         text = place.prop.description.strip()
         names = set(re.findall(r"[A-Za-z_]\w*", text))
@@ -108,7 +108,7 @@ def unread_formulas(scope: Scope) -> Iterator[tuple[str, str]]:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Parts of a text that may be a formula, in their order, then what stands in brackets."""
+    """Yields the parts of a text that may be a formula in their order, then the text in brackets."""
     plain = unicodedata.normalize("NFKC", text).translate(_SIGNS).strip()
     if not plain or len(plain) > _LONGEST:
         return
@@ -116,7 +116,7 @@ def _candidates(text: str) -> Iterator[str]:
     inner = re.findall(r"\(((?:[^()]|\([^()]*\))+)\)", plain)
     for side in dict.fromkeys([*sides, *inner]):
         if re.fullmatch(r"[A-Za-zµ°]{1,4}/[A-Za-z]{1,4}", side):
-            continue  # a unit: `km/h`
+            continue  # a unit such as `km/h`
         plainer = _IN_UNIT.sub(" ", side)
         for shorter in (plainer, re.sub(r"(?<=\w)\s*\([^()*+/]*\)", "", plainer), plainer.partition(", ")[0]):
             yield shorter.strip(" .。")
@@ -124,7 +124,7 @@ def _candidates(text: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=1024)
 def _with_signs(text: str) -> str:
-    """Operations in words as signs."""
+    """Writes operations in words as signs."""
     for known in facts("equations")["words"]:
         match = re.search(known["says"], text, re.IGNORECASE)
         if match and known["signs"].endswith("+"):
@@ -141,7 +141,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 
 def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) -> str | None:
-    """The formula of a text in our grammar; None where it is none."""
+    """Returns the formula of a text in the rules' grammar; None if it is none."""
     if _FUNCTION.search(text):
         return text if (used := _names_in(text)) and used <= visible.keys() else None
     tokens = _tokens(_with_signs(text))
@@ -169,7 +169,7 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
             out.append(name)
         elif multiplied:
             out.append(f"({part})" if part != name else name)
-        else:  # a percentage that is added is one of what stands before it
+        else:  # an added percentage is of the number before it
             out = [f"({' '.join(out[:-1])}) * (1 {before} {part})"]
     if not names or (len(names) == 1 and not any(kind == "number" for kind, _ in tokens)):
         return None
@@ -178,7 +178,7 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
 
 
 def _names_in(formula: str) -> frozenset[str]:
-    """What a formula uses; nothing where it is none."""
+    """Returns the names that a formula uses; none if it is no formula."""
     try:
         return parse_formula(formula).names
     except FormulaError:
@@ -188,7 +188,7 @@ def _names_in(formula: str) -> frozenset[str]:
 def _in_unit(
     formula: str, names: list[str], target: Place, visible: Mapping[str, Place], scope: Scope, *, of_hundred: bool
 ) -> str | None:
-    """A formula in the unit of what it gives, rounded where that is whole."""
+    """Returns a formula in the unit of its target, rounded if the target is whole."""
     times = [name for name in names if visible[name].prop.type is PropertyType.TIME]
     if times:
         seconds, taken = seconds_in(target) or 1, " - ".join(times)
@@ -202,7 +202,7 @@ def _in_unit(
     if is_percent(target, scope.measures) and divides and not of_hundred:
         formula = f"({formula}) * 100"
     if (divides or "." in formula) and measure.integer:
-        # What nothing is known of may well have decimals.
+        # A number of unknown measure may well have decimals.
         return f"round({formula})" if measure.given or measure.name != "other" else f"round({formula}, 2)"
     return formula
 
@@ -211,7 +211,7 @@ def _in_unit(
 
 
 def _named(phrase: str, visible: Mapping[str, Place], unlikely: frozenset[str] = frozenset()) -> str | None:
-    """Name of the one number that a phrase speaks of; where several fit, none of those that are unlikely."""
+    """Returns the name of the one number that a phrase means; of several that fit, none of the unlikely ones."""
     scored = {name: score for name, p in visible.items() if (score := _nearness(phrase, p.prop)) is not None}
     near = [name for name, score in scored.items() if score == min(scored.values())]
     near = [name for name in near if name not in unlikely] or near
@@ -220,7 +220,7 @@ def _named(phrase: str, visible: Mapping[str, Place], unlikely: frozenset[str] =
 
 
 def _nearness(phrase: str, prop: Property) -> int | None:
-    """How many words a phrase leaves out of a name; None where it speaks of something else."""
+    """Returns how many words of a name a phrase leaves out; None if it means something else."""
     labels = [prop.name, prop.alias]
     if len(prop.description.split()) <= 5 and len(prop.description) <= 2 * len(phrase):
         labels.append(prop.description)
@@ -259,13 +259,13 @@ def _stemmed(text: str) -> tuple[str, ...]:
 # --------------------------------------------------------------------------- formulas as rules
 
 _GROWS = 10_000
-"""How many times as much as at the beginning a state becomes at most."""
+"""Largest factor by which a state grows from its first value."""
 
 
 @dataclass(frozen=True)
 class Reckoned:
-    """A formula where it holds, of names beside its place: whether only whole numbers come out, and it follows a state
-    of users, which grows; what it was read from, and how surely."""
+    """A formula at its place, of names beside it, with its source and confidence: whether its results are whole, and
+    whether it follows a state of users, which grows."""
 
     place: Place
     formula: str
@@ -276,16 +276,16 @@ class Reckoned:
 
     @property
     def names(self) -> frozenset[str]:
-        """What it uses."""
+        """The names that it uses."""
         return parse_formula(self.formula).names
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What numbers follow from, and what that asks of other numbers.
+    """Formulas of numbers, with their consequences for other numbers.
 
     Attributes:
-        updates: by event and property, with those by which events move what they show before and after.
+        updates: by event and property, including those that move the states behind numbers before and after.
         formulas: of every event, object and user.
         least: lower bounds by key, so that nothing falls below zero.
     """
@@ -295,24 +295,24 @@ class Findings:
     least: dict[str, float] = field(default_factory=dict)
 
     def constraints(self, values: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
-        """Constraints of which what follows from others repeats no earlier step's value."""
+        """Returns constraints in which numbers with a formula do not repeat the value of an earlier step."""
         found = dict(values)
         followed = {reckoned.place.key for reckoned in self.formulas}
         for place, formula in ((reckoned.place, reckoned.formula) for reckoned in self.formulas):
-            told, plain = found.get(place.key), found.get(place.name)
-            if told is None and plain is not None and plain.values and place.of_event:
+            known, plain = found.get(place.key), found.get(place.name)
+            if known is None and plain is not None and plain.values and place.of_event:
                 found[place.key] = plain.model_copy(update={"values": [], "weights": []})
-            if told is not None and not parse_formula(formula).randoms:
-                # What was told before, by no formula, is not the result of this one.
-                sources = {source if "/" in source else f"{source}/{place.name}" for source in told.recalls}
-                kept = {"same_as_before": False, "recalls": told.recalls if sources & followed else []}
-                found[place.key] = told.model_copy(update=kept)
+            if known is not None and not parse_formula(formula).randoms:
+                # An earlier value that no formula gave is not the result of this one.
+                sources = {source if "/" in source else f"{source}/{place.name}" for source in known.recalls}
+                kept = {"same_as_before": False, "recalls": known.recalls if sources & followed else []}
+                found[place.key] = known.model_copy(update=kept)
         return found
 
     def bounded(
         self, ranges: Mapping[str, ValueRange], values: Mapping[str, PropertyConstraint]
     ) -> dict[str, ValueRange]:
-        """Ranges with the bounds that formulas need, those of numbers that go with something as their values are."""
+        """Returns ranges with the bounds that formulas need; numbers with a mapping are bounded by its values."""
         found = dict(ranges)
         for key, old in ranges.items():
             least = self.least.get(key, old.min)
@@ -320,8 +320,8 @@ class Findings:
                 high = max(old.max, least * 2)
                 mean = min(max(old.mean if old.mean is not None else (least + high) / 2, least), high)
                 found[key] = ValueRange(min=least, max=high, mean=mean, integer=old.integer)
-            told = values.get(key, values.get(key.rpartition("/")[2], PropertyConstraint()))
-            numbers = [float(v) for of in told.mapping.values() for v in of if isinstance(v, int | float)]
+            constraint = values.get(key, values.get(key.rpartition("/")[2], PropertyConstraint()))
+            numbers = [float(v) for of in constraint.mapping.values() for v in of if isinstance(v, int | float)]
             if numbers:
                 whole = all(number.is_integer() for number in numbers)
                 found[key] = ValueRange(min=min(numbers), max=max(numbers), integer=whole)
@@ -329,7 +329,7 @@ class Findings:
 
 
 def formulas(scopes: Mapping[tuple[str, str], Scope], updates: Mapping[str, Mapping[str, Update]]) -> Findings:
-    """What numbers follow from."""
+    """Returns the formulas of all scopes, with their consequences."""
     found = Findings({event: dict(of) for event, of in updates.items()})
     for (event, parent), scope in scopes.items():
         own = {} if parent else found.updates.get(event, {})
@@ -352,7 +352,7 @@ def _reckoned(scope: Scope) -> Iterator[Reckoned]:
 
 
 def _is_whole(formula: str, scope: Scope) -> bool:
-    """Whether only whole numbers come out of what a formula uses, tried with a few of them."""
+    """Whether a formula gives only whole numbers, tried with a few inputs."""
     read, visible, rows = parse_formula(formula), scope.visible(), np.arange(1, 30, dtype=np.float64)
     places = [(name, visible.get(name)) for name in sorted(read.names)]
     whole = [place is None or place not in scope.measures or scope.measures[place].integer for _, place in places]
@@ -362,7 +362,7 @@ def _is_whole(formula: str, scope: Scope) -> bool:
 
 
 def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dict[str, PropertyRelationship]:
-    """Formulas as rules: under the plain name where every place of the property follows the same one."""
+    """Returns formulas as rules: under the plain name if every place of the property follows the same one."""
     by_name: dict[str, list[Reckoned]] = {}
     for reckoned in found:
         by_name.setdefault(reckoned.place.name, []).append(reckoned)
@@ -371,17 +371,17 @@ def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dic
     for name, several in by_name.items():
         places = sum(place.name == name for place in everywhere)
         everyone = len({reckoned.formula for reckoned in several}) == 1 and len(several) == places
-        # A plain name holds for everybody; where it may not, only events can have a formula of their own.
+        # A plain name holds everywhere; if it cannot, only events can have formulas of their own.
         for reckoned in several[:1] if everyone else [r for r in several if r.place.of_event]:
             uses, key = sorted(reckoned.names), name if everyone else reckoned.place.key
             rules[key] = PropertyRelationship(depends_on=uses, formula=reckoned.formula)
             for use in uses:
                 affects.setdefault(_name_beside(reckoned.place, use), set()).add(name)
     known = {*rules, *(place.name for place in everywhere)}
-    for name, told in affects.items():
+    for name, targets in affects.items():
         if name in known:
             relation = rules.get(name, PropertyRelationship())
-            rules[name] = relation.model_copy(update={"affects": sorted(told)})
+            rules[name] = relation.model_copy(update={"affects": sorted(targets)})
     return rules
 
 
@@ -393,13 +393,13 @@ def reckoned_ranges(
     tables: Sequence[Mapping[str, ValueRange]],
     limits: Mapping[str, tuple[float, float]],
 ) -> list[dict[str, ValueRange]]:
-    """Where results lie, by table: as far as what the formulas use reaches, within the sheet's limits.
+    """Returns the ranges of results by table, from the ranges of their inputs and within the sheet's limits.
 
-    A formula whose results all lie beyond the limits has no range: it is none of this number's.
+    A formula whose results all lie outside the limits gets no range: it does not belong to this number.
 
     Args:
-        tables: ranges by key of everything that formulas use, overall and of each segment.
-        limits: of the sheet, by key.
+        tables: ranges of all inputs of formulas by key, overall and per segment.
+        limits: the sheet's limits by key.
     """
     results: list[dict[str, ValueRange]] = [{} for _ in tables]
     for reckoned in _in_order(found):
@@ -422,7 +422,7 @@ def reckoned_ranges(
 
 
 def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:
-    """What others use first."""
+    """Returns the formulas, inputs of others first."""
     waiting, placed = list(found), list[Reckoned]()
     while waiting:
         names = {(r.place.event, r.place.name) for r in waiting}
@@ -437,7 +437,7 @@ def _name_beside(place: Place, use: str) -> str:
 
 
 def _ranges_of(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
-    """Where lies what a formula uses; a run begins in 2026, as ranges tell it."""
+    """Returns the ranges of a formula's inputs; as in all ranges, a run begins in 2026."""
     found: dict[str, ValueRange] = {}
     for use in sorted(reckoned.names):
         name = _name_beside(reckoned.place, use)
@@ -448,5 +448,5 @@ def _ranges_of(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> dict[str,
 
 
 def _within(value: float, least: float, most: float) -> float:
-    """A result that is short enough to read, within bounds."""
+    """Rounds a result to a readable value within bounds."""
     return min(max(round(value, 2), least), most)

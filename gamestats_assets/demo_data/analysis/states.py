@@ -1,6 +1,6 @@
-"""What names and texts say of what is known of a user, and which events they speak of.
+"""What names and texts say about the states of a user, and the events that they mean.
 
-`analyst_updates.toml` holds the words and patterns in which sheets say that something is counted, summed up, held,
+`analyst_updates.toml` holds the words and patterns by which sheets say that something is counted, summed up, held,
 gained or lost, begun or over.
 """
 
@@ -28,11 +28,11 @@ Kind = EventKind
 FACTS = facts("analyst_updates")
 SAID: Mapping[str, frozenset[str]] = {name: word_set(words) for name, words in FACTS["words"].items()}
 BEFORE = SAID["before"]
-"""Words of what something was before an event."""
+"""Words for the state before an event."""
 ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
 """Names of identifiers."""
 ENDINGS = word_set("cancel timeout end close")
-"""Phases that say that something is over."""
+"""Phases in which something is over."""
 
 
 @functools.cache
@@ -50,7 +50,7 @@ def says(means: str, text: str) -> bool:
 
 @functools.lru_cache(maxsize=8192)
 def singulars(name: str) -> frozenset[str]:
-    """Words of a name in small letters, in the singular; those of another script are left out.
+    """Returns the words of a name in small letters, in the singular, without those of other scripts.
 
     >>> sorted(singulars("bag.lifetimeTips"))
     ['lifetime', 'tip']
@@ -65,7 +65,7 @@ def _singular(word: str) -> str:
 
 
 def _stem(word: str) -> str:
-    """An English word without its inflection: `paused`, `pausing` and `pause` are one."""
+    """Returns an English word without its inflection: `paused`, `pausing` and `pause` are one."""
     if len(word) < 5:
         return _singular(word)
     word = re.sub(r"ie[sd]$", "y", _singular(word))
@@ -75,7 +75,8 @@ def _stem(word: str) -> str:
 
 @functools.lru_cache(maxsize=8192)
 def words_of(text: str) -> frozenset[str]:
-    """What a text speaks of: concepts, stems, neighbours written together, and pairs of letters of other scripts."""
+    """Returns the words of a text: concepts, stems, neighbours written together, and pairs of letters of other
+    scripts."""
     known = concepts(text)
     stems = [_stem(word) for word in pieces(text) if word.isascii() and word.isalpha()]
     joined = [_singular(a + b) for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
@@ -84,23 +85,23 @@ def words_of(text: str) -> frozenset[str]:
 
 
 def nouns(name: str) -> frozenset[str]:
-    """What a name is of, without how it is counted or shown."""
+    """Returns the words for a name's subject, without those for how it is counted or shown."""
     return singulars(name) - SAID["state"] - SAID["tally"]
 
 
 def own_words(name: str) -> frozenset[str]:
-    """The same, without which way it moves, in any inflection."""
+    """Returns the same words in any inflection, without those for the direction of change."""
     said = nouns(name) - SAID["spent"] - SAID["earned"] - set(FACTS["currency"]) - SAID["held"]
     return frozenset(map(_stem, said))
 
 
 def texts_of(prop: Property) -> str:
-    """Alias and description together."""
+    """Returns alias and description together."""
     return f"{prop.alias} {prop.description}".strip()
 
 
 def currency(prop: Property) -> frozenset[str]:
-    """Currencies that a property's name and texts name."""
+    """Returns the currencies that a property's name and texts name."""
     return _currencies(f"{prop.name} {texts_of(prop)}")
 
 
@@ -127,9 +128,9 @@ def accumulates(prop: Property) -> bool:
 
 
 def counts(prop: Property) -> bool:
-    """Whether a number tells how many or how often, as its name or the sheet's words say."""
+    """Whether a number counts things or times, by its name or the sheet's words."""
     said = says("counted", prop.alias) or says("counted", prop.description)
-    done = re.sub(r"_?(?:p|P)aid$", "", prop.name)  # invoices that are paid
+    done = re.sub(r"_?(?:p|P)aid$", "", prop.name)  # `invoices_paid` counts
     return bool(singulars(prop.name) & SAID["count"] or said or (counts_things(done) and not sums(prop)))
 
 
@@ -143,7 +144,7 @@ def is_held(prop: Property) -> bool:
 
 
 def is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
-    """Whether a number may be added up: no id, share, duration or standing, unless `wanted` asks for that."""
+    """Whether a number may be added up: not an id, share, duration or standing, unless `wanted` includes it."""
     odd = singulars(prop.name) & (SAID["unit"] | SAID["before"] | SAID["after"]) - wanted
     running = isinstance(rule_of(prop), Counter | SharedCounter) or says("so_far", texts_of(prop))
     return prop.type is PropertyType.NUMBER and not odd and not running and not says("each", texts_of(prop))
@@ -156,7 +157,7 @@ def tells_after(prop: Property) -> bool:
 
 
 def way_of(*texts: str) -> int:
-    """1 where the first text that says either tells of gains, -1 where it tells of losses."""
+    """Returns the sign of the first text that has one: 1 for gains, -1 for losses."""
     for text in texts:
         said = frozenset(concepts(text)) | singulars(text)
         down = bool(said & SAID["spent"]) or says("goes", text)
@@ -167,13 +168,13 @@ def way_of(*texts: str) -> int:
 
 
 def listed(prop: Property) -> tuple[str, ...]:
-    """The texts that the sheet allows a property, as they are spelled; none where it leaves them open."""
+    """Returns the texts that the sheet allows for a property, as they are spelled; none if it leaves them open."""
     rule = rule_of(prop)
     return tuple(str(value) for value in rule.values) if isinstance(rule, OneOf) else ()
 
 
 def at_first(prop: Property, reached: Set[str]) -> Scalar | None:
-    """Of a list of values the one of users to whom nothing has happened: none that an event leads to."""
+    """Returns the listed value of users to whom nothing has happened yet: one that no event leads to."""
     left = [value for value in listed(prop) if value not in reached]
     named = next((value for value in left if _pattern("nothing").match(value.strip())), None)
     return named or (left[0] if left and left[0] == listed(prop)[0] else None)
@@ -196,12 +197,12 @@ def _has(reading: Reading, words: Set[str]) -> bool:
 
 
 def takes_away(reading: Reading) -> bool:
-    """Whether an event says that something is given up: left, removed, terminated."""
+    """Whether something is given up: left, removed, terminated."""
     return _has(reading, SAID["undo"] - ENDINGS)
 
 
 def is_over(reading: Reading) -> bool:
-    """Whether an event says that something of a user is over: cancelled, expired, left."""
+    """Whether something of a user is over: cancelled, expired, left."""
     return reading.phase in ENDINGS or bool(singulars(reading.name) & ENDINGS) or takes_away(reading)
 
 
@@ -212,7 +213,7 @@ def about_same(later: Reading, earlier: Reading) -> bool:
 
 
 def undoes(later: Reading, earlier: Reading) -> bool:
-    """Whether an event takes back what another one has done: `title_unsubscribe` after `title_subscribe`."""
+    """Whether an event takes back another: `title_unsubscribe` after `title_subscribe`."""
     if later.name == earlier.name:
         return False
     one, other = singulars(earlier.name), singulars(later.name)
@@ -227,15 +228,15 @@ def undoes(later: Reading, earlier: Reading) -> bool:
 
 
 def takes_back(later: Reading, earlier: Reading) -> bool:
-    """Whether what one event has begun is over, or undone, with another; outcomes of one step are no such pair."""
+    """Whether an event ends or undoes what another began; outcomes of one step are no such pair."""
     one_step = later.place == earlier.place and later.topic == earlier.topic
     return undoes(later, earlier) or (is_over(later) and not one_step and about_same(later, earlier))
 
 
 def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
-    """Whether an event tells that something has been done, rather than begun, looked at or failed.
+    """Whether something has been done, rather than begun, viewed or failed.
 
-    What starts and has no outcome of its own is done by that: a membership that has started.
+    A start without an outcome of its own counts as done: a membership that has started.
     """
     looks = reading.action in LOOKS | {"click"} and (reading.place is None or reading.place < 5)
     begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
@@ -250,8 +251,8 @@ def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
 
 @dataclass(frozen=True)
 class Moved:
-    """An event that a text says moves a state, up or true (1), down or false (-1), or it does not say which (0); and
-    the event's number that it names."""
+    """An event that moves a state by its text, up or true (1), down or false (-1), or without a direction (0), and the
+    number of the event that the text names."""
 
     event: Reading
     way: int = 0
@@ -259,7 +260,7 @@ class Moved:
 
 
 class Speech:
-    """The events of a product, found by what texts say."""
+    """The events of a product, found by the words of texts."""
 
     def __init__(self, order: EventOrder, numbers: Mapping[str, Sequence[Place]]) -> None:
         self.order, self.numbers = order, numbers
@@ -285,15 +286,15 @@ class Speech:
     def _weights(self, r: Reading) -> dict[str, float]:
         event = self.order.taxonomy.event(r.name)
         own = (r.name, " ".join(r.words), event.alias)
-        told = [text for p in event.properties for text in (p.name, p.alias)]
+        names = [text for p in event.properties for text in (p.name, p.alias)]
         found: dict[str, float] = {}
-        for texts, weight in ((own, 1.0), (told, 0.5), ((event.description,), 0.4), ((event.tag,), 0.2)):
+        for texts, weight in ((own, 1.0), (names, 0.5), ((event.description,), 0.4), ((event.tag,), 0.2)):
             for word in {word for text in texts for word in words_of(text)}:
                 found.setdefault(word, weight)
         return found
 
     def closeness(self, said: Mapping[str, float], r: Reading) -> float:
-        """How much of what is said an event speaks of, rare words counting more; its unsaid words count against it."""
+        """Scores how many of the words an event has, rare words counting more and its extra words against it."""
         of_event = self.vocabulary[r.name]
         shared = sum(weight * of_event[word] * self.rarity[word] for word, weight in said.items() if word in of_event)
         own = [self.rarity[word] for word, weight in of_event.items() if weight == 1]
@@ -303,7 +304,7 @@ class Speech:
     def ranked(
         self, said: Mapping[str, float], *, thing: Set[str] = frozenset(), flag: bool = False
     ) -> list[tuple[Reading, float]]:
-        """Events that share words with what is said, the likeliest first; what is done before what is begun."""
+        """Returns the events that share words with a text, the likeliest first; finished deeds before begun ones."""
         odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
         scores: dict[Reading, float] = {}
         for r in self.of_users:
@@ -320,11 +321,11 @@ class Speech:
         return [(r, scores[r]) for r in sorted(scores, key=rank)]
 
     def nearest(self, said: Mapping[str, float], thing: Set[str]) -> Reading | None:
-        """The likeliest of them."""
+        """Returns the likeliest of them."""
         return next((r for r, _ in self.ranked(said, thing=thing)), None)
 
     def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
-        """Whether an event may be meant: what fails, is undone or begun only where the text says so."""
+        """Whether an event may be meant: failures, reversals and starts only if the text asks for them."""
         ended = r.phase in ENDINGS or takes_away(r) or _has(r, SAID["restore"])
         if _has(r, SAID["again"]) and not SAID["again"] & said.keys():
             return False
@@ -336,20 +337,20 @@ class Speech:
         return bool({form for w in odd for form in _forms(w)} & said.keys())
 
     def doneness(self, r: Reading) -> int:
-        """How much an event tells that something is done: completed, done at once or accepted, merely begun."""
+        """Scores how surely something is done: completed, then done at once or accepted, then merely begun."""
         if r.phase == "accept" or r.place is None or (r.place >= 5 and not (r.succeeds and r.phase != "confirm")):
             return 2
         return 3 if r.place >= 5 else int(is_settled(r, self.of_users))
 
     def one_of_each(self, found: Sequence[tuple[Reading, str]]) -> list[tuple[Reading, str]]:
-        """Of the stages of one process the one that says it is done: what is told twice is not added twice."""
+        """Keeps of the stages of one process the one in which it is done, so that nothing is added twice."""
         best: dict[frozenset[str], tuple[Reading, str]] = {}
         for r, name in sorted(found, key=lambda item: -self.doneness(item[0])):
             best.setdefault(r.topic | ({r.action} if r.action else set()), (r, name))
         return sorted(best.values(), key=lambda item: item[0].index)
 
     def outright(self, text: str) -> tuple[list[Reading], list[str]]:
-        """Events and numbers that a text names."""
+        """Returns the events and numbers that a text names."""
         events: list[Reading] = []
         numbers: list[str] = []
         for match in self._named.finditer(text):
@@ -359,28 +360,28 @@ class Speech:
         return events, numbers
 
     def number_named(self, r: Reading, names: Iterable[str]) -> str | None:
-        """The event's number that has one of some names or aliases."""
+        """Returns the event's number that has one of these names or aliases."""
         spelt = {p.name: {p.name.lower(), p.prop.alias.strip().lower()} for p in self.numbers.get(r.name, ())}
         return next((name for name, said in spelt.items() if said & {*names}), None)
 
     def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
-        """What the description says in so many words: events by name, or with the way that they move the state."""
-        text = re.sub(r"[(（]([A-Za-z_]\w+)[)）]", r" \1 ", prop.description)  # `prizes (prize_net)`
+        """Returns the events that a description names, or says to move the state in a direction."""
+        text = re.sub(r"[(（]([A-Za-z_]\w+)[)）]", r" \1 ", prop.description)  # e.g. `prizes (prize_net)`
         events, numbers = self.outright(text)
         carrying = {r.name: n for r in events if (n := self.number_named(r, numbers)) is not None}
         about = {**dict.fromkeys(context, 0.4), **{w: 0.4 for r in events for w in map(_stem, r.topic)}}
         found: list[Moved] = []
-        ways: list[tuple[int, int]] = []  # of each clause, and how many were found up to it
+        ways: list[tuple[int, int]] = []  # of each clause, with the number of events found up to it
         heading = 0
         several = prop.type is PropertyType.NUMBER and (says("join", text) or says("less", text))
         for clause in _pattern("cut").split(text):
             way = says("more", clause.strip()) - says("less", clause.strip())
             for part in _pattern("join").split(clause):
-                named, told = self.outright(part)
+                named, numbers_named = self.outright(part)
                 if named:
-                    found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, told)) for r in named]
-                elif told:
-                    found += [Moved(r, way, name) for r, name in self._telling(told, part)]
+                    found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, numbers_named)) for r in named]
+                elif numbers_named:
+                    found += [Moved(r, way, name) for r, name in self._telling(numbers_named, part)]
                 elif (way or several) and not says("initial", part):
                     said = dict.fromkeys(words_of(part), 1.0)
                     near = self.nearest(about | said, context)
@@ -389,14 +390,14 @@ class Speech:
                     else:
                         several = False
             if way and len(clause.split()) == 1:
-                heading = way  # `up: packs, prizes`
+                heading = way  # e.g. `up: packs, prizes`
             ways.append((way or heading, len(found)))
         found = _with_ways(found, ways, last=not text.isascii())
         clear = any(m.way or m.number for m in found) or bool(events)
         return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
 
     def _telling(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
-        """Events that tell a number that a text names; of several those that its other words speak of."""
+        """Returns the events with a number that a text names; of several, those that its other words mean."""
         having = [(r, n) for r in self.of_users if (n := self.number_named(r, names))]
         having = self.one_of_each([(r, n) for r, n in having if is_settled(r, self.of_users)] or having)
         said = dict.fromkeys(words_of(self._named.sub(" ", part)), 1.0)
@@ -405,7 +406,7 @@ class Speech:
 
 
 def _with_ways(found: Sequence[Moved], ways: Sequence[tuple[int, int]], *, last: bool) -> list[Moved]:
-    """What is moved, with the way of its clause, or that of the clause after it where the verb stands last."""
+    """Gives each event the direction of its clause, or of the next clause if the verb stands last."""
     filled, way = list(found), 0
     for number in range(len(ways) - 1, -1, -1):
         way = ways[number][0] or (way if last else 0)
@@ -418,7 +419,7 @@ def _with_ways(found: Sequence[Moved], ways: Sequence[tuple[int, int]], *, last:
 
 
 def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
-    """Common properties that show a user property under another name: `tmp_level` shows `current_level`."""
+    """Returns constraints of common properties that show a user property: `tmp_level` shows `current_level`."""
     shown: dict[str, PropertyConstraint] = {}
     users = {prop.name: prop for prop in taxonomy.user_properties}
     for prop in taxonomy.common_properties:
@@ -431,7 +432,7 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
 
 
 def bare(name: str) -> frozenset[str]:
-    """Words of a name without those that only say that it is current."""
+    """Returns the words of a name without those that only say that it is current."""
     return singulars(name) - SAID["shown"]
 
 
@@ -443,7 +444,8 @@ def is_level_up(r: Reading) -> bool:
 def shown_levels(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, PropertyConstraint]:
-    """Numbers of events that tell a user's level: a level-up tells the next one, other events show it as it is."""
+    """Returns constraints of event numbers that show a user's level: the next one in level-ups, else the current
+    one."""
     steps: dict[Place, int] = {}
     fixed, odd = (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE), BEFORE | {"max", "id"}
     levels = [p for p in everywhere if p in measures and measures[p].name == "level" and p.of_event and not p.parent]

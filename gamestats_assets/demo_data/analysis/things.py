@@ -1,13 +1,13 @@
-"""What becomes of things: the lives that ids name, what later events recall of them, and carts that add up.
+"""The lives of things that ids name, the values that later events recall, and carts that add up.
 
-The event that makes a thing draws its id; the others that carry it are stages of its life, each after the last one
-above it that every such life passes. Ids of what lies there for everybody, such as goods and titles, name no life.
-An event recalls what the nearest event before it in the graph tells of the same thing: its id, and with it what else
-both say of it.
+The event that makes a thing draws its id. The others that carry the id are stages of its life; each follows the last
+stage above it that every such life passes. Ids of things that exist for all users, such as goods and titles, name no
+life. An event recalls values from the nearest earlier event in the graph about the same thing: its id, and with it the
+other properties that both have.
 
-Where a step of a sequence puts things into a cart, each with a price or a quantity, the later steps that tell the
-value of the cart or the order, or count or list its items, tell of what is there. A cart lasts until it is paid for,
-or until the session after.
+If a step of a sequence puts things into a cart, each with a price or a quantity, later steps show its contents: the
+value of the cart or the order, the number of its items or the items themselves. A cart lasts until it is paid for, or
+until the next session.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
 Kind = EventKind
-Told = tuple[Reading, Sequence[Reading], str, float, str]
-"""A later event, what comes before it, why, how surely, and the kind of edge; empty is by its pace."""
+Stage = tuple[Reading, Sequence[Reading], str, float, str]
+"""A later event, its predecessors, the reason, the confidence, and the kind of edge; empty if the pace decides."""
 
 _BEGINNING = ("queue", "request", "attempt", "launch", "enter", "open", "start", "submit")
 _MAKING = named_words("making")
 _CREATING = ("create", "post", "upload", "write")
 _KEPT = named_words("kept")
-"""What is made so stays, and is used at will."""
+"""Deeds whose results last and are used at will."""
 _ON_THE_WAY = named_words("on_the_way")
 _PERSONS = named_words("persons")
 _OFFERED = named_words("offered")
 _OF_OTHERS = named_words("of_others")
 SHELVED = SIGHTS | PLAYABLE | named_words("shelved")
-"""What lies there for everybody; an id of it names no life."""
+"""Things that exist for all users; their ids name no life."""
 
 
 @functools.cache
 def earlier() -> Mapping[str, tuple[tuple[str, ...], bool]]:
-    """By concept of what is done, what was done to the same thing before; whether the one takes the other back."""
+    """Returns by deed the earlier deeds on the same thing, and whether the deed takes them back."""
     return {row["concept"]: (tuple(row["earlier"].split()), bool(row["undoes"])) for row in rows("analyst_earlier")}
 
 
@@ -81,12 +81,12 @@ class Lives:
                 self.carriers.setdefault(name, []).append(r)
 
     def found(self) -> list[Life]:
-        """The lives of the things that ids name."""
+        """Returns the lives of the things that ids name."""
         found = [self._life(name, carriers) for name, carriers in self.carriers.items() if len(carriers) > 1]
         return [life for life in found if life is not None]
 
     def _life(self, name: str, carriers: Sequence[Reading]) -> Life | None:
-        """The life that an id tells; None of what lies ready for everybody, such as the goods of a shop."""
+        """Returns the life that an id names; None for things that exist for all users, such as the goods of a shop."""
         stem = pieces(name)[:-1]
         said = {*stem, *concepts(" ".join(stem))}
         own = [r for r in carriers if not (r.looks or r.opinion or r.wrong or undoes(r) or "others" in r.flags)]
@@ -108,7 +108,7 @@ class Lives:
             return Life(name, (made[0].name,), tuple(r.name for r in carriers if self._is_own(r, made[0])), public=True)
         longer = [i for i in first.ids if i != name and len(self.carriers[i]) >= len(self.carriers[name])]
         if not named and longer:
-            return None  # the charge point of a charge
+            return None  # such as the charge point of a charge
         begun = first
         if (first.place or 0) >= 5 or first.phase == "accept" or first not in named:
             begun = next((r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)), first)
@@ -122,20 +122,20 @@ class Lives:
         return Life(name, tuple(r.name for r in begins), tuple(events), public)
 
     def _is_own(self, r: Reading, maker: Reading) -> bool:
-        """Whether an event is about what the user has made, and not about what others have."""
+        """Whether an event is about a thing that the user made, rather than one of others."""
         dealt = (Kind.SOCIAL, Kind.SHARE, Kind.BROWSE, Kind.PAY, Kind.CART, Kind.CHECKOUT)
         of_others = r.looks or r.action in _OF_OTHERS or "others" in r.flags or r.opinion or r.kind in dealt
         return r is maker or (not of_others and r.index > maker.index)
 
     def lies_there(self, birth: Reading, others: Sequence[Reading]) -> bool:
-        """Whether what is made lies there to be used at will, such as a device or a task, and passes no stages."""
+        """Whether a made thing is kept for use at will, such as a device or a task, and passes no stages."""
         moved = any(_ON_THE_WAY & {*r.words} for r in others)
         kept = birth.action in _KEPT and birth.place is None
         there = (birth.place or 0) >= 5 and birth.phase != "done"
         return (kept or there) and not moved and not deals(birth) and birth.kind not in (Kind.CHECKOUT, Kind.PAY)
 
-    def stages(self, life: Life) -> Iterator[Told]:
-        """Each stage of a life comes after its birth, and after the last stage above it that every life passes."""
+    def stages(self, life: Life) -> Iterator[Stage]:
+        """Yields each stage of a life, after its birth and after the last stage above it that every life passes."""
         births = [self.readings[name] for name in life.births]
         why, birth = f"both tell {life.identifier}", births[0]
         others = [r for r in (self.readings[name] for name in life.events) if r not in births]
@@ -157,9 +157,9 @@ class Lives:
             before[r.name] = before[sibling] if sibling else passed
             sure = 0.6 if before[r.name] != births or r.index - births[-1].index == 1 else 0.55
             yield (r, before[r.name], why, sure, "")
-            told = {m.event for m in self.order.told.get(r.name, ())}
+            mentioned = {m.event for m in self.order.mentions.get(r.name, ())}
             if {"optional", "repeated", "during", "others", "trouble"} & r.flags or any(
-                o.name in told or (o.topic & r.topic and not o.topic & birth.topic) for o in aside
+                o.name in mentioned or (o.topic & r.topic and not o.topic & birth.topic) for o in aside
             ):
                 aside.append(r)
             elif not r.wrong and sibling is None and r.action not in ("edit", "report", "save"):
@@ -167,7 +167,7 @@ class Lives:
 
 
 def in_order(found: Sequence[Reading]) -> list[Reading]:
-    """Events as the sheet lists them, a beginning before the outcome of the same topic."""
+    """Returns events in the order of the sheet, a beginning before the outcome of the same topic."""
     line: list[Reading] = []
     for r in sorted(found, key=lambda r: r.index):
         later = [n for n, o in enumerate(line) if o.topic == r.topic and (o.place or 0) > (r.place or 9)]
@@ -180,7 +180,7 @@ def in_order(found: Sequence[Reading]) -> list[Reading]:
 
 _NO_SOURCE = (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END)
 _OF_NOTHING = ("it needs", "filed above", "installed", "the introduction", "a step of the sign-up")
-"""Beginnings of the evidence of edges that say nothing of one thing."""
+"""Beginnings of the reasons of edges that do not link events about one thing."""
 _OWN_TO_EACH_EVENT = named_words("own_to_each_event")
 _TEXTS_OF_EACH = named_words("texts_of_each")
 _SAME = re.compile(r"동일|同じ|\bsame\b|\bas in\b|\bback\b|\bwhole\b|全額|전액|그대로|\bof\b|의 ")
@@ -189,7 +189,7 @@ _ENDING = named_words("ending")
 
 
 class Recalls:
-    """Finds which property of which events is recalled from which earlier ones."""
+    """Finds the properties of events that are recalled from earlier events."""
 
     def __init__(
         self, order: EventOrder, needs: Mapping[str, Sequence[str]], constraints: Mapping[str, PropertyConstraint]
@@ -201,23 +201,23 @@ class Recalls:
         self.states = {p.name for p in taxonomy.common_properties} | counted
         self.lives = {life.identifier: life for life in order.lives}
         self.made = {life.identifier for life in order.lives if not self._is_fixed(life.births[0], life.identifier)}
-        """Ids that an event makes anew each time."""
+        """Ids that an event makes new each time."""
         self.lying: set[str] = set()
-        """Keys of ids by which an event recalls what lies there for everybody."""
+        """Keys of ids by which an event recalls things that exist for all users."""
 
     def found(self) -> dict[str, list[str]]:
-        """By key of a property, the events, or properties of events, that it recalls."""
+        """Returns by key of a property the events, or properties of events, that it recalls."""
         recalled: dict[str, list[str]] = {}
         known = [e for e in self.own if self.order.kinds[e] not in _NO_SOURCE and e not in self.order.legacy]
         for event, prop in ((e, prop) for e in known for prop in self.own[e].values()):
             if sources := self._sources(event, prop):
                 recalled[f"{event}/{prop.name}"] = sources
-        for key, told in (item for event in self.own for item in self._by_other_names(event)):
-            recalled.setdefault(key, [told])
+        for key, source in (item for event in self.own for item in self._by_other_names(event)):
+            recalled.setdefault(key, [source])
         return recalled
 
-    def is_told_once(self, key: str) -> bool:
-        """Whether an event says how a thing ends that an id names, which happens once to each of them."""
+    def happens_once(self, key: str) -> bool:
+        """Whether an event ends the thing that an id names, and so happens once to each."""
         event, _, name = key.partition("/")
         r, life = self.order.readings[event], self.lives.get(name)
         if life is None or event not in life.events or r.says("cart", "sweep") or set(pieces(name)) & OWNED:
@@ -228,10 +228,10 @@ class Recalls:
         stage = name in self.made and not {"repeated", "during", "optional"} & r.flags
         return (ends or stage) and (not others or bool(mine)) and not r.opinion and not r.looks
 
-    # ----------------------------------------------------------------- the nearest event that tells the same
+    # ----------------------------------------------------------------- the nearest event with the same property
 
     def _before(self, event: str) -> Iterator[list[str]]:
-        """Events before one that are about the same thing, the nearest first, by how far back they are."""
+        """Yields earlier events about the same thing, the nearest first, grouped by their distance."""
         level, seen = [event], {event}
         while level:
             further: list[str] = []
@@ -246,7 +246,7 @@ class Recalls:
                 yield level
 
     def _sources(self, event: str, prop: Property) -> list[str]:
-        """The nearest earlier events that tell a property of the same thing."""
+        """Returns the nearest earlier events with a property of the same thing."""
         name, r = prop.name, self.order.readings[event]
         if prop.properties or name in self.states or self._is_fixed(event, name):
             return []
@@ -254,17 +254,17 @@ class Recalls:
         if (life is not None and event in life.births) or (not is_id_name(name) and self._changes(event, prop)):
             return []
         for steps, level in enumerate(self._before(event)):
-            telling = [b for b in level if self._says(b, prop)]
+            sharing = [b for b in level if self._says(b, prop)]
             if life is not None and event in life.events:
-                telling = [b for b in telling if b in life.events]
-            elif steps > 2 and not any({*r.ids} & {*self.order.readings[b].ids} for b in telling):
-                telling = []  # they speak of one thing by an id that both carry, or since one follows the other
-            if telling:
+                sharing = [b for b in sharing if b in life.events]
+            elif steps > 2 and not any({*r.ids} & {*self.order.readings[b].ids} for b in sharing):
+                sharing = []  # both carry one id, or one follows the other
+            if sharing:
                 if life is None and name in r.ids and not self._constraint(event, name).same_as_before:
                     self.lying.add(f"{event}/{name}")
-                good = [b for b in telling if not self.order.readings[b].wrong or r.wrong] or telling
+                good = [b for b in sharing if not self.order.readings[b].wrong or r.wrong] or sharing
                 ways = (of.births for of in self.order.lives if len(of.births) > 1 and {*of.births} <= {*good})
-                return list(next(ways, good[:1]))  # ways to begin the same thing together
+                return list(next(ways, good[:1]))  # alternative beginnings of one thing count together
         if life is not None and event in life.events:
             return [b for b in life.births if name in self.own[b]]
         return []
@@ -278,7 +278,7 @@ class Recalls:
         return self.constraints.get(f"{event}/{name}") or self.constraints.get(name) or PropertyConstraint()
 
     def _changes(self, event: str, prop: Property) -> bool:
-        """Whether each event says something of its own."""
+        """Whether each event has a value of its own."""
         words = set(own_pieces(prop.name))
         own = words & (_TEXTS_OF_EACH if prop.type is PropertyType.STRING else _OWN_TO_EACH_EVENT)
         if prop.type is PropertyType.TIME and (own <= {"time", "first"} or "at" in words):
@@ -298,7 +298,7 @@ class Recalls:
     # ----------------------------------------------------------------- the same number by another name
 
     def _by_other_names(self, event: str) -> Iterator[tuple[str, str]]:
-        """Numbers that a text says are those of an earlier event: what is refunded was paid."""
+        """Yields numbers that a text equates with those of an earlier event: a refund is of what was paid."""
         ancestors = [name for level in self._before(event) for name in level]
         for prop in self.own[event].values():
             if prop.type is not PropertyType.NUMBER or self._is_fixed(event, prop.name) or rule_of(prop) is not None:
@@ -318,7 +318,7 @@ def _has_word(text: str, name: str) -> bool:
 
 
 def _names(prop: Property, other: Property) -> bool:
-    """Whether a text names another property, and no more than that."""
+    """Whether a text names another property and no calculation."""
     text, alias = f"{prop.description} {prop.alias}".lower(), other.alias.lower()
     if re.search(r"[-+*/×]\s*\w|%|\bfor each\b|\bper\b|\bafter\b|\bbefore\b", text):
         return False
@@ -335,22 +335,22 @@ _COUNTS = named_words("cart_counts")
 
 @dataclass(frozen=True)
 class Gathering:
-    """Constraints of what follows from what is gathered, and between what the price of a piece must lie for that."""
+    """Constraints of numbers that follow from a cart, and the limits that these set to the price of a piece."""
 
     values: Mapping[str, PropertyConstraint]
     prices: Mapping[str, tuple[float, float]]
 
     def constraints(self, known: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
-        """These beside others that are known; what is recalled keeps what else is known of it."""
+        """Returns these with other known constraints; a recalled property keeps its other known settings."""
         found = dict(known)
-        for key, told in self.values.items():
+        for key, own in self.values.items():
             before = known.get(key) or known.get(key.partition("/")[2])
-            found[key] = before.model_copy(update={"recalls": told.recalls}) if before and told.recalls else told
+            found[key] = before.model_copy(update={"recalls": own.recalls}) if before and own.recalls else own
         return found
 
 
 def gathered(order: EventOrder, constraints: EventConstraints) -> Gathering:
-    """What is known of carts; nothing where not all that happens to them is told."""
+    """Returns the constraints of carts; none for carts that gain or lose things without an amount."""
     everywhere = list(places(order.taxonomy, order.kinds))
     own: dict[str, dict[str, Place]] = {event.name: {} for event in order.taxonomy.events}
     for place in everywhere:
@@ -367,7 +367,7 @@ def gathered(order: EventOrder, constraints: EventConstraints) -> Gathering:
 
 
 class _Cart:
-    """What a sequence tells of a cart."""
+    """The cart of a sequence."""
 
     def __init__(
         self,
@@ -393,9 +393,9 @@ class _Cart:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every event that puts something in tells as much of it."""
-        told = {(self._price(event) is None, self._quantity(event) is None) for event in self.adders}
-        return bool(self._later) and len(told) == 1
+        """Whether all events that fill the cart give the same of price and quantity."""
+        missing = {(self._price(event) is None, self._quantity(event) is None) for event in self.adders}
+        return bool(self._later) and len(missing) == 1
 
     def _adds(self, r: Reading) -> bool:
         added = r.says("cart") and r.says("add") and not r.fails and not takes_away(r)
@@ -414,7 +414,7 @@ class _Cart:
     # ----------------------------------------------------------------- constraints
 
     def constraints(self) -> dict[str, PropertyConstraint]:
-        """Of totals, counts and lists, and of what is taken away."""
+        """Returns constraints of totals, counts and lists, and of removals."""
         found: dict[str, PropertyConstraint] = {}
         until = self._until()
         for event in dict.fromkeys(self._later):
@@ -430,7 +430,7 @@ class _Cart:
         return found
 
     def prices(self) -> dict[str, tuple[float, float]]:
-        """By price per piece, what keeps a cart of one thing within the limits of the sheet."""
+        """Returns by price per piece the bounds that keep a cart of one thing within the sheet's limits."""
         limits = [
             rule
             for event in dict.fromkeys(self._later)
@@ -448,7 +448,7 @@ class _Cart:
         return found
 
     def _takes(self) -> list[Reading]:
-        """Events that take one thing away: they name it."""
+        """Returns the events that take one thing away, and name it."""
         named = {name for event in self.adders for name in self._own[event]}
         return [r for r in self._takers if named & self._own[r.name].keys()]
 
@@ -460,7 +460,7 @@ class _Cart:
         return list(dict.fromkeys([*(paid[-1:] or telling[-1:]), *cleared, *self._lasting]))
 
     def _totals(self, event: str) -> dict[str, dict[str, str]]:
-        """By property that follows from what is in the cart, the formula of each event that puts something in."""
+        """Returns by property that follows from the cart the formula of each event that fills it."""
         found: dict[str, dict[str, str]] = {}
         numbers = self._numbers(event)
         sums = [name for name, prop in numbers.items() if _is_sum(name) and _is_free(prop)]
@@ -477,7 +477,7 @@ class _Cart:
         return {name: formulas for name, formulas in found.items() if len(formulas) == len(self.adders)}
 
     def _listed(self, event: str, group: Property) -> dict[str, dict[str, str]]:
-        """What each object tells of a thing, where all is told that an object has."""
+        """Returns the properties of each object of a list; none unless every one is known when the cart is filled."""
         found: dict[str, dict[str, str]] = {}
         for child in group.properties:
             same = {adder: self._same(adder, child) for adder in self.adders}

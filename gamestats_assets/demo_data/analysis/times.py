@@ -1,9 +1,9 @@
-"""When the times are that an event tells of, and how long things take: deadlines after it, birthdays decades before,
-starts before their ends.
+"""When the times in events are, and how long things take: deadlines are later than the event, birthdays decades
+earlier, starts earlier than their ends.
 
-Ranges and formulas of times are in seconds after the event, negative ones before it. What the sheet says (`+72 h`, `30
-days later`, `72시간`) and the durations that stand beside decide how long something takes. `times.toml` has how
-names tell what a time is, and how texts tell lengths.
+Ranges and formulas of times are in seconds after the event, negative ones before it. How long something takes comes
+from the sheet (`+72 h`, `30 days later`, `72시간`) and from durations beside the time. `times.toml` has the patterns of
+names of times and of lengths in texts.
 """
 
 from __future__ import annotations
@@ -40,14 +40,13 @@ _OF_ANYTHING = named_words("of_anything")
 
 
 def _says(place: Place, *kinds: str) -> bool:
-    """Whether name and alias tell that a time is of one of some kinds."""
+    """Whether the name or alias gives a time one of these kinds."""
     said = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
     return any(re.search(facts("times")["kinds"][kind], said) for kind in kinds)
 
 
 class TimesFound(NamedTuple):
-    """When times are: formulas of those, and of lengths, that follow from others; ranges of the others, and of lengths
-    of which a formula tells, by key."""
+    """Formulas of times and lengths; by key, the ranges of the other times and of lengths with a formula."""
 
     formulas: list[Reckoned]
     ranges: dict[str, ValueRange]
@@ -62,13 +61,13 @@ def property_times(
     decided: Container[str],
     recalled: Set[str],
 ) -> TimesFound:
-    """When the times of events and users are."""
-    told, found = set(moved), TimesFound([], {}, {})
+    """Returns when the times of events and users are."""
+    moved_names, found = set(moved), TimesFound([], {}, {})
     texts = {event.name: f"{event.alias} {event.description}" for event in order.taxonomy.events}
     for (event, parent), places in by_parent(everywhere).items():
         times = [place for place in places if place.prop.type is PropertyType.TIME]
         if event in ("", "user"):
-            times = [p for p in times if p.name not in told and not isinstance(p.prop.rule, FromEvent)]
+            times = [p for p in times if p.name not in moved_names and not isinstance(p.prop.rule, FromEvent)]
         if not times:
             continue
         numbers = [p for p in places if p.prop.type is PropertyType.NUMBER]
@@ -76,10 +75,10 @@ def property_times(
         known.lengths_between([p for p in numbers if p.key not in decided], scopes[event, parent], recalled)
         known.find(of_users=event == "user")
         found.formulas.extend(
-            Reckoned(p, text, why="how times are told", confidence=0.8) for p, text in known.formulas.items()
+            Reckoned(p, text, why="how times are named", confidence=0.8) for p, text in known.formulas.items()
         )
-        found.ranges.update({place.key: told for place, told in known.ranges.items()})
-        found.lengths.update({place.key: told for place, told in known.lengths.items()})
+        found.ranges.update({place.key: values for place, values in known.ranges.items()})
+        found.lengths.update({place.key: values for place, values in known.lengths.items()})
     return found
 
 
@@ -88,7 +87,7 @@ def _range(low: float, high: float) -> ValueRange:
 
 
 def _about(place: Place, *without: frozenset[str]) -> frozenset[str]:
-    """Words of a name that tell what happened then."""
+    """Returns the words of a name for what happened at the time."""
     return piece_set(place.name) - _TIME_WORDS - frozenset[str]().union(*without)
 
 
@@ -105,8 +104,8 @@ class _Times:
     lengths: dict[Place, ValueRange] = field(default_factory=dict)
 
     def lengths_between(self, numbers: Sequence[Place], scope: Scope, recalled: Set[str]) -> None:
-        """How long something took: where the sheet writes between which times, or since one that an earlier event has
-        told, as what is known cannot follow from the length."""
+        """Notes how long something took: between times that the sheet names, or since a time recalled from an earlier
+        event, which cannot itself follow from the length."""
         times = {place.prop.name: place for place in self.times if USABLE_NAME.fullmatch(place.prop.name)}
         for place in (p for p in numbers if p.prop.name in scope.own):
             formula = written_formula(place.prop.name, scope, times)
@@ -131,14 +130,14 @@ class _Times:
         self.lengths[place] = ValueRange(min=-high if signed else 0, max=high, integer=False)
 
     def find(self, *, of_users: bool) -> None:
-        """Give each time a range or a formula; of users only where names are clear."""
+        """Gives each time a range or a formula; times of users only if their names are clear."""
         for start, end in self._pairs():
             if start not in self.ranges:
                 self._pair(start, end)
         for place in self._open():
-            told = None if of_users and _says(place, "last", "first") else self._clear(place)
-            if told is not None:
-                self.ranges[place] = told
+            span = None if of_users and _says(place, "last", "first") else self._clear(place)
+            if span is not None:
+                self.ranges[place] = span
             elif of_users and _says(place, "once"):
                 self.ranges[place] = _range(0, 0)
         if not of_users:
@@ -173,7 +172,7 @@ class _Times:
             self.formulas[end] = f"{start.prop.name} + {self._length(start, end, planned=planned)}"
 
     def _is_over(self) -> bool:
-        """Whether the event tells of the end of what it is about."""
+        """Whether the event ends what it is about."""
         reading = self.reading
         if reading is None:
             return False
@@ -181,14 +180,14 @@ class _Times:
         return over or reading.action in ("deliver", "arrive", "checkout", "return", "dropoff")
 
     def _length(self, start: Place, end: Place, *, planned: bool) -> str:
-        """Seconds from a start to its end, as a part of a formula."""
-        told, beside = (_told_length(texts_of(place.prop)) for place in (end, start))
-        if told := told or beside:
-            return f"{told.seconds:.0f}"
-        if length := self._duration():
-            return length
-        if told := _told_length(self.said):
-            return f"{told.seconds:.0f}"
+        """Returns the seconds from a start to its end, as a part of a formula."""
+        length, beside = (_written_length(texts_of(place.prop)) for place in (end, start))
+        if length := length or beside:
+            return f"{length.seconds:.0f}"
+        if duration := self._duration():
+            return duration
+        if length := _written_length(self.said):
+            return f"{length.seconds:.0f}"
         if _says(end, "expiring"):
             return f"{30 * DAY}"
         days = not planned and "date" in piece_set(start.name)
@@ -196,12 +195,12 @@ class _Times:
         return f"random({low}-{high})"
 
     def _duration(self) -> str:
-        """The duration that stands beside, in seconds; empty where there is none."""
+        """Returns the duration beside the time in seconds, as a part of a formula; empty if there is none."""
         length = self._length_beside([place for place in self.numbers if place not in self.formulas])
         return f"{length[0].prop.name} * {length[1]:.10g}".removesuffix(" * 1") if length else ""
 
     def _length_beside(self, numbers: Sequence[Place]) -> tuple[Place, float] | None:
-        """The number that tells a length, and the seconds of its unit."""
+        """Returns the number that gives a length, and the seconds of its unit."""
         lengths = [(p, seconds) for p in numbers if (seconds := seconds_in(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         known = facts("times")["durations"]
         rest = [(p, s) for p, s in lengths if not piece_set(p.name) & {*known["other"].split(), "to"}]
@@ -211,14 +210,14 @@ class _Times:
     # ----------------------------------------------------------------- on their own
 
     def _clear(self, place: Place) -> ValueRange | None:
-        """What names and texts tell of a time by itself."""
+        """Returns the range of a time from its own name and texts."""
         if _says(place, "birth"):
             return ValueRange(min=-70 * YEAR, max=-18 * YEAR, mean=-33 * YEAR)
-        if told := _told_length(texts_of(place.prop)):
-            if told.ago:
-                return _range(-told.seconds, -told.seconds)
-            if told.later or _says(place, "due", "end"):
-                return _range(told.seconds * (0.2 if told.within else 1), told.seconds)
+        if length := _written_length(texts_of(place.prop)):
+            if length.ago:
+                return _range(-length.seconds, -length.seconds)
+            if length.later or _says(place, "due", "end"):
+                return _range(length.seconds * (0.2 if length.within else 1), length.seconds)
         if _says(place, "last"):
             return _range(-30 * DAY, -HOUR)
         ends = _says(place, "end") and not self._is_over() and not _says(place, "start")
@@ -227,16 +226,16 @@ class _Times:
         return _range(-YEAR, -DAY) if _says(place, "first") else None
 
     def _due(self, place: Place) -> ValueRange:
-        said = _told_length(self.said)
+        said = _written_length(self.said)
         if said is not None and _says(place, "ends"):
             return _range(said.seconds, said.seconds)
         text = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
         after = next(known["after"] for known in facts("times")["due"] if re.search(known["says"], text))
-        return _range(*(told.seconds if (told := _told_length(length)) else 0 for length in after))
+        return _range(*(length.seconds if (length := _written_length(span)) else 0 for span in after))
 
     def _history(self) -> None:
-        """What happened before the event, in the order in which it is told, and the event's own time, whose name speaks
-        of the event or of nothing."""
+        """Places times before the event in the sheet's order, and at the event a time that is named after it or after
+        nothing."""
         later, length = "", self._duration()
         for place in reversed(self._open()):
             own = self.reading is None or _about(place, _OF_ANYTHING) <= piece_set(self.reading.name)
@@ -254,8 +253,8 @@ class _Times:
 # --------------------------------------------------------------------------- lengths in texts
 
 
-class _Told(NamedTuple):
-    """A length of time in a text, and whether it says so much later, so much earlier, or at most so much."""
+class _Length(NamedTuple):
+    """A length of time in a text, and its direction: so much later, so much earlier, or at most so much."""
 
     seconds: float
     later: bool
@@ -264,20 +263,20 @@ class _Told(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2048)
-def _told_length(text: str) -> _Told | None:
-    """The length of time that a text tells."""
+def _written_length(text: str) -> _Length | None:
+    """Returns the length of time in a text."""
     known, units = facts("times")["lengths"], facts("measures")["time_units"]
     pattern = rf"([+＋-]\s*)?(\d+(?:\.\d+)?)\s*-?\s*({'|'.join(units)})(?![A-Za-z])([^,.;。、]{{0,14}})"
     for match in re.finditer(pattern, text, re.IGNORECASE):
         sign, number, unit, rest = (match[1] or "").strip(), match[2], match[3], match[4]
         if re.match(known["how_often"], rest):
-            continue  # `1日1回`
+            continue  # how often, as in `1日1回`
         factor = next(factor for said, factor in units.items() if re.fullmatch(said, unit, re.IGNORECASE))
         before = text[: match.start()]
         ago = sign == "-" or bool(re.search(known["ago"], rest))
         later = sign in ("+", "＋") or bool(re.search(known["later"], rest) or re.search(known["then"], before.lower()))
         within = bool(re.search(known["within"], f"{before[-12:]}{rest}"))
-        return _Told(float(number) * factor, later and not ago, ago, within)
+        return _Length(float(number) * factor, later and not ago, ago, within)
     return None
 
 
@@ -290,7 +289,7 @@ _NOT_TAKEN = named_words("not_by_the_clock")
 def durations(
     everywhere: Iterable[Place], constraints: EventConstraints, values: Mapping[str, PropertyConstraint]
 ) -> dict[str, PropertyConstraint]:
-    """Constraints of numbers that tell how long the session was, or the flow whose later step their event is."""
+    """Returns constraints of numbers that give the length of the session, or of the sequence up to the event."""
     later = {event for flow in constraints.sequences for step in flow.steps[1:] for event in step.events}
     heads = {event for flow in constraints.sequences for event in flow.steps[0].events}
     found: dict[str, PropertyConstraint] = {}
@@ -298,7 +297,7 @@ def durations(
         unit_s, rule = _clock_unit(place), rule_of(place.prop)
         if unit_s is None or place.key in values or not place.of_event or "." in place.name:
             continue
-        long = isinstance(rule, Between) and rule.min * unit_s > MINUTE  # no short ones, which the clock has too
+        long = isinstance(rule, Between) and rule.min * unit_s > MINUTE  # short minimums fit the clock as well
         if place.event in constraints.session_end and not long:
             found[place.key] = PropertyConstraint(elapsed="session", unit_s=unit_s)
         elif place.event in later - heads:
@@ -307,7 +306,7 @@ def durations(
 
 
 def _clock_unit(place: Place) -> float | None:
-    """Seconds of the unit in which a number tells how long something took; None where it tells something else."""
+    """Returns the seconds of the unit of a number that measures elapsed time; None for other numbers."""
     words, text = set(measure_words(place.prop)), f"{place.name} {place.prop.alias}".lower()
     other = words & _NOT_TAKEN or re.search(facts("times")["durations"]["not_taken"], text)
     if place.prop.type is not PropertyType.NUMBER or not words & {"duration", *_CLOCK_S} or other:

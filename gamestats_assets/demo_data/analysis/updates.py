@@ -1,8 +1,8 @@
-"""How events change what is known of a user: as the sheet says, or as names and texts tell.
+"""How events change the states of a user, as the sheet says or as names and texts suggest.
 
-A user property is read once: what kind of thing it holds (a time, a flag, a text, a sum, a count, a balance), what its
-parts of texts speak of, and which way they say it moves. Which events that are is told by their names where the text
-names them, else by the words that both share. `states` finds them.
+Each user property is read once: the sort of its value (a time, a flag, a text, a sum, a count, a balance), the subjects
+of the clauses of its texts, and the direction in which they move it. Events are found by name if the texts name them,
+else by shared words, see `states`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _added(amounts: Iterable[tuple[Reading, str]]) -> Found:
 def update_patterns(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> tuple[dict[str, dict[str, Update]], list[Doubt]]:
-    """Updates by event and property, and what is not sure about them."""
+    """Returns updates by event and property, and the readings that may be wrong."""
     taxonomy = order.taxonomy
     found: dict[str, dict[str, Update]] = {}
     guess = _Guess(order, everywhere, measures)
@@ -82,12 +82,12 @@ def update_patterns(
     for prop in (*taxonomy.common_properties, *taxonomy.user_properties):
         if prop.name in shown:
             continue
-        told = [_ruled(order, prop.rule)] if isinstance(prop.rule, FromEvent) else guess.updates(prop)
-        for event, update in told:
+        patterns = [_ruled(order, prop.rule)] if isinstance(prop.rule, FromEvent) else guess.updates(prop)
+        for event, update in patterns:
             if event not in order.readings or order.kinds[event] is Kind.SYSTEM:
                 continue
             own = {given.name for given in taxonomy.event(event).properties}
-            # By one name a record tells one value: what the event sets, or else the state itself.
+            # Under one name a record has one value: the one that the event sets, or else the state itself.
             circular = update.value == _ref(prop.name) and not (update.sets_to(prop.name) and prop.name in own)
             if prop.name not in common or not circular:
                 found.setdefault(event, {}).setdefault(prop.name, update)
@@ -102,13 +102,13 @@ def update_patterns(
 def payment(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> tuple[str, str] | None:
-    """The event that tells of money received, and the property that tells how much; None where none tells both."""
+    """Returns the event in which money is received and its property for the amount; None if no event has both."""
     guess = _Guess(order, everywhere, measures)
     return next(((r.name, name) for r in guess.payments() if (name := guess.money(r)) is not None), None)
 
 
 def _ruled(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
-    """The update that a rule of the sheet asks for."""
+    """Returns the update that a rule of the sheet asks for."""
     event = rule.event if rule.event in order.readings else ""
     reference = rule.property
     if rule.where_key is not None and "." in reference:
@@ -121,7 +121,7 @@ def _ruled(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
 
 
 class _Guess:
-    """Finds the events that change a property of users whose sheet does not say so by a rule."""
+    """Finds the events that change a user property for which the sheet has no rule."""
 
     def __init__(self, order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
         taxonomy = order.taxonomy
@@ -139,10 +139,10 @@ class _Guess:
         self.doubts: list[Doubt] = []
 
     def updates(self, prop: Property) -> Found:
-        """Events with their updates of a property."""
+        """Yields events with their updates of a property."""
         if prop.name in self.users:
             changes = prop.name not in self.common or prop.update is not UpdateMode.SET_ONCE
-        else:  # a common property is a state of its own only where the sheet says that it is current
+        else:  # a common property is a state only if the sheet calls it current
             changes = bool(singulars(prop.name) & SAID["state"]) or is_held(prop)
         ways = {
             PropertyType.TIME: self._times,
@@ -152,16 +152,16 @@ class _Guess:
         }
         return ways[prop.type](prop) if changes and prop.type in ways else iter(())
 
-    # ----------------------------------------------------------------- which events
+    # ----------------------------------------------------------------- the events
 
     def _context(self, prop: Property) -> frozenset[str]:
-        """What a property is of, without what kind of thing it is."""
+        """Returns the words for a property's subject, without those for the sort of its value."""
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
         said = [word for word in pieces(prop.name) if word not in odd]
         return words_of(" ".join(word for word in said if word not in SAID["flag"]) or " ".join(said))
 
     def _event(self, prop: Property, without: Sequence[Reading] = ()) -> Reading | None:
-        """The event that a property's name and texts speak of."""
+        """Returns the event that a property's name and texts mean."""
         named = [r for r in self.speech.outright(texts_of(prop))[0] if r not in without]
         if len(set(named)) == 1 or (named and not says("join", prop.description)):
             return named[0]
@@ -187,40 +187,40 @@ class _Guess:
         return found
 
     def _special(self, prop: Property) -> Reading | None:
-        """Payments, arrivals, sign-ups and levels, which are known by their kind."""
+        """Returns payments, arrivals, sign-ups and levels, which are known by their kind."""
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
         about = frozenset(concepts(prop.name)) - odd or frozenset(concepts(prop.alias)) - odd
         fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
         own = [r for r in self.of_users if self.order.kinds[r.name] not in fixed and (r.topic | {r.action}) & about]
         present = about and about <= SAID["presence"] | SAID["present"]
-        if present and not own and prop.type is not PropertyType.BOOLEAN:  # a restaurant has visits of its own
+        if present and not own and prop.type is not PropertyType.BOOLEAN:  # unlike the visits of a restaurant
             return self._arrival("login" in about)
         if about & {"pay", "buy", "spend"} and about <= SAID["money"]:
             return next(iter(self.payments()), None)
         return None
 
     def _arrival(self, login: bool) -> Reading | None:
-        """The event that begins a session; without one that is known as such, what opens among the first rows."""
+        """Returns the event that begins a session; if none is known, one of the first rows that opens something."""
         starts = self.order.of(Kind.SESSION_START)
         opens = [r for r in self.of_users[:4] if r.phase in ("open", "launch", "start", "enter")]
         opens = [r for r in opens if self.order.kinds[r.name] not in _ARRIVALS]
         return next(iter([*(r for r in starts if login and r.says("login")), *starts, *opens]), None)
 
-    # ----------------------------------------------------------------- what is paid
+    # ----------------------------------------------------------------- payments
 
     def payments(self) -> list[Reading]:
-        """Events that tell of money received: those that tell what was paid, those with another amount, the others."""
+        """Returns events in which money is received: first those with the paid amount, then those with another one."""
         odd = {r.name for r in self.order.of(*_MONEY_KINDS) if r.fails or r.action in ("renew", "cancel")}
         paid = [r for r in self.order.of(*_MONEY_KINDS) if r.name not in odd and not r.says("trial", "first")]
         done = {r.topic for r in paid if r.succeeds}
-        paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
+        paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order before its payment
         sold = [r for r in self.of_users if r.says("buy", "pay", "order") and is_settled(r, self.of_users)]
         paid += [r for r in sold if any(currency(p.prop) and self._is_money(p) for p in self.numbers.get(r.name, ()))]
         amounts = {r: self.money(r) for r in dict.fromkeys(paid)}
         return sorted(amounts, key=lambda r: 2 if (name := amounts[r]) is None else int(_paid_rank(name) > 0))
 
     def money(self, r: Reading, like: Property | None = None) -> str | None:
-        """The event's property that tells how much was paid; not what it was paid for, such as coins."""
+        """Returns the event's property for the paid amount, rather than for what it buys, such as coins."""
         found = [p for p in self.numbers.get(r.name, ()) if self._is_money(p) and is_amount(p.prop)]
         found = [p.name for p in found if like is None or same_currency(like, p.prop)]
         found = [name for name in found if not singulars(name) & SAID["no_price"]]
@@ -232,14 +232,14 @@ class _Guess:
 
     @functools.cached_property
     def _held_nouns(self) -> frozenset[str]:
-        """What users have besides money: stones, cookies, points."""
+        """Returns what users have besides money: stones, cookies, points."""
         props = (*self.taxonomy.user_properties, *self.taxonomy.common_properties)
         held = [p for p in props if p.type is PropertyType.NUMBER and not accumulates(p) and not counts(p)]
         odd = SAID["money"] | {"wallet"} | SAID["held"] | set(FACTS["currency"])
         return frozenset(word for p in held if p.update is not UpdateMode.ADD for word in nouns(p.name)) - odd
 
     def _all_paid(self, prop: Property | None, known: Sequence[tuple[Reading, str]] = ()) -> list[tuple[Reading, str]]:
-        """Everything that a user pays besides what is known: the purchase, renewals, and purchases of other things."""
+        """Returns all that a user pays besides the known: the purchase, renewals, purchases of other things."""
         found = list(known)
         further = [r for r in self.of_users if self.order.kinds[r.name] in SAID["paying_kind"]]
         for r in (*(() if known else self.payments()), *(r for r in further if is_settled(r, self.of_users))):
@@ -263,8 +263,8 @@ class _Guess:
             yield found.name, Update(type="set_once" if once else "set", value="{{#time}}")
 
     def _flags(self, prop: Property) -> Found:
-        if told := list(self._last(prop)):
-            yield from told
+        if latest := list(self._last(prop)):
+            yield from latest
             return
         moved = self.speech.moved(prop, self._context(prop))
         if not any(m.way >= 0 for m in moved):
@@ -278,7 +278,7 @@ class _Guess:
             yield r.name, Update(type="set", value=up)
 
     def _both_ways(self, moved: Sequence[Moved], prop: Property, *, back: bool) -> Iterator[tuple[Reading, bool]]:
-        """What goes up, and what goes down: as the text says, else what takes back what goes up."""
+        """Yields the events that move a state up or down, by the text or because they take back another."""
         down = [m.event for m in moved if m.way < 0 or (not m.way and any(takes_back(m.event, o.event) for o in moved))]
         up = [m.event for m in moved if m.event not in down]
         if back and not down:
@@ -288,7 +288,7 @@ class _Guess:
             if prop.type is not PropertyType.NUMBER:
                 others = [r for r in ends if is_over(r) and core(r) & self._context(prop) and r not in down]
                 down += [r for r in others if not any(u.place == r.place and u.topic == r.topic for u in up)]
-            # Where it runs out after it is cancelled, only the former.
+            # Of a cancellation and the expiry after it, only the cancellation counts.
             down = [r for r in down if r.phase in ("timeout", "end")] or down
         yield from ((r, True) for r in up)
         yield from ((r, False) for r in down)
@@ -304,37 +304,37 @@ class _Guess:
         elif said & {"day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
             if found := self._event(prop) or self._arrival(login=False):
                 yield found.name, Update(type="increment", value=1, once_per_day=True)
-        elif moved := list(self._as_told(prop)):
+        elif moved := list(self._as_described(prop)):
             yield from moved
         elif (accumulates(prop) or prop.update is UpdateMode.ADD) and not is_held(prop):
             yield from self._total(prop)
         elif moved := list(self._holding(prop)):
             yield from moved
-        elif told := list(self._last(prop)):
-            yield from told
+        elif latest := list(self._last(prop)):
+            yield from latest
         elif counts(prop):
             yield from self._counted(prop)
 
-    def _as_told(self, prop: Property) -> Found:
-        """What the description says in so many words."""
+    def _as_described(self, prop: Property) -> Found:
+        """Yields the updates that the description states outright."""
         moved = self.speech.moved(prop, self._context(prop))
         holds = is_held(prop) and not counts(prop)
         if prop.update is not UpdateMode.ADD and len(moved) == 1 and not moved[0].way and moved[0].number:
             yield moved[0].event.name, Update(type="set", value=_ref(moved[0].number))
             return
         found = [(m, m.number or self._amount(m.event, prop)) for m in moved]
-        told = [(m, name) for m, name in found if name is not None]
-        if told and not (counts(prop) and not any(m.number for m in moved)):
-            for m, name in told:
+        amounts = [(m, name) for m, name in found if name is not None]
+        if amounts and not (counts(prop) and not any(m.number for m in moved)):
+            for m, name in amounts:
                 yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
-            paid = [(m.event, name) for m, name in told if self.order.kinds[m.event.name] in _MONEY_KINDS]
+            paid = [(m.event, name) for m, name in amounts if self.order.kinds[m.event.name] in _MONEY_KINDS]
             if paid and not holds:
                 yield from _added(self._all_paid(None, paid)[len(paid) :])
         elif moved and not holds and not sums(prop):
             yield from self._step(prop, moved)
 
     def _step(self, prop: Property, moved: Sequence[Moved]) -> Found:
-        """One more for each event, or as many as it tells; one less for each that takes it back."""
+        """Yields one more per event, or its own number; one less for each event that takes it back."""
         only_up = accumulates(prop) or prop.update is UpdateMode.ADD
 
         for r, up in self._both_ways(moved, prop, back=not only_up):
@@ -342,7 +342,7 @@ class _Guess:
             yield r.name, Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
 
     def _total(self, prop: Property) -> Found:
-        """What the events name that means the same, or how often they happen."""
+        """Yields sums of event numbers with the same meaning, or counts of the events."""
         money = sums(prop) or bool(singulars(prop.name) & SAID["money"])
         if counts(prop):
             yield from self._counted(prop)
@@ -359,7 +359,8 @@ class _Guess:
             yield from self._counted(prop)
 
     def _counted(self, prop: Property) -> Found:
-        """How often the event happens that the property speaks of; of what is won or lost, unless wins are counted."""
+        """Yields counts of the event that the property means; of wins and losses alike, unless only wins are
+        counted."""
         found = self._event(prop)
         if found and found.phase == "win" and "win" not in {*concepts(prop.name), *words_of(texts_of(prop))}:
             found = next((r for r in self.of_users if r.topic == found.topic and r.phase == "start"), found)
@@ -367,7 +368,7 @@ class _Guess:
             yield from self._step(prop, [Moved(found, 1)])
 
     def _fit(self, r: Reading, place: Place, prop: Property) -> int:
-        """How surely a number of an event is what a total adds up: 3 in the same words, 2 a thing, 1 money."""
+        """Scores how surely a total adds up an event's number: 3 for the same words, 2 for the thing, 1 for money."""
         wanted, said, bare = nouns(prop.name) - SAID["held"], nouns(place.name), own_words(prop.name)
         if not is_amount(place.prop, wanted) or not same_currency(prop, place.prop):
             return 0
@@ -385,25 +386,25 @@ class _Guess:
         return int(money and self._is_money(place))
 
     def _same_noun(self, prop: Property) -> list[tuple[Reading, str]]:
-        """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
-        told = [r for r in self.of_users if r.action in SAID["sight"] or r.says("refund")]
-        seen = [r for r in self.of_users if r in told or is_settled(r, self.of_users)]
+        """Returns event numbers that name exactly what a total is of: `use_cookie` of `total_use_cookie`."""
+        looks = [r for r in self.of_users if r.action in SAID["sight"] or r.says("refund")]
+        seen = [r for r in self.of_users if r in looks or is_settled(r, self.of_users)]
         fits = {(r, p.name): self._fit(r, p, prop) for r in seen for p in self.numbers.get(r.name, ())}
         best = {r: max(fit for (o, _), fit in fits.items() if o is r) for r, _ in fits}
         found = [(r, name) for (r, name), fit in fits.items() if fit == best[r] > 1]
         said = words_of(texts_of(prop)) - words_of(prop.name)
         spoken = {r: words_of(r.name) | words_of(self.events[r.name].alias) for r, _ in found}
-        told = [(r, name) for r, name in found if (spoken[r] - words_of(name)) & said]
-        return self.speech.one_of_each(told or found)
+        matching = [(r, name) for r, name in found if (spoken[r] - words_of(name)) & said]
+        return self.speech.one_of_each(matching or found)
 
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
-        """The amount of the event that a total's name and texts speak of."""
+        """Returns the amount of the event that a total's name and texts mean."""
         found = self._event(prop)
         name = self._amount(found, prop) if found else None
         return [(found, name)] if found and name else []
 
     def _amount(self, r: Reading, prop: Property) -> str | None:
-        """The number of an event that a state adds up: the one whose words it has, of money what is paid."""
+        """Returns the event's number that a state adds up: the one that shares its words, or the paid amount."""
         said = words_of(f"{prop.name} {prop.alias} {prop.description}") - SAID["tally"] - set(FACTS["currency"])
         fits = [
             (self._fit(r, p, prop), p, words_of(p.name) | words_of(p.prop.alias)) for p in self.numbers.get(r.name, ())
@@ -417,21 +418,21 @@ class _Guess:
         risen = next((r for r in self.of_users if is_level_up(r)), None)
         played = next(iter([*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)]), None)
         if risen is not None:
-            told = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
-            told = [name for name in told if not singulars(name) & (BEFORE | {"max", "id"})]
-            yield risen.name, Update(type="set", value=_ref(told[0])) if told else Update(type="increment", value=1)
-        elif self.order.is_game and played is not None:  # who plays rises
+            levels = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
+            levels = [name for name in levels if not singulars(name) & (BEFORE | {"max", "id"})]
+            yield risen.name, Update(type="set", value=_ref(levels[0])) if levels else Update(type="increment", value=1)
+        elif self.order.is_game and played is not None:  # playing raises the level
             yield played.name, Update(type="increment", value=1, once_per_day=True)
 
     def _holding(self, prop: Property) -> Found:
-        """What a user has: as the event leaves it, or by what comes and goes."""
+        """Yields the updates of a holding: the amount that the event leaves, or gains and losses."""
         thing = nouns(prop.name) - SAID["held"]
         if is_held(prop) or (thing and not counts(prop)):
             changes = ((r.name, self._change(r, prop, thing)) for r in self.of_users)
             yield from ((name, update) for name, update in changes if update is not None)
 
     def _change(self, r: Reading, prop: Property, thing: frozenset[str]) -> Update | None:
-        """How an event changes what a user has of a thing; nothing where the sheet leaves it open."""
+        """Returns how an event changes a holding; None if the sheet leaves it open."""
         numbers = [p for p in self.numbers.get(r.name, ()) if not singulars(p.name) & {"max", "limit", "id"}]
 
         def is_of(p: Place) -> bool:
@@ -445,7 +446,7 @@ class _Guess:
             return Update(type="set", value=_ref(left[0].name))
         elsewhere = bought and not thing and industry_of(self.order.product) != "finance"
         if r.fails or elsewhere or not is_settled(r, self.of_users):
-            return None  # an order that is made is not paid yet, or not out of the balance
+            return None  # an order may be unpaid, or not paid out of the balance
         odd = thing | SAID["spent"] | SAID["earned"] | SAID["manner"] | singulars(r.name) | set(FACTS["currency"])
         own = [p for p in numbers if thing and thing <= singulars(p.name) and not nouns(p.name) - odd]
         amounts = [p for p in own if is_amount(p.prop, thing)]
@@ -461,10 +462,10 @@ class _Guess:
         value = " + ".join(_ref(p.name) for p in amounts)
         return Update(type="increment" if ways[amounts[0]] > 0 else "decrement", value=value)
 
-    # ----------------------------------------------------------------- what was told last
+    # ----------------------------------------------------------------- the latest value
 
     def _last(self, prop: Property) -> Found:
-        """What an event told last of a property of the same name."""
+        """Yields updates to the latest value of an event property of the same name."""
         for r, name in self._tellers(prop):
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
 
@@ -473,13 +474,13 @@ class _Guess:
         return "set_once" if once and r.action not in ("edit", "upgrade", "downgrade") else "set"
 
     def _tellers(self, prop: Property) -> list[tuple[Reading, str]]:
-        """Events that settle a property, with their own of the same name, or the one that names its new value."""
-        named = [(r, name) for r in self.of_users if not r.fails and (name := self._told_by(prop, r)) is not None]
+        """Returns events that settle a property, with their property of the same name or for its new value."""
+        named = [(r, name) for r in self.of_users if not r.fails and (name := self._matching(prop, r)) is not None]
         settling = [(r, name) for r, name in named if self._tells(r)]
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
 
-    def _told_by(self, prop: Property, r: Reading) -> str | None:
-        """The event's property that tells one of users: by the same name, as its new value, or one of its values."""
+    def _matching(self, prop: Property, r: Reading) -> str | None:
+        """Returns the event's property for a user's: of the same name, for its new value, or for one of its values."""
         new = word_set("new next after reached to")
         stem = bare(prop.name) - word_set("last latest recent highest max no")
         changed = r.phase == "achieve" or r.action in ("upgrade", "downgrade", "edit")
@@ -499,7 +500,7 @@ class _Guess:
         return max(best)[2] if best else None
 
     def _tells(self, r: Reading) -> bool:
-        """Whether an event settles something, rather than mentions it."""
+        """Whether an event settles something, rather than mentioning it."""
         kind = self.order.kinds[r.name]
         midway = kind is Kind.CORE and r.place is not None and not r.succeeds
         of_group = kind is Kind.GROUP and not r.says("join", "create")
@@ -514,36 +515,36 @@ class _Guess:
         said = singulars(prop.name)
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
-        told = self._tellers(prop) or self._named_by(prop)
-        for r, name in told:
+        latest = self._tellers(prop) or self._named_by(prop)
+        for r, name in latest:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
-        if told and prop.update is not UpdateMode.SET_ONCE:
-            yield from self._lost(prop, told)
+        if latest and prop.update is not UpdateMode.SET_ONCE:
+            yield from self._lost(prop, latest)
 
     def _named_by(self, prop: Property) -> list[tuple[Reading, str]]:
-        """What the description names outright: `tariff_name of the last tariff_selected`."""
+        """Returns a property that the description names outright: `tariff_name of the last tariff_selected`."""
         events, _ = self.speech.outright(prop.description)
         names = [(r, p.name) for r in events for p in self.events[r.name].properties if p.type is prop.type]
         return [(r, name) for r, name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prop.description)][:1]
 
     def _values(self, r: Reading, name: str) -> frozenset[str]:
-        """The texts that an event's property may have: as listed there, or by another event of the same property."""
+        """Returns the texts that an event's property may have, listed there or at the same property elsewhere."""
         events = [self.events[r.name], *self.events.values()]
         found = (listed(p) for event in events for p in event.properties if p.name == name)
         return frozenset(next((values for values in found if values), ()))
 
-    def _lost(self, prop: Property, told: Sequence[tuple[Reading, str]]) -> Found:
-        """What a user loses on leaving or cancelling: back to what those have who never began."""
-        reached = frozenset(value for r, name in told for value in self._values(r, name))
+    def _lost(self, prop: Property, settled: Sequence[tuple[Reading, str]]) -> Found:
+        """Yields resets on leaving or cancelling, to the value of users who never began."""
+        reached = frozenset(value for r, name in settled for value in self._values(r, name))
         before = at_first(prop, reached) if listed(prop) else ""
         if before is None or (before == "" and prop.name in self.common):
             return
-        for r, up in self._both_ways([Moved(r, 1) for r, _ in told], prop, back=True):
+        for r, up in self._both_ways([Moved(r, 1) for r, _ in settled], prop, back=True):
             if not up and (listed(prop) or r.things & GROUPS):
                 yield r.name, Update(type="set", value=before)
 
 
 def _paid_rank(name: str) -> int:
-    """Which of several amounts of a payment is what was paid: the final one before the price of one piece."""
+    """Ranks names of amounts by how likely they are the paid one: the final amount before the price of one piece."""
     ranks = ("final paid pay payment charged settled", "total gross order grand", "amount price value revenue fare")
     return next((rank for rank, words in enumerate(ranks) if singulars(name) & set(words.split())), len(ranks))

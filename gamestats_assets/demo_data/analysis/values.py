@@ -1,7 +1,7 @@
-"""What the values of properties keep to: the rules of the sheet, what goes with a country, identifiers, usual choices.
+"""Constraints of property values: the sheet's rules, values by country, identifiers, usual choices.
 
-Where the sheet leaves a property's values empty, they are those of the property of the same name elsewhere; a later
-step of a sequence repeats what an earlier one told. `data/reference/demo_data/choices.toml` has what is usual.
+A property without values in the sheet takes those of the same name elsewhere; a later step of a sequence repeats the
+values of an earlier one. `data/reference/demo_data/choices.toml` has the usual values.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
 Kind = EventKind
 _NOTHING = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
-"""Of ids of which each one is new."""
+"""Range of ids that are new each time."""
 _SELF_IDS = re.compile(
     r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)"
 )
@@ -72,54 +72,56 @@ _COUNTRY = frozenset({"country", "country_code", "nation"})
 
 @functools.cache
 def _names(what: str) -> frozenset[str]:
-    """Words of names that tell what a text is."""
+    """Returns words of names by which a text is recognised."""
     return frozenset(facts("choices")["words"][what].split())
 
 
 def property_constraints(
     order: EventOrder, events: EventConstraints, prices: Mapping[str, tuple[float, float]]
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers."""
+    """Returns constraints by property, and the ranges of the numbers in identifiers."""
     maker = _Maker(order, prices)
-    told = {place: maker.as_many(place, maker.constraint(place)) for place in maker.everywhere}
+    constraints = {place: maker.as_many(place, maker.constraint(place)) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
         by_name.setdefault(place.name, []).append(place)
     found: dict[str, PropertyConstraint] = {}
     for name, where in by_name.items():
-        plain = _usual([told[place] for place in where], [place.of_event for place in where])
+        plain = _usual([constraints[place] for place in where], [place.of_event for place in where])
         own = {*maker.catalogues.ids, *maker.paired}
         if plain.depends_on in own and not maker.catalogues.holds_everywhere(name, plain.depends_on):
-            plain = next((told[place] for place in where if told[place].depends_on is None), _NOTHING)
+            plain = next((constraints[place] for place in where if constraints[place].depends_on is None), _NOTHING)
         if plain != _NOTHING:
             found[name] = plain
-        found.update({place.key: told[place] for place in where if place.of_event and told[place] != plain})
+        found.update(
+            {place.key: constraints[place] for place in where if place.of_event and constraints[place] != plain}
+        )
     _repeat_in_sequences(found, order, events.sequences)
     recalls = Recalls(order, events.prerequisites, found)
-    for key, told_by in recalls.found().items():
+    for key, recalled in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
-        more = {"recalls": told_by, "once_each": recalls.is_told_once(key)}
+        more = {"recalls": recalled, "once_each": recalls.happens_once(key)}
         found[key] = base.model_copy(update=more | ({"per_user": True} if key in recalls.lying else {}))
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
 
 def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) -> PropertyConstraint:
-    """That of the common properties and of users, else the most frequent one that says something."""
-    told = [constraint for constraint in constraints if constraint != _NOTHING]
+    """Returns the constraint of a common or user property, else the most frequent one that is not empty."""
+    filled = [constraint for constraint in constraints if constraint != _NOTHING]
     general = [c for c, own in zip(constraints, of_event, strict=True) if not own and c != _NOTHING]
-    if general or not told or not all(of_event):
+    if general or not filled or not all(of_event):
         return general[0] if general else _NOTHING
-    tally = Tally(constraint.model_dump_json() for constraint in told)
-    first = max(told, key=lambda constraint: tally[constraint.model_dump_json()])
+    tally = Tally(constraint.model_dump_json() for constraint in filled)
+    first = max(filled, key=lambda constraint: tally[constraint.model_dump_json()])
     # A count or a balance belongs to its own event, unless all events show the same one.
-    if first.counter is not None and len(tally) + (len(told) < len(constraints)) > 1:
-        return next((c for c in told if c.counter is None), _NOTHING)
+    if first.counter is not None and len(tally) + (len(filled) < len(constraints)) > 1:
+        return next((c for c in filled if c.counter is None), _NOTHING)
     return first
 
 
 class _Maker:
-    """Makes the constraint of each property where it stands."""
+    """Makes the constraint of each property at each of its places."""
 
     def __init__(self, order: EventOrder, prices: Mapping[str, tuple[float, float]]) -> None:
         self.order, self.taxonomy, self.product = order, order.taxonomy, order.product
@@ -139,7 +141,7 @@ class _Maker:
         self.catalogues = Catalogues(order, self.everywhere, prices)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
-        """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
+        """Returns the sheet's rule here, or at the same property elsewhere; and whether it is here."""
         own = self.rules[place]
         if own is not None and not isinstance(own, Example):
             return own, True
@@ -154,7 +156,7 @@ class _Maker:
         return self.order.readings[place.event].index if place.of_event else -1
 
     def constraint(self, place: Place) -> PropertyConstraint:
-        """What the values keep to here."""
+        """Returns the constraint of the values here."""
         if (entry := self.catalogues.constraint(place, per_user=bool({*own_pieces(place.name)} & OWNED))) is not None:
             return entry
         rule, own = self.definition(place)
@@ -164,29 +166,37 @@ class _Maker:
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         return self._kept(place, self._by_name(place) if given is None else given)
 
-    def as_many(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
-        """Of a list whose description names a number of the event, that it has as many texts."""
+    def as_many(self, place: Place, constraint: PropertyConstraint) -> PropertyConstraint:
+        """Gives a list as many texts as a number of the event that its description names."""
         if place.prop.type is not PropertyType.LIST or not place.of_event or "." in place.name:
-            return told
+            return constraint
         said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
         said.add("_".join((*(piece.rstrip("s") for piece in own_pieces(place.name)), "count")))
         numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
         named = [p.name for p in numbers if {p.name, own_name(p.name)} & said]
-        return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
+        return constraint.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else constraint
 
-    def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
-        """What users have once for all: an event that tells it tells what is known of the user."""
+    def _kept(self, place: Place, constraint: PropertyConstraint) -> PropertyConstraint:
+        """Lets events repeat a value that a user keeps for good."""
         once = self._once.get(place.name)
-        if once is None or once.prop.type is not place.prop.type or told.copy_of or told.counter or told.first_only:
-            return told
+        if (
+            once is None
+            or once.prop.type is not place.prop.type
+            or constraint.copy_of
+            or constraint.counter
+            or constraint.first_only
+        ):
+            return constraint
         rules = [rule for rule in (self.rules[once], self.rules[place]) if rule is not None]
         moves = any(isinstance(rule, FromEvent | Counter | Balance | SharedCounter) for rule in rules)
-        return told if moves or len({*map(repr, rules)}) == 2 else told.model_copy(update={"per_user": True})
+        return (
+            constraint if moves or len({*map(repr, rules)}) == 2 else constraint.model_copy(update={"per_user": True})
+        )
 
     # ----------------------------------------------------------------- what goes together
 
     def _paired(self, place: Place, rule: ValueRule | None) -> PropertyConstraint | None:
-        """What goes with another property of the event: the price with the product, the new plan with the old one."""
+        """Returns the constraint of a value that depends on another: price on product, new plan on old plan."""
         if not place.of_event or "." in place.name or not isinstance(rule, OneOf | None):
             return None
         beside = [p for p in self.everywhere if p.event == place.event and "." not in p.name and p != place]
@@ -199,7 +209,7 @@ class _Maker:
         return pair_of(place.prop, rule.values, listed) if rule is not None else None
 
     def _changed(self, place: Place, texts: Sequence[tuple[Property, list[str]]]) -> PropertyConstraint | None:
-        """What something was before, or what it has become, where both are lists."""
+        """Returns the constraint of a listed state before or after a change."""
         own, event = self._texts(place), self.taxonomy.event(place.event)
         said = f"{event.name} {event.alias} {event.description}"
         for other, values in texts if own else ():
@@ -212,7 +222,7 @@ class _Maker:
         return None
 
     def _listed(self, place: Place) -> list[Scalar]:
-        """The values that the sheet lists, here or elsewhere."""
+        """Returns the values that the sheet lists, here or elsewhere."""
         rule, _ = self.definition(place)
         return list(rule.values) if isinstance(rule, OneOf) else []
 
@@ -267,7 +277,7 @@ class _Maker:
         return PropertyConstraint(values=values, per_user=_of_person(place, last))
 
     def _system(self, place: Place, last: str, values: list[Scalar]) -> PropertyConstraint | None:
-        """The operating system, as the record itself tells it."""
+        """Returns the constraint of an operating system, which follows the record's own."""
         if last not in _names("system_names") or place.prop.type is not PropertyType.STRING:
             return None
         ours = [str(value) for value in _chosen(facts("choices")["systems"][self.product.platform]).values]
@@ -275,8 +285,8 @@ class _Maker:
         if {*ours} <= {*map(str, values)}:
             return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
         mapping = {name: [theirs[name.lower()]] for name in ours if name.lower() in theirs}
-        told = PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
-        return told if len(mapping) == len(ours) else None
+        constraint = PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
+        return constraint if len(mapping) == len(ours) else None
 
     def _counter(self, place: Place, rule: Counter, *, own: bool) -> CounterRule:
         shares = any(isinstance(self.rules[o], SharedCounter) for o in self._defined.get(place.name, []))
@@ -286,7 +296,7 @@ class _Maker:
         return CounterRule(start=rule.start, step=rule.step if own else 0, max=rule.max, shared=shared, group_by=group)
 
     def _balance(self, place: Place, rule: Balance) -> CounterRule | None:
-        """A balance, if the event has what moves it, within an object in the object itself."""
+        """Returns the rule of a balance, if the event, or the object it is in, has the number that moves it."""
         has = {other.name: self.rules[other] for other in self.everywhere if other.event == place.event}
         inside = not place.parent or rule.source.rpartition(".")[0] == place.parent
         moved = rule.source in has and not isinstance(has[rule.source], Balance)
@@ -319,7 +329,9 @@ class _Maker:
                 template = None if pattern else self._template(place, base, 30, 10)
                 return PropertyConstraint(rows=3, faker=pattern, template=template)
             case PropertyType.OBJECT_GROUP:
-                return PropertyConstraint(rows=min(place.prop.description.count("{"), 5) or 3)  # as in the sample
+                return PropertyConstraint(
+                    rows=min(place.prop.description.count("{"), 5) or 3
+                )  # as many as in the sample
             case _:
                 return _NOTHING
 
@@ -340,7 +352,7 @@ class _Maker:
         return self._degrees(place) or (PropertyConstraint(per_user=True) if own_id or born else _NOTHING)
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
-        """Latitude and longitude in the user's city, or in the largest one of the country."""
+        """Returns latitude or longitude of the user's city, or of the largest city of the country."""
         which = {"latitude", "longitude"} & set(measure_words(place.prop))
         if "." in place.name or len(which) != 1 or self.rules[place] is not None or not place.of_event:
             return None
@@ -350,8 +362,8 @@ class _Maker:
 
         for city in dict.fromkeys(p.name for p in self.everywhere if own_name(p.name) in ("city", "home_city")):
             on = [p for p in self.everywhere if p.name == city and p.event in ("", place.event)]
-            told = self.constraint(on[0]) if on else _NOTHING
-            values = [str(v) for v in (*told.values, *(v for of in told.mapping.values() for v in of))]
+            cities = self.constraint(on[0]) if on else _NOTHING
+            values = [str(v) for v in (*cities.values, *(v for of in cities.mapping.values() for v in of))]
             mapping = {v: degrees(found) for v in values if (found := locales.city_named(v))}
             if mapping and mapping.keys() >= {*values}:
                 return PropertyConstraint(depends_on=city, mapping=mapping)
@@ -365,7 +377,7 @@ class _Maker:
             if found:
                 return found
         person, pieces = _of_person(place, last), own_pieces(last)
-        if "carrier" in last and place.kind is Kind.AFTER_SALE:  # who carries parcels
+        if "carrier" in last and place.kind is Kind.AFTER_SALE:  # parcel carriers
             return PropertyConstraint(values=["DHL", "UPS", "FedEx", "CJ Logistics"])
         if choices := self._usual_choices(place, last):
             return _chosen(choices, per_user=person)
@@ -373,8 +385,8 @@ class _Maker:
         if last in _COUNTRY:
             return PropertyConstraint(per_user=True)
         if pattern in names.INVENTED and pattern not in _OF_FAKER:
-            told = invented(pattern, self.catalogues.locale, 20)
-            return PropertyConstraint(values=told, weights=falling(len(told)), per_user=person)
+            values = invented(pattern, self.catalogues.locale, 20)
+            return PropertyConstraint(values=values, weights=falling(len(values)), per_user=person)
         if pattern is not None:
             return PropertyConstraint(faker=pattern, per_user=person or pattern == "build")
         if pieces and pieces[-1] in _names("enumerated") | _names("named"):
@@ -383,12 +395,12 @@ class _Maker:
         return PropertyConstraint(per_user=True) if person else _NOTHING
 
     def _template(self, place: Place, base: str, most: float, mean: float) -> str:
-        """A text with a number, whose range is noted."""
+        """Returns a text with a number, and notes the number's range."""
         self.number_ranges.setdefault(place.name, ValueRange(min=1, max=most, mean=mean))
         return f"{base.lstrip('#')}_{{n}}"
 
     def _is_added(self, place: Place) -> bool:
-        """Whether an event adds what an id names, so that a device is one of several and not the user's phone."""
+        """Whether an event adds the thing of an id: then a device is one of several, not the user's phone."""
         carriers = [r for r in self.order.readings.values() if place.prop.name in r.properties]
         adds = [r for r in carriers if r.action in ("add", "connect", "register") and not r.fails]
         return place.of_event and len(carriers) > 2 and any(r.succeeds or r.place is None for r in adds)
@@ -415,7 +427,7 @@ class _Maker:
         return PropertyConstraint(template=self._template(place, base, many, many * 0.36), per_user=owned)
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
-        """Results and reasons."""
+        """Returns the constraint of results and reasons."""
         pieces, reading, data = own_pieces(last), self.order.readings.get(place.event), facts("choices")
         if reading is None or not pieces:
             return None
@@ -445,7 +457,7 @@ class _Maker:
     # ----------------------------------------------------------------- by country
 
     def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
-        """Carrier, currency, language and city go with the country."""
+        """Returns the constraint of carrier, currency, language or city, which depend on the country."""
         ends = (last, *own_pieces(last)[-1:])
         what = next((w for w in ("carrier", "currency", "language", "city") if w in ends or last in _names(w)), None)
         if what is None or "." in place.name or (what == "carrier" and place.kind is Kind.AFTER_SALE):
@@ -456,21 +468,21 @@ class _Maker:
             if given or soft or not (self._countries or alone):
                 return None
         on = self._country_beside(place)
-        told = [self.constraint(other).values for other in self._countries if on and other.name == on.name]
-        return by_country(what, given, on.name if on else None, [str(value) for values in told for value in values])
+        listed = [self.constraint(other).values for other in self._countries if on and other.name == on.name]
+        return by_country(what, given, on.name if on else None, [str(value) for values in listed for value in values])
 
     def _country_beside(self, place: Place) -> Place | None:
-        """The country that stands wherever a property does."""
+        """Returns a country that stands at every place of a property."""
         events = {other.event for other in self.everywhere if other.name == place.name}
         for on in self._countries:
-            told = {other.event for other in self._countries if other.name == on.name}
-            if "user" in told or (events <= {"", *self.order.readings} and ("" in told or events <= told)):
+            present = {other.event for other in self._countries if other.name == on.name}
+            if "user" in present or (events <= {"", *self.order.readings} and ("" in present or events <= present)):
                 return on
         return None
 
 
 def _of_person(place: Place, last: str) -> bool:
-    """Whether a text is the same for a user all life long."""
+    """Whether a user's text stays the same for life."""
     acquired = {*own_pieces(last)} & {"install", "acquisition", "attribution"}
     if acquired and last.endswith(("source", "channel", "campaign")):
         return True
@@ -479,12 +491,12 @@ def _of_person(place: Place, last: str) -> bool:
 
 
 def _tells_first(prop: Property) -> bool:
-    """Whether a flag tells that something happens for the first time; `first` in a name, 최초 or 첫 in an alias."""
+    """Whether a flag marks a first time: `first` in the name, 최초 or 첫 in the alias."""
     return "first" in own_pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 
 
 def _chosen(choices: str, *, per_user: bool = False) -> PropertyConstraint:
-    """Usual values, by their weights where these differ."""
+    """Returns usual values, with weights if these differ."""
     parts = [part.partition(":") for part in (choices.split("|") if "|" in choices else choices.split())]
     weights = [float(weight or 1) for _, _, weight in parts]
     values: list[Scalar] = [value for value, _, _ in parts]
@@ -499,11 +511,13 @@ _OWN_TO_EACH_STEP = ("duration", "result", "outcome", "reason", "status", "elaps
 def _repeat_in_sequences(
     found: dict[str, PropertyConstraint], order: EventOrder, sequences: Sequence[EventSequence]
 ) -> None:
-    """A later step has what an earlier one on the way to it had: the order's id, its amount, who fights."""
+    """Lets a later step repeat the values of an earlier one before it: the order's id, its amount, the opponents."""
     for sequence in sequences:
         before: dict[str, dict[str, Property]] = {}
         for step in sequence.steps:
-            told = {name: said for event in reversed(step.follows or [*before]) for name, said in before[event].items()}
+            earlier = {
+                name: said for event in reversed(step.follows or [*before]) for name, said in before[event].items()
+            }
             before = {}
             for name in step.events:
                 own = order.taxonomy.event(name).properties
@@ -511,12 +525,12 @@ def _repeat_in_sequences(
                     key = f"{name}/{prop.name}"
                     base = found.get(key, found.get(prop.name, _NOTHING))
                     fixed = base.copy_of or base.first_only or base.counter
-                    if prop.name in told and not fixed and _repeats(prop, told[prop.name]):
+                    if prop.name in earlier and not fixed and _repeats(prop, earlier[prop.name]):
                         found[key] = base.model_copy(update={"same_as_before": True})
-                before[name] = {prop.name: prop for prop in own} | told
+                before[name] = {prop.name: prop for prop in own} | earlier
 
 
 def _repeats(prop: Property, earlier: Property) -> bool:
-    """Whether a later step tells of a property what the earlier one told."""
+    """Whether a later step repeats a property of an earlier one."""
     own = any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is PropertyType.TIME
     return not own and prop.type is earlier.type and rule_of(prop) in (None, rule_of(earlier))
