@@ -1,12 +1,13 @@
-"""Everything works whatever the data folder, the folders that files come from and the files themselves are called."""
+"""Commands work whatever the data folder, the folders that files come from and the files themselves are called.
+
+`gamestats up` runs over a folder of that name in `test_up`.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -18,7 +19,6 @@ from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
 from gamestats_assets.pubg import tables as pubg
 from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.cli.runner import Gamestats
-from gamestats_assets_tests.program.test_up import Up, free_port
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -53,7 +53,6 @@ def test_files_of_any_name_reach_the_tables_of_a_data_folder_of_any_name(folder:
         assert gamestats("query", "select '=1+1' as formula", "--output", str(out)).exit_code == 0
         assert out.read_text() == "formula\n'=1+1\n"
 
-        _serve(gamestats)
         assert {path.name for path in folder.iterdir()} - {NAME, inbox.name, out.name} == {
             Path(gamestats.stores.lake.root).name
         }
@@ -85,26 +84,3 @@ def _mend_a_damaged_log(gamestats: Gamestats) -> None:
     mended = gamestats("rebuild", name)
     assert mended.exit_code == 0, mended.output
     assert gamestats("doctor").exit_code == 0
-
-
-def _serve(gamestats: Gamestats) -> None:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gamestats_assets.cli", "up", "--port", str(port)],
-        env=gamestats.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        up = Up(process, gamestats.folder, port)
-        up.wait_until_it_says("Ctrl-C")
-        with up.admin() as admin:
-            settings = admin.post("/dagster/graphql", json={"query": "{ instance { info } }"}).json()
-        # Without its dagster.yaml Dagster would tell its makers of its use.
-        assert re.search(r"telemetry:\s+enabled: false", settings["data"]["instance"]["info"])
-        assert "gamestats up was stopped." in gamestats("down").output
-    finally:
-        process.kill()
-        process.communicate()

@@ -1,299 +1,303 @@
-"""`gamestats up` starts everything once, and stops all of it however it ends."""
+"""What people have of `gamestats up`: one that runs over a folder with an odd name, and a browser before it.
+
+Everything is real: files, runs, PostgreSQL, a replay of the game, and a sign-in provider that speaks as Steam does. How
+many matches a team has played is known of the tournament; who played and scored in the replay, ballchasing's JSON of
+the same replay tells. With GAMESTATS_PICTURES set to a folder, pages are also kept there as pictures.
+"""
 
 from __future__ import annotations
 
-import inspect
 import json
-import os
+import logging
+import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from dagster._daemon.controller import DagsterDaemonController
-from dagster._grpc import server_watcher
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from gamestats_assets.cli.services.guard import members, stop_groups
-from gamestats_assets.cli.services.up import _REVIVED_AFTER_S, stop_requests
-from gamestats_assets.lakehouse.postgres.embedded import is_running, stop_embedded
+from gamestats_assets.cli.demo.games import SEASON, Plan, enter
+from gamestats_assets.l2m.source import deliver
+from gamestats_assets.lakehouse.entries.ops import entering
+from gamestats_assets.lakehouse.postgres.embedded import is_running, start_embedded, stop_embedded
 from gamestats_assets.orchestration.runs.instance import daemon_runs_here
-from gamestats_assets.settings import Settings
+from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.source.files import ingest
+from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
+from gamestats_assets.rocket_league.privacy.erasure import traces
+from gamestats_assets.rocket_league.tables import Participants
+from gamestats_assets.simulators.l2m.logs import Plan as Logs
+from gamestats_assets.simulators.pubg.tournament import Tournament, simulate_tournament
 from gamestats_assets_tests.cli.runner import Gamestats
+from gamestats_assets_tests.l2m.lake import simulated
+from gamestats_assets_tests.program import trainer_journey as trainer
+from gamestats_assets_tests.program.test_any_name import NAME
+from gamestats_assets_tests.program.up import Up, processes_of, running, wait_until
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.serving.sign_in_providers import SteamLike
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep
 
-pytestmark = pytest.mark.timeout(240)
-_COMMAND = [sys.executable, "-m", "gamestats_assets.cli"]
+pytestmark = pytest.mark.timeout(300)
+SOON_S, ANALYSED_S, EXPORTED_S, ERASED_S = 20.0, 10.0, 20.0, 60.0
+"""Seconds that an organiser and a player wait, on a machine that does nothing else."""
+BY_OTHERS = 4.0
+"""How many times longer it may take here, where other tests take most of the machine."""
 _MUTATION = 'mutation { deleteRun(runId: "any") { __typename } }'
+_PATIENCE_MS = 60_000
+_TOLD = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } instance { info } }"
 
 
-@dataclass
-class Up:
-    """A running `gamestats up` over a folder of its own."""
-
-    process: subprocess.Popen[str]
-    folder: Path
-    port: int
-    output: str = ""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def wait_until_it_says(self, text: str, seconds: float = 90) -> str:
-        """Everything printed up to the line that holds the text."""
-        assert self.process.stdout is not None
-        output = ""
-        deadline = time.monotonic() + seconds
-        while text not in output:
-            line = self.process.stdout.readline()
-            assert line, f"up ended; it said:\n{output}"
-            assert time.monotonic() < deadline, f"up took too long; it said:\n{output}"
-            output += line
-        self.output = output
-        return output
-
-    @property
-    def link(self) -> str:
-        """The address it printed that signs in once."""
-        return next(word for word in self.output.split() if "token=" in word)
-
-    @contextmanager
-    def admin(self) -> Iterator[httpx.Client]:
-        """A client that is signed in by that address, as a browser is, and asks as a page of ours does."""
-        with httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=60, follow_redirects=True) as client:
-            token = httpx.URL(self.link).params["token"]
-            assert client.get(self.link).status_code == 200
-            assert client.post(httpx.URL(self.link).path, data={"token": token, "next": "/"}).is_success
-            yield client
+@pytest.fixture(scope="module")
+def gamestats() -> Iterator[Gamestats]:
+    """A data folder with an odd name that the PostgreSQL of root's can reach, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="gamestats-up-"))
+    made = Gamestats(folder / NAME)
+    (folder / NAME).mkdir()
+    try:
+        yield made
+    finally:
+        stop_embedded(made.stores.settings)
+        made.stores.settings.state_folder.unlink()
+        shutil.rmtree(folder)
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of a user who set the data folder and nothing else."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAMESTATS_", "DAGSTER_"))}
-    return {**kept, "GAMESTATS_DATA": str(folder), "COLUMNS": "200"}
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that have not landed."""
+    return tmp_path_factory.mktemp("raw")
 
 
-def settings_of(folder: Path) -> Settings:
-    return Settings(GAMESTATS_DATA=str(folder), GAMESTATS_POSTGRES_URL=None)  # pyright: ignore[reportCallIssue]
+@pytest.fixture(scope="module")
+def tournament(raw: Path) -> Tournament:
+    return simulate_tournament(raw, first_day=date(2026, 3, 14), seed=5, teams=5, played=0)
 
 
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of the processes that work in a folder, found by their environment and arguments."""
-    found: list[str] = []
-    for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
-                continue
-            output = [*process.cmdline(), process.environ().get("GAMESTATS_DATA", "")]
-            if any(str(folder) in part for part in output):
-                found.append(f"{process.pid} {' '.join(process.cmdline())}")
-    return found
+@pytest.fixture(scope="module")
+def made(gamestats: Gamestats, tournament: Tournament, raw: Path) -> None:
+    """Two matches of the tournament and a day of an MMO whose rates have not come, with all that is made of them."""
+    stores = gamestats.stores
+    start_embedded(stores.settings)
+    enter("pubg", stores, Plan(), tournament)
+    with entering(stores.postgres_url, "nobody") as conn:
+        # Tables of players are others'.
+        TRACKED_PLAYER.remove(conn, tournament.divisions[0].teams[0].players[0][0])
+    ingest([match_files(raw, tournament, 0, 1)], stores.landing)
+    simulated(Logs(accounts=140, days=1, servers=2, guilds=3, actions=3.0), raw / "logs")
+    (day,) = (raw / "logs").iterdir()
+    (day / "exchange_rates.csv").unlink()
+    deliver([day], stores.landing, day=date.fromisoformat(day.name))
+    done = gamestats("materialize")
+    assert done.exit_code == 1
+    assert "every_payment_has_a_rate" in done.output
 
 
-def connections_of(folder: Path) -> set[str]:
-    """Sockets of the server of the code location: the one it listens on, and one for each connection to it."""
-    server = next(line for line in processes_of(folder) if "dagster api grpc" in line).split()
-    place = server[server.index("-s") + 1]
-    return {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(f" {place}")}
+def match_files(raw: Path, tournament: Tournament, *places: int) -> Path:
+    """A folder with the files of those confirmed matches of Division 1, by their places in time."""
+    folder = Path(tempfile.mkdtemp(dir=raw))
+    for place in places:
+        for path in raw.glob(f"{confirmed(tournament)[place]}.*"):
+            path.rename(folder / path.name)
+    return folder
+
+
+def confirmed(tournament: Tournament) -> list[str]:
+    """The confirmed matches of Division 1, in which each of its teams played."""
+    return [each.truth.match_id for each in tournament.by_status("confirmed") if each.division == "Division 1"]
+
+
+@pytest.fixture(scope="module")
+def steam() -> Iterator[SteamLike]:
+    provider = SteamLike()
+    with provider.running():
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def up(gamestats: Gamestats, steam: SteamLike, made: None) -> Iterator[Up]:
+    """What runs; whatever happened meanwhile, Ctrl-C ends all of it, but PostgreSQL, which ran before."""
+    provider = {"name": "steam", "title": "Steam", "issuer": steam.issuer, "platform": "steam"}
+    with running(gamestats, GAMESTATS_SIGN_IN=json.dumps([provider])) as up:
+        yield up
+        code, output = up.ended(signal.SIGINT)
+    assert (code, "Traceback" in output) == (0, False), output
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", up.port))
+    assert is_running(gamestats.stores.settings)
+    assert "PostgreSQL was stopped" in gamestats("down").stdout
+    assert processes_of(gamestats) == []
+
+
+@pytest.fixture(scope="module")
+def admin(up: Up) -> Iterator[httpx.Client]:
+    with up.admin() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, up: Up, admin: httpx.Client) -> BrowserContext:
+    """Windows of the browser in which the admin is signed in."""
+    context = browser.new_context(viewport={"width": 1500, "height": 950}, base_url=f"{up.url}/dagster/")
+    cookies = [{"name": name, "value": value, "url": up.url} for name, value in admin.cookies.items()]
+    context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+    context.set_default_timeout(_PATIENCE_MS)
+    return context
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    page = signed_in.new_page()
+    yield page
+    page.close()
+
+
+# --------------------------------------------------------------------------- what runs
 
 
 def ports_of(process: subprocess.Popen[str]) -> list[int]:
     """The ports on which a process and those it started listen."""
-    found: list[int] = []
-    for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
-        # One that has ended meanwhile listens to nothing.
-        with suppress(psutil.NoSuchProcess):
-            found += [c.laddr.port for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-    return found
+    all_of_it = (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True))
+    connections = [each for one in all_of_it for each in one.net_connections("inet")]
+    return [each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
+def connections_of(gamestats: Gamestats) -> set[str]:
+    """Sockets of the server of the code location: the one it listens on, and one for each connection to it."""
+    server = next(line for line in processes_of(gamestats) if "dagster api grpc" in line).split()
+    place = server[server.index("-s") + 1]
+    return {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(f" {place}")}
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A data folder that the PostgreSQL of root's can reach, with nothing left running in it afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="gamestats-up-"))
-    try:
-        yield path
-    finally:
-        stop_embedded(settings_of(path))
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def start(folder: Path) -> Iterator[Callable[..., Up]]:
-    """Starts `gamestats up`, with settings, and waits until it is up; whatever is left of it is killed afterwards."""
-    started: list[Up] = []
-
-    def up(**settings: str) -> Up:
-        port = free_port()
-        process = subprocess.Popen(
-            [*_COMMAND, "up", "--port", str(port)],
-            env={**environment(folder), **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(Up(process, folder, port))
-        started[-1].wait_until_it_says("Ctrl-C")
-        return started[-1]
-
-    yield up
-    for one in started:
-        one.process.kill()
-        one.process.communicate()
-    assert wait_until(lambda: not processes_of(folder), 90)
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*_COMMAND, *arguments], env=environment(folder), capture_output=True, text=True, timeout=120)
-
-
-def _worker_of(folder: Path) -> str | None:
-    return next((line.split()[0] for line in processes_of(folder) if line.endswith("gamestats_assets.cli work")), None)
-
-
-def test_up_serves_refuses_a_second_one_and_ends_when_the_daemon_does(start: Callable[[], Up], folder: Path) -> None:
-    up, gamestats = start(), Gamestats(folder)
-    started = time.monotonic()
-    locations = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
-    with up.admin() as admin:
-        assert "dagster_webserver_version" in admin.get("/dagster/server_info").json()
-        answer = admin.post("/dagster/graphql", json={"query": locations}).json()
-        assert admin.get("/dagster/graphql", params={"query": _MUTATION}).status_code == 405
-    assert [entry["name"] for entry in answer["data"]["workspaceOrError"]["locationEntries"]] == ["gamestats"]
+def test_pages_and_dagster_are_reached_at_one_address_alone(up: Up, admin: httpx.Client) -> None:
+    assert "dagster_webserver_version" in admin.get("/dagster/server_info").json()
+    told = admin.post("/dagster/graphql", json={"query": _TOLD}).json()["data"]
+    assert [entry["name"] for entry in told["workspaceOrError"]["locationEntries"]] == ["gamestats"]
+    # Without its dagster.yaml Dagster would tell its makers of its use.
+    assert re.search(r"telemetry:\s+enabled: false", told["instance"]["info"])
     assert ports_of(up.process) == [up.port], "nothing of it is reached in another way"
+    assert admin.get("/dagster/graphql", params={"query": _MUTATION}).status_code == 405
     for path in ("/graphql", "/dagster/graphql"):
         attack = httpx.get(f"{up.url}{path}", params={"query": _MUTATION}, headers={"Host": "evil.example.com"})
         assert attack.status_code == 421
-    kept = connections_of(folder)
-    assert len(kept) == 3, "the daemon and the webserver are connected to the code location"
 
-    second = run(folder, "up", "--port", str(up.port + 1))
-    assert second.returncode == 1
+
+def test_a_second_up_is_refused_and_commands_use_what_the_first_one_runs(up: Up, gamestats: Gamestats) -> None:
+    kept = connections_of(gamestats)
+    assert len(kept) == 3, "the daemon and the webserver are connected to the code location"
+    second = gamestats("up", "--port", str(up.port + 1))
+    assert second.exit_code == 1
     assert up.url in second.stderr
     assert str(up.process.pid) in second.stderr
-    assert "Traceback" not in second.stderr
     assert up.url in gamestats("doctor").stdout
-    assert daemon_runs_here(str(folder / "dagster")), "commands leave the runs of this daemon alone"
-    assert connections_of(folder) == kept, "and ask over these connections"
-
-    # The worker may die of a job, and nothing else does.
-    assert wait_until(lambda: _worker_of(folder) is not None, 60)
-    time.sleep(max(0.0, started + _REVIVED_AFTER_S - time.monotonic()))
-    worker = _worker_of(folder)
-    assert worker is not None
-    os.kill(int(worker), signal.SIGKILL)
-    assert wait_until(lambda: _worker_of(folder) not in (None, worker), 60)
-    assert up.process.poll() is None
-    daemon = next(line for line in processes_of(folder) if "dagster-daemon run" in line)
-    os.kill(int(daemon.split()[0]), signal.SIGKILL)
-    output, _ = up.process.communicate(timeout=60)
-    assert up.process.returncode == 1
-    assert "daemon was killed by signal 9" in output
-    assert "daemon.log ends:" in output
-    assert "Traceback" not in output
-    assert not is_running(settings_of(folder))
-    assert processes_of(folder) == []
+    assert daemon_runs_here(str(gamestats.stores.settings.state_folder / "dagster")), "they leave its runs alone"
+    assert connections_of(gamestats) == kept, "and ask over these connections"
 
 
-def test_a_killed_up_leaves_no_process_behind(start: Callable[[], Up], folder: Path) -> None:
-    up = start()
-    assert is_running(settings_of(folder))
-    assert len(processes_of(folder)) >= 4
-    up.process.kill()
-    up.process.wait()
-    assert wait_until(lambda: not processes_of(folder), 45), processes_of(folder)
-    assert not is_running(settings_of(folder))
-    # Its details are still there, its lock is not.
-    assert json.loads((folder / "up.json").read_text())["pid"] == up.process.pid
-    assert "runs at" not in Gamestats(folder)("doctor").stdout
-    assert "Nothing runs" in Gamestats(folder)("down").stdout
+# --------------------------------------------------------------------------- Dagster's pages
 
 
-@pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_ask_to_stop_and_a_second_one_interrupts(asked_by: signal.Signals) -> None:
-    before = signal.getsignal(asked_by)
-    with stop_requests() as stop:
-        signal.raise_signal(asked_by)
-        assert stop.is_set()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(asked_by)
-    assert signal.getsignal(asked_by) == before
+def test_a_blocking_check_shows_rows_and_advice(page: Page) -> None:
+    page.goto("assets/l2m/etl_recharge?view=checks")
+    page.get_by_text("every_payment_has_a_rate").first.click()
+    for text in ("Failed", "gamestats ingest l2m rates.csv"):
+        expect(page.get_by_text(text).first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "failed_check")
 
 
-def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        result = run(tmp_path, "up", "--port", str(port))
-    assert result.returncode == 1
-    assert f"port {port}" in result.stderr
-    assert not (tmp_path / "postgres").exists()
+def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> None:
+    page.goto("assets/l2m/etl_recharge")
+    for text in ("Payments, as logged", "usd_per_unit", "primary key", "Freshness policy"):
+        expect(page.get_by_text(text).first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "table")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "given", "output"),
-    [
-        (["--host", "203.0.113.5"], {}, "It is no address of this machine"),
-        ([], {"GAMESTATS_POSTGRES_URL": "postgresql://me:pass-word@127.0.0.1:9/none"}, "port 9, database none"),
-    ],
-)
-def test_wrong_addresses_are_reported_before_anything_starts(
-    tmp_path: Path, arguments: list[str], given: dict[str, str], output: str
+def test_runs_are_those_of_the_command_line(page: Page) -> None:
+    # What happens in a run comes by a WebSocket.
+    came: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: came.append(str(frame))))
+    page.goto("runs")
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "runs")
+    page.locator("a[href*='/dagster/runs/']").last.click()
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible(timeout=_PATIENCE_MS)
+    assert any("pipelineRunLogs" in frame for frame in came)
+
+
+def test_sensors_and_schedules_run_by_themselves(page: Page) -> None:
+    page.goto("automation")
+    for name in ("tracked_player_matches", "behind", "lake_maintenance_daily"):
+        expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_role("checkbox", checked=True).first).to_be_attached(timeout=_PATIENCE_MS)
+
+
+# --------------------------------------------------------------------------- a tournament and the trainer
+
+
+def test_decisions_and_new_matches_reach_the_standings_soon(
+    up: Up, gamestats: Gamestats, tournament: Tournament, raw: Path, page: Page
 ) -> None:
-    command = [*_COMMAND, "up", "--port", str(free_port()), *arguments]
-    done = subprocess.run(command, env={**environment(tmp_path), **given}, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: ")
-    assert output in done.stderr
-    assert not {"Traceback", "pass-word"} & {*done.stderr.replace(":", " ").split()}
-    assert [*tmp_path.glob("logs/*")] == []
+    team = tournament.divisions[0].teams[0].name
+    of = {"season": SEASON, "division": "Division 1"}
+
+    def played() -> int:
+        answer = httpx.get(f"{up.url}/api/v1/tournaments/leaderboard/teams", params=of, timeout=60).json()
+        return next(line["matches_played"] for line in answer["data"]["teams"] if line["team_name"] == team)
+
+    assert played() == 2
+    page.goto(f"{up.url}/admin/tournaments/matches/{confirmed(tournament)[0]}")
+    page.get_by_label("Tournament match").select_option("no")
+    page.get_by_label("Why").first.fill("a scrim, they say")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("status").first.wait_for()
+    assert gamestats("ingest", "pubg", str(match_files(raw, tournament, 2, 3))).exit_code == 0
+    # One match less, and two more.
+    assert wait_until(lambda: played() == 3, SOON_S * BY_OTHERS, pause_s=1)
+    page.goto(f"{up.url}/tournaments?season={SEASON}&division=Division+1&round=overall")
+    row = page.locator("tr[data-key^=team-]").filter(has_text=team)
+    expect(row.locator("td").last).to_have_text("3")
 
 
-def test_what_dagster_is_kept_from_doing_too_often_is_still_called_so() -> None:
-    assert isinstance(server_watcher.WATCH_INTERVAL, int)
-    read = inspect.signature(DagsterDaemonController.check_workspace_freshness)
-    assert [*read.parameters] == ["self", "last_workspace_update_time"]
+def test_a_new_user_uploads_watches_exports_and_leaves(
+    up: Up, steam: SteamLike, browser: Browser, realdata: Path
+) -> None:
+    replay = next(path for path in real_files.paths(realdata, real_files.PAIRS[1]) if path.suffix == ".replay")
+    players, stores = trainer.players_of(replay), up.gamestats.stores
+    scorer = next(each for each in players if each["stats"]["core"]["goals"])
+    mate = next(each for each in players if each["id"]["platform"] == "steam" and each != scorer)
+    account = scorer["id"]["id"]
+    shown = Shown(browser.new_page(reduced_motion="reduce"))
+    page, took = shown.page, dict[str, float]()
+    page.set_default_timeout(1000 * ERASED_S * BY_OTHERS)
+    trainer.sign_in(page, up, steam, account)
+    called = trainer.begin_and_agree(page)
+    took["analysis"] = trainer.send_and_read(page, replay, scorer["name"])
+    trainer.watch_the_goal(page)
+    took["export"] = trainer.take_along(page, up, replay, account)
 
+    texts = [f"steam_{account}", account, scorer["name"], called]
+    places = {each.partition(":")[0] for each in traces(stores, texts)}
+    assert places >= {"landing", "lake", "objects", "PostgreSQL"}
+    took["erasure"] = trainer.leave(page, up, stores)
+    assert traces(stores, texts) == []
+    assert [each for each in shown.troubles if "GPU stall" not in each] == []
 
-def test_what_does_not_stop_when_asked_is_killed_with_all_of_its_group() -> None:
-    stubborn = (
-        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "subprocess.Popen([sys.executable, '-c', 'import signal, time;"
-        " signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)']);"
-        "print('ready', flush=True); time.sleep(60)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    assert wait_until(lambda: len(members(process.pid)) == 2, 5)
-    stop_groups([process.pid], grace=0.6)
-    assert process.wait(timeout=5) == -signal.SIGKILL
-    assert members(process.pid) == []
-    process.stdout.close()
+    trainer.send_again(browser.new_page(), up, steam, mate["id"]["id"], replay)
+    assert traces(stores, texts) == []
+    assert FORGOTTEN_NAME in stores.lake.scan(Participants).collect()["player_name"].to_list()
+    logging.getLogger(__name__).info("Seconds that it took: %s", took)  # pytest --log-file=FILE --log-file-level=INFO
+    for what, most in (("analysis", ANALYSED_S), ("export", EXPORTED_S), ("erasure", ERASED_S)):
+        assert took[what] < most * BY_OTHERS, took

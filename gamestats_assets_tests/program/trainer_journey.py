@@ -1,42 +1,23 @@
-"""Somebody new signs in, drops a replay, reads what comes of it, watches the goal, takes everything along, and goes.
-
-Everything is real: `gamestats up` with its worker, PostgreSQL, a replay of the game, a browser, and a sign-in provider
-that speaks as Steam does. Who played, who scored and with which accounts, ballchasing's JSON of the same replay tells.
-"""
+"""What somebody does who comes to the trainer: signs in, drops a replay, watches it, takes everything along, leaves."""
 
 from __future__ import annotations
 
 import base64
 import json
-import logging
-import signal
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import psycopg
-import pytest
 from playwright.sync_api import Page, expect
 
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
-from gamestats_assets.rocket_league.privacy.erasure import traces
-from gamestats_assets.rocket_league.tables import Participants
-from gamestats_assets_tests.program.test_up import Up, folder, settings_of, start
-from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.program.up import Up
 from gamestats_assets_tests.serving.sign_in_providers import SteamLike
-from gamestats_assets_tests.support.browsers import Shown, chromium, keep
+from gamestats_assets_tests.support.browsers import keep
 
-__all__ = ["folder", "start"]
-
-pytestmark = pytest.mark.timeout(900)
-ANALYSED_S, EXPORTED_S, ERASED_S = 10.0, 20.0, 60.0
-"""Seconds that a person waits, on a machine that does nothing else."""
-BY_OTHERS = 12.0
-"""How many times longer it may take here, where other tests take most of the machine."""
 GOAL_LINE_UU, POST_UU, CROSSBAR_UU = 5120, 893, 643
 _DROP = """([name, content]) => {
     const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
@@ -51,41 +32,6 @@ def players_of(replay: Path) -> list[dict[str, Any]]:
     """Who played, as ballchasing tells it."""
     details = json.loads(replay.with_suffix(".ballchasing.json").read_text())
     return [player for team in ("blue", "orange") for player in details[team]["players"]]
-
-
-def test_a_new_user_uploads_watches_exports_and_leaves(start: Callable[..., Up], folder: Path, realdata: Path) -> None:
-    replay = next(path for path in real_files.paths(realdata, real_files.PAIRS[1]) if path.suffix == ".replay")
-    scorer = next(each for each in players_of(replay) if each["stats"]["core"]["goals"])
-    mate = next(each for each in players_of(replay) if each["id"]["platform"] == "steam" and each != scorer)
-    account, steam, took = scorer["id"]["id"], SteamLike(), dict[str, float]()
-    with steam.running(), chromium() as browser:
-        provider = {"name": "steam", "title": "Steam", "issuer": steam.issuer, "platform": "steam"}
-        up = start(GAMESTATS_SIGN_IN=json.dumps([provider]))
-        shown = Shown(browser.new_page(reduced_motion="reduce"))
-        page = shown.page
-        page.set_default_timeout(1000 * ANALYSED_S * BY_OTHERS)
-        sign_in(page, up, steam, account)
-        called = begin_and_agree(page)
-        took["analysis"] = send_and_read(page, replay, scorer["name"])
-        watch_the_goal(page)
-        took["export"] = take_along(page, up, replay, account)
-
-        stores = Stores(settings_of(folder))
-        texts = [f"steam_{account}", account, scorer["name"], called]
-        places = {each.partition(":")[0] for each in traces(stores, texts)}
-        assert places >= {"landing", "lake", "objects", "PostgreSQL"}
-        took["erasure"] = leave(page, up, stores)
-        assert traces(stores, texts) == []
-        assert [each for each in shown.troubles if "GPU stall" not in each] == []
-
-        send_again(browser.new_page(), up, steam, mate["id"]["id"], replay)
-        assert traces(stores, texts) == []
-        assert FORGOTTEN_NAME in stores.lake.scan(Participants).collect()["player_name"].to_list()
-        up.process.send_signal(signal.SIGINT)
-        up.process.communicate(timeout=60)
-    logging.getLogger(__name__).info("Seconds that it took: %s", took)  # pytest --log-cli-level=INFO
-    for what, most in (("analysis", ANALYSED_S), ("export", EXPORTED_S), ("erasure", ERASED_S)):
-        assert took[what] < most * BY_OTHERS, took
 
 
 def sign_in(page: Page, up: Up, steam: SteamLike, account: str) -> None:
@@ -191,7 +137,7 @@ def leave(page: Page, up: Up, stores: Stores) -> float:
     page.get_by_label("Remove everything. I know").check()
     page.get_by_role("button", name="Remove everything for good").click()
     asked = time.monotonic()
-    page.locator("#erasure .notice.good").wait_for(timeout=1000 * ERASED_S * BY_OTHERS)
+    page.locator("#erasure .notice.good").wait_for()
     seconds = time.monotonic() - asked
     keep(page, "journey-gone")
     page.goto(f"{up.url}/rocket-league")
