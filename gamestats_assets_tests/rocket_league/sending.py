@@ -1,13 +1,17 @@
-"""The application and a worker over the same stores, to which people send replays."""
+"""The application and a worker over the same stores, to which people send replays.
+
+The worker makes some tables alone, from those that are read to those that tell who played: what follows from these is
+no different for what people sent, and takes fifty steps.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +24,47 @@ from gamestats_assets.cli.services.work import job_context
 from gamestats_assets.lakehouse.entries.jobs import JobContext
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.jobs.worker import Worker
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.assets import landed
 from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.rocket_league import files
 from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.serving.served import KEY, served
 from gamestats_assets_tests.serving.signing_in import browser_of
 
 UPLOAD = "/api/v1/replays/upload"
+WHO_PLAYED = {table.spec.name for table in (t.MatchFacts, t.Participants, t.RlPlayers, t.Withheld)}
+WHO_PLAYED |= {table.spec.name for step in ("raw", "raw_events") for table in landed(step)}
+
+
+@dataclass
+class OfSome:
+    """A job's context that makes some tables alone, of those that are wanted; it keeps what was wanted."""
+
+    whole: JobContext
+    tables: Collection[str]
+    wanted: list[tuple[set[str], set[str]]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)
+
+    def follow(
+        self, game: str, *, days: Collection[str] = (), names: Collection[str] = (), only: Collection[str] | None = None
+    ) -> list[str]:
+        """Make them, of days and names."""
+        self.wanted.append(({*days}, {*names}))
+        return self.whole.follow(game, days=days, names=names, only={*self.tables}.intersection(only or self.tables))
 
 
 @dataclass
 class Running:
-    """The application and a worker over the same stores."""
+    """The application and a worker over the same stores.
+
+    Attributes:
+        context: what jobs are done with, of all tables.
+        some: the same, of those that tell who played.
+    """
 
     site: httpx.Client
     url: str
@@ -39,11 +72,16 @@ class Running:
     context: JobContext
     log: list[str]
 
+    def __post_init__(self) -> None:
+        self.some = OfSome(self.context, WHO_PLAYED)
+
     def browser(self, name: str) -> httpx.Client:
         return browser_of(self.site, self.url, name)
 
-    def work(self) -> None:
-        worker = Worker(self.stores.postgres_url, KINDS, lambda: self.context, idle_s=60, log=self.log.append)
+    def work(self, *, makes_all: bool = False) -> None:
+        """Do all that is asked for."""
+        context: Any = self.context if makes_all else self.some
+        worker = Worker(self.stores.postgres_url, KINDS, lambda: context, idle_s=60, log=self.log.append)
         worker.run_until_empty()
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -53,9 +91,13 @@ class Running:
     def job(self, taken: Mapping[str, Any]) -> dict[str, Any]:
         return self.rows("SELECT * FROM ops.jobs WHERE job_id = %s", [taken["job_id"]])[0]
 
+    def published(self, match_id: str, player_id: str | None = None) -> int:
+        """Who played in a match as PostgreSQL has it: how many, of all or of one."""
+        count = "SELECT count(*) AS n FROM rocket_league.participants WHERE match_id = %s AND player_id LIKE %s"
+        return self.rows(count, [match_id, player_id or "%"])[0]["n"]
+
     def landed(self) -> list[str]:
-        landing = self.stores.landing
-        return [file.path for day in landing.days("rocket_league") for file in landing.files("rocket_league", day)]
+        return [file.path for file in files.landed(self.stores.landing)]
 
     def links(self, name: str, player_id: str, share_at_ballchasing: str | None = None) -> None:
         """Have an account of the game be somebody's, who agrees to the analysis."""

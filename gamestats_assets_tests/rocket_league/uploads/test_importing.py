@@ -22,7 +22,6 @@ from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)
 IMPORT = "/api/v1/replays/ballchasing"
-DOUBLES_PLAYER = "steam_76561198385053346"
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +95,11 @@ def test_why_nothing_was_fetched_is_said_in_words(running: Running, server: Ball
 def test_a_match_is_analysed_for_who_is_linked_shared_as_wanted_and_forgotten(
     running: Running, server: BallchasingServer, realdata: Path
 ) -> None:
-    content, match_id = real_files.replay(realdata, real_files.PAIRS[1]), "00F170CC11F11CB207E53287EC8E432E"
-    of_fay, of_eva = "steam_76561198396487550", "steam_76561198324082816"
+    content, match_id = real_files.replay(realdata, real_files.DUEL), "D6DB830411F143174D7A42BDF8FC2425"
+    of_eva, of_fay = "ps4_adamboi04", "epic_98e4fc3adbbc464e8e45f68948129294"
     taken: dict[str, Any] = {}
-    running.links("Dan", DOUBLES_PLAYER)
     running.links("Eva", of_eva, "unlisted")
-    for name in ("Fay", "Dan", "Eva"):
+    for name in ("Eva", "Fay"):
         with closing(running.browser(name)) as browser:
             taken[name] = send(browser, ("mine.replay", content)).json()["data"]
     running.work()
@@ -109,24 +107,20 @@ def test_a_match_is_analysed_for_who_is_linked_shared_as_wanted_and_forgotten(
     # It goes to ballchasing for Eva alone, who wants that.
     assert [each.sent[1] for each in server.replays.values() if each.sent] == ["unlisted"]
 
-    matches = "SELECT 1 FROM rocket_league.matches WHERE player_id = %s"
     assert running.job(taken["Fay"])["result"]["own_players"] == []
-    assert running.rows(matches, [of_fay]) == []
+    assert not any(of_fay in names for _, names in running.some.wanted)
     running.links("Fay", of_fay)
     with psycopg.connect(running.url) as conn:
         enqueue(conn, "backfill", "rocket_league", None, {"player_id": of_fay})
-        # Dan's account is to be forgotten in the match.
-        dan = conn.execute("SELECT user_id FROM accounts.players WHERE player_id = %s", [DOUBLES_PLAYER]).fetchone()
-        assert dan is not None
-        enqueue(conn, "forget_match", "rocket_league", dan[0], {"match_id": match_id, "player_ids": [DOUBLES_PLAYER]})
+        # Eva's account is to be forgotten in the match.
+        eva = conn.execute("SELECT user_id FROM accounts.players WHERE player_id = %s", [of_eva]).fetchone()
+        assert eva is not None
+        enqueue(conn, "forget_match", "rocket_league", eva[0], {"match_id": match_id, "player_ids": [of_eva]})
     running.work()
-    # Fay has tables now, and the upload says so.
+    # Fay's tables are made now, and the upload says so; then those of the day and of Eva are made without her.
+    assert running.some.wanted[-2:] == [(set(), {of_fay}), ({"2026-04-28"}, {of_eva})]
     assert (running.job(taken["Fay"])["said"], running.job(taken["Fay"])["result"]["own_players"]) == ("done", [of_fay])
-    assert len(running.rows(matches, [of_fay])) == 1
     forgetting = running.rows("SELECT state, error FROM ops.jobs WHERE kind = 'forget_match'")
     assert forgetting == [{"state": "done", "error": None}], running.log
-    in_match = "SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s"
-    assert running.rows(in_match, [match_id]) == [{"n": 6}]
-    assert running.rows(f"{in_match} AND player_id = %s", [match_id, DOUBLES_PLAYER]) == [{"n": 0}]
-    assert running.rows(matches, [DOUBLES_PLAYER]) == []
-    assert running.rows("SELECT 1 FROM ops.rl_uploads WHERE user_id = %s", [dan[0]]) == []
+    assert (running.published(match_id), running.published(match_id, of_eva)) == (2, 0)
+    assert running.rows("SELECT 1 FROM ops.rl_uploads WHERE user_id = %s", [eva[0]]) == []
