@@ -70,10 +70,8 @@ class Running:
     url: str
     stores: Stores
     context: JobContext
+    some: OfSome
     log: list[str]
-
-    def __post_init__(self) -> None:
-        self.some = OfSome(self.context, WHO_PLAYED)
 
     def browser(self, name: str) -> httpx.Client:
         return browser_of(self.site, self.url, name)
@@ -121,7 +119,8 @@ def at_work(folder: Path, url: str, **settings: Any) -> Iterator[Running]:
         site = stack.enter_context(served(url, data=data, files_an_hour=1000, **settings))
         patched.setenv("GAMESTATS_DATA", data)
         patched.setenv("GAMESTATS_POSTGRES_URL", url)
-        yield Running(site, url, stores, job_context(stores, stack), log)
+        context = job_context(stores, stack)
+        yield Running(site, url, stores, context, OfSome(context, WHO_PLAYED), log)
 
 
 def send(browser: httpx.Client, *files: tuple[str, bytes]) -> httpx.Response:

@@ -24,18 +24,17 @@ from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.rocket_league.privacy.consents import newest_text
 from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.privacy.jobs import Steps
-from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
+from gamestats_assets.rocket_league.tables import Participants, Withheld
 from gamestats_assets_tests.cli.runner import Admin
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.rocket_league.sending import Running, at_work, send
 from gamestats_assets_tests.serving.signing_in import browser_of
-from gamestats_assets_tests.support.published import read_published
 
 pytestmark = pytest.mark.timeout(280)
-ANNS, BOBS = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e2f4179ea1695"
-"""Players of the pair of real replays; Ann's is called so in it, and by her as a user here."""
-IN_GAME, CALLED = "Quantavious1234", "Annabell Quant"
+ANNS, BOBS = "epic_98e4fc3adbbc464e8e45f68948129294", "ps4_adamboi04"
+"""Players of a real replay; Ann's is called so in it, and by her as a user here."""
+IN_GAME, CALLED = "OSIDE_SMURF", "Annabell Quant"
 TEXTS = [ANNS, ANNS.partition("_")[2], IN_GAME, CALLED]
 BY_HAND = "notes/by-hand.txt"
 """Something that nobody knows how to remove."""
@@ -64,9 +63,9 @@ def place_over(folder: Path, url: str) -> Iterator[Place]:
 
 
 def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_path: Path, ops_database: str) -> None:
-    replays = real_files.paths(realdata, real_files.PAIRS[0])
+    (replay,) = real_files.paths(realdata, real_files.DUEL)
     with place_over(tmp_path / "data", ops_database) as place:
-        assert "2 taken" in place.admin.does("ingest", "rocket-league", *map(str, replays))
+        assert "1 taken" in place.admin.does("ingest", "rocket-league", str(replay))
         ann_id, _ = place.link(CALLED, ANNS), place.link("Bob", BOBS)
         ann, bob = place.browser(CALLED), place.browser("Bob")
         for browser in (ann, bob):
@@ -75,10 +74,9 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
             kept = browser.put(f"{USERS}/profile", json={"retention_days": 36_500})
             assert kept.status_code == 204, kept.text
         assert ann.put(f"{USERS}/profile", json={"email": "quant@example.org"}).status_code == 204
-        place.admin.does("materialize", "--select", "rocket_league")
-        upload_id = uploaded(place, ann_id, next(path for path in replays if path.suffix == ".replay"))
+        assert place.some.follow("rocket_league", days=place.stores.landing.days("rocket_league")) == []
+        upload_id = uploaded(place, ann_id, replay)
         expect_withdrawn(place, bob)
-        of_bob = read_published(place.stores.postgres_url, Users, [BOBS])
 
         archive = exported(place, ann)
         expect_everything(archive, upload_id)
@@ -112,8 +110,8 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
         assert place.rows("SELECT name FROM accounts.users WHERE user_id = %s", [ann_id]) == [{"name": None}]
         names = place.stores.lake.scan(Participants).collect()["player_name"].to_list()
         assert FORGOTTEN_NAME in names
-        assert read_published(place.stores.postgres_url, Users).equals(of_bob), "the others stay"
-        expect_gone_until_wanted(place, replays)
+        assert BOBS in place.stores.lake.scan(Participants).collect()["player_id"], "the others stay"
+        expect_gone_until_wanted(place, replay)
 
 
 def expect_withdrawn(place: Place, bob: httpx.Client) -> None:
@@ -197,16 +195,15 @@ def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> N
     assert "what you uploaded" in held.read("README.txt").decode()
 
 
-def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
+def expect_gone_until_wanted(place: Place, replay: Path) -> None:
     """Who signs in again begins anew; the player stays masked until the person wants it otherwise."""
-    output = place.admin("ingest", "rocket-league", *map(str, replays)).output
-    assert "0 taken, 2 known" in output
+    assert "0 taken, 1 known" in place.admin("ingest", "rocket-league", str(replay)).output
     with closing(place.browser("Somebody new")) as again, closing(place.browser("Carl")) as carl:
         assert again.get(f"{USERS}/consents").json()["data"]["players"] == []
         place.link("Somebody new", ANNS)
         [player] = again.get(f"{USERS}/consents").json()["data"]["players"]
         assert (player["is_forgotten"], player["analysis"]) == (True, None)
-        content = replays[1].read_bytes()
+        content = replay.read_bytes()
         taken = [send(each, (f"{IN_GAME}.replay", content)).json()["data"]["status_url"] for each in (carl, again)]
         place.work()
         found = carl.get(taken[0]).json()["data"]
@@ -222,7 +219,7 @@ def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
         assert (kept_out.status_code, "take_me_back" in kept_out.text) == (409, True)
         back = again.put(f"{USERS}/consents", json={**ALL_OF_IT, "take_me_back": True})
         assert back.json()["data"]["players"][0]["is_forgotten"] is False
-    assert "2 taken" in place.admin.does("ingest", "rocket-league", *map(str, replays))
+    assert "1 taken" in place.admin.does("ingest", "rocket-league", str(replay))
 
 
 def test_the_job_says_which_step_it_does_and_what_it_waits_for(ops_database: str) -> None:
@@ -260,9 +257,9 @@ def unfinished(root: httpx.Client) -> dict[str, Any]:
 
 
 def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_path: Path, ops_database: str) -> None:
-    replays = real_files.paths(realdata, real_files.PAIRS[0])
+    (replay,) = real_files.paths(realdata, real_files.DUEL)
     with place_over(tmp_path / "data", ops_database) as place:
-        place.admin.does("ingest", "rocket-league", *map(str, replays))
+        place.admin.does("ingest", "rocket-league", str(replay))
         place.admin.does("materialize", "--select", "rocket_league.raw_player_stats")
         anybody = httpx.Client(base_url=place.site.base_url, timeout=30)
         said = {"player": ANNS.replace("_", ":", 1), "reason": "That is me.", "contact": "me@example.org"}
@@ -302,7 +299,7 @@ def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_pa
         ]  # fmt: skip
         acts = [each["act"] for each in place.rows("SELECT act FROM accounts.audit_log ORDER BY audit_id")]
         assert acts[-4:] == ["objection.grant", "objection.refuse", "objection.grant", "objection.again"]
-        assert "0 taken, 2 known" in place.admin("ingest", "rocket-league", *map(str, replays)).output
+        assert "0 taken, 1 known" in place.admin("ingest", "rocket-league", str(replay)).output
         assert "forgotten on request" in place.admin.fails("rocket-league", "track", STRANGER), (
             "though nothing was held"
         )
