@@ -330,7 +330,7 @@ def test_names_are_unique_and_shown_as_text(site: httpx.Client, url: str) -> Non
     park, _ = Visitor(site, url, "park"), Visitor(site, url, "choi")
     taken = park.sends("/account/name", name="Choi")
     assert taken.status_code == 409
-    assert "Somebody else is called &#39;Choi&#39;." in taken.text
+    assert "Another user is called &#39;Choi&#39;." in taken.text
     assert park.sends("/account/name", name=" ").status_code == 422
     odd = "<script>alert(1)</script>"
     assert park.sends("/account/name", name=odd).headers["location"] == "/account?done=renamed"

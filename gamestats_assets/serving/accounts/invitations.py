@@ -1,6 +1,6 @@
-"""Who may see what is another person's: coaches, whom that person invites, and links to single matches.
+"""Who else may see a user's pages: coaches whom the user invites, and everyone with the link to a shared match.
 
-Neither may change anything. Both are off until the person wants them, and over as soon as the person takes them back.
+Neither can change anything. Users switch both on, and end them at any time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MOST_OPEN = 20
 
 
 def invite(conn: psycopg.Connection, user_id: int, game: str) -> tuple[int, str] | None:
-    """Invite whoever accepts first to see what is a user's in a game: the number of the invitation and its token.
+    """Invites the first person who accepts to see a user's pages of a game.
 
-    None where very many are open already.
+    Returns the number of the invitation and its token, or None if too many are open.
     """
     open_ = "SELECT FROM accounts.invitations WHERE user_id = %s AND guest_id IS NULL AND expires_at > now()"
     if len(ops.rows(conn, open_, [user_id])) >= _MOST_OPEN:
@@ -37,7 +37,7 @@ def invite(conn: psycopg.Connection, user_id: int, game: str) -> tuple[int, str]
 
 
 def invited_by(conn: psycopg.Connection, token: str) -> Row | None:
-    """Who invites by a token that can still be accepted: `user_id`, `name`, `game`; None for any other one."""
+    """Returns who invites with a token: `user_id`, `name`, `game`; None if it cannot be accepted (any more)."""
     found = ops.rows(
         conn,
         "SELECT i.user_id, u.name, i.game FROM accounts.invitations i JOIN accounts.users u USING (user_id) "
@@ -48,7 +48,7 @@ def invited_by(conn: psycopg.Connection, token: str) -> Row | None:
 
 
 def accept(conn: psycopg.Connection, user_id: int, token: str) -> bool:
-    """Accept an invitation of somebody else, once; whether it could be."""
+    """Accepts another user's invitation, once; returns whether it was open."""
     accepted = ops.rows(
         conn,
         "UPDATE accounts.invitations SET guest_id = %s, accepted_at = now() WHERE token_hash = %s AND guest_id IS NULL "
@@ -59,7 +59,7 @@ def accept(conn: psycopg.Connection, user_id: int, token: str) -> bool:
 
 
 def invitations_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
-    """What a user invited to and accepted: `invitation_id`, `game`, `is_mine`, `name` (of the other one), ..."""
+    """Returns a user's invitations, sent and accepted: `invitation_id`, `game`, `is_mine`, `name` of the other, ..."""
     return ops.rows(
         conn,
         """
@@ -76,7 +76,7 @@ def invitations_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
 
 
 def take_back(conn: psycopg.Connection, user_id: int, invitation_id: int) -> bool:
-    """End an invitation, by whoever made it or accepted it; whether there was one."""
+    """Ends an invitation that the user sent or accepted; returns whether there was one."""
     ended = (
         "DELETE FROM accounts.invitations WHERE invitation_id = %s AND (user_id = %s OR guest_id = %s) "
         "RETURNING invitation_id"
@@ -88,7 +88,7 @@ def take_back(conn: psycopg.Connection, user_id: int, invitation_id: int) -> boo
 
 
 def share(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> str:
-    """The token of the link by which everybody may see a match; the same as long as it is shared."""
+    """Returns the token of the link that lets everyone see a match; it stays the same while the match is shared."""
     shared = ops.rows(
         conn,
         "INSERT INTO accounts.shares (token, user_id, game, match_id) VALUES (%s, %s, %s, %s) "
@@ -99,13 +99,13 @@ def share(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> s
 
 
 def unshare(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> bool:
-    """Have the link of a match lead nowhere; whether there was one."""
+    """Ends the link of a match; returns whether there was one."""
     gone = "DELETE FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s RETURNING token"
     return bool(ops.rows(conn, gone, [user_id, game, match_id]))
 
 
 def shared_match(conn: psycopg.Connection, game: str, token: str) -> str | None:
-    """The match that a link is to; None where it is to none, or is not shared any more."""
+    """Returns the match of a link; None if it is not shared (any more)."""
     match = "SELECT s.match_id FROM accounts.shares s JOIN accounts.users u USING (user_id) WHERE s.token = %s " \
         "AND s.game = %s AND u.ended_at IS NULL"  # fmt: skip
     found = ops.rows(conn, match, [token, game])

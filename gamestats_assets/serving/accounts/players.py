@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _MOST_CLAIMED = 20
 By = Literal["sign_in", "person", "admin", "command_line"]
-"""Who tells that an account is somebody's."""
+"""Who says that an account belongs to a user."""
 
 
 class TakenPlayerError(ExistsAlreadyError):
-    """An account of a game is somebody else's."""
+    """The account of a game is linked to another user."""
 
 
 def players_of(conn: psycopg.Connection, user_id: int, game: str | None = None) -> list[Row]:
-    """The accounts of a user that are linked or claimed: `game`, `player_id`, `state`, `told_by`, `created_at`, ..."""
+    """Returns the linked and claimed accounts of a user: `game`, `player_id`, `state`, `told_by`, `created_at`, ..."""
     return ops.rows(
         conn,
         "SELECT game, player_id, state, told_by, created_at, decided_at FROM accounts.players WHERE user_id = %s "
@@ -42,14 +42,14 @@ def players_of(conn: psycopg.Connection, user_id: int, game: str | None = None) 
 
 
 def link_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: str, told_by: By) -> bool:
-    """Have an account be a user's, and its matches taken up; whether it was not before.
+    """Links an account of a game to a user and takes up its matches; returns whether it is new to the user.
 
-    Who signs in by an account has it, even where another user was said to have it by less than that.
+    A sign-in with the account outweighs a link of another user that rests on less.
 
     Raises:
-        TakenPlayerError: when it is somebody else's.
+        TakenPlayerError: if it is linked to another user.
     """
-    # Of two at once one has it, and the other is told.
+    # If two users link it at once, one gets it and the other an error.
     lock = "SELECT pg_advisory_xact_lock(hashtextextended('gamestats player ' || %s || ' ' || %s, 0))"
     conn.execute(lock, [game.name, player_id])
     found = ops.rows(
@@ -61,7 +61,7 @@ def link_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: s
         return False
     if found and not (told_by == "sign_in" and found[0]["told_by"] != "sign_in"):
         raise TakenPlayerError(
-            f"{game.account(player_id)} is linked to another user already. Whoever that is takes it back first, in the "
+            f"{game.account(player_id)} is linked to another user already. That user can unlink it in the "
             "settings; or an administrator does: gamestats user player NAME PLAYER --take",
             "player",
         )
@@ -80,9 +80,9 @@ def link_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: s
 
 
 def link_vouched(conn: psycopg.Connection, games: Sequence[Game], user_id: int, platform: str | None, id_: str) -> None:
-    """Link the accounts of a user by whom a sign-in provider vouches, in the games that have its platform.
+    """Links the account that a sign-in provider vouches for, in the games that know its platform.
 
-    One that the user took back, or that signs in somebody else, too, stays as it is.
+    An account that the user unlinked, or that is linked to another user, stays as it is.
     """
     for game in games:
         if game.accounts is None or platform not in game.accounts.platforms:
@@ -90,7 +90,7 @@ def link_vouched(conn: psycopg.Connection, games: Sequence[Game], user_id: int, 
         refused = (
             "SELECT 1 FROM accounts.players WHERE user_id = %s AND game = %s AND player_id = %s AND state = 'refused'"
         )
-        # Signed in somebody is either way.
+        # The sign-in succeeds either way.
         with suppress(EntryError), conn.transaction():
             player_id = game.accounts.player_id(f"{platform}:{id_}")
             if not ops.rows(conn, refused, [user_id, game.name, player_id]):
@@ -98,12 +98,12 @@ def link_vouched(conn: psycopg.Connection, games: Sequence[Game], user_id: int, 
 
 
 def claim_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: str) -> bool:
-    """Say that an account is a user's, which nothing proves: an admin decides; whether it is new.
+    """Claims an account without proof, for an admin to decide; returns whether the claim is new.
 
-    Nothing tells whether somebody else has it: that is not everybody's to know.
+    The answer does not reveal whether the account is linked to another user.
 
     Raises:
-        EntryError: when very many claims of the user are to be decided already.
+        EntryError: if too many claims of the user are undecided.
     """
     if sum(row["state"] == "claimed" for row in players_of(conn, user_id)) >= _MOST_CLAIMED:
         raise EntryError("Your claims wait for an administrator; take some of them back first.", "player")
@@ -116,9 +116,9 @@ def claim_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: 
 
 
 def unlink_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: str, told_by: By) -> bool:
-    """Take back that an account is a user's, or a claim; whether there was one. No sign-in links it again by itself.
+    """Unlinks an account or withdraws a claim; returns whether there was one. No later sign-in links it again.
 
-    What the user allowed with it is allowed no more.
+    Consents given for the account end.
     """
     own = [row for row in players_of(conn, user_id, game.name) if row["player_id"] == player_id]
     if not own:
@@ -132,7 +132,7 @@ def unlink_player(conn: psycopg.Connection, game: Game, user_id: int, player_id:
 
 
 def _refuse(conn: psycopg.Connection, game: Game, user_id: int, player_id: str, told_by: By, *, was: str) -> None:
-    # Who only claims an account has a say in nothing that is allowed with it.
+    # A mere claim gives no say in the consents of the account.
     if was == "linked" and game.accounts is not None:
         _be_about(conn, user_id)
         game.accounts.unlinked(conn, player_id)
@@ -144,7 +144,7 @@ def _refuse(conn: psycopg.Connection, game: Game, user_id: int, player_id: str, 
 
 
 def _be_about(conn: psycopg.Connection, user_id: int) -> None:
-    """Have PostgreSQL show and take rows of a user's accounts as they are now."""
+    """Lets PostgreSQL show and accept rows of the accounts that are linked to a user now."""
     linked = [row["player_id"] for row in players_of(conn, user_id) if row["state"] == "linked"]
     conn.execute(*setting(own_settings(user_id, linked)))
 
@@ -162,18 +162,18 @@ _CLAIMS = """
 
 
 def claims(conn: psycopg.Connection) -> list[Row]:
-    """Whose accounts are whose, what is to be decided first: `user_id`, `name`, `player_id`, `linked_to`, ..."""
+    """Returns linked and claimed accounts, undecided claims first: `user_id`, `name`, `player_id`, `linked_to`, ..."""
     return ops.rows(conn, f"{_CLAIMS} ORDER BY p.state <> 'claimed', p.created_at DESC, p.player_id LIMIT 500")
 
 
 def decide_claim(
     conn: psycopg.Connection, by: Person | str, game: Game, user_id: int, player_id: str, *, is_right: bool
 ) -> None:
-    """Link an account that is claimed, or refuse it; one that is linked is taken back by that.
+    """Links a claimed account, or refuses it; refusing a linked account unlinks it.
 
     Raises:
-        UnknownNameError: when the user neither claims nor has it.
-        TakenPlayerError: when it is somebody else's.
+        UnknownNameError: if the user neither has nor claims it.
+        TakenPlayerError: if it is linked to another user.
     """
     found = [row for row in players_of(conn, user_id, game.name) if row["player_id"] == player_id]
     if not found:
@@ -183,5 +183,5 @@ def decide_claim(
     else:
         _refuse(conn, game, user_id, player_id, "admin", was=found[0]["state"])
     act = "player.link" if is_right else "player.refuse"
-    # Which account it is would stay here when all else of a person is gone.
+    # Without the account's id, which would outlive an erasure of the person.
     audit(conn, by, act, f"user {user_id}", {"state": found[0]["state"]}, {"game": game.name})

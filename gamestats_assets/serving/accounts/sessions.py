@@ -14,7 +14,7 @@ from gamestats_assets.lakehouse.entries.ops import Row
 SESSION_DAYS = 30
 LINK_MINUTES = 15
 FRESH_MINUTES = 10
-"""After signing in, those in which one may do what cannot be undone."""
+"""Minutes after signing in during which a user may do what cannot be undone."""
 _SYSTEMS = {
     "Windows": "Windows",
     "Android": "Android",
@@ -28,17 +28,17 @@ _BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chr
 
 
 def new_token() -> str:
-    """A text that nobody guesses."""
+    """Returns an unguessable text."""
     return secrets.token_urlsafe(32)
 
 
 def hashed(token: str) -> bytes:
-    """What is kept of a token; it is as long as the hash, so that there is nothing to try."""
+    """Returns the hash of a token, which is stored in its place. Tokens are as long as hashes: guessing is hopeless."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def device(user_agent: str) -> str:
-    """What a person knows a browser by, and nobody else: `Firefox on Linux`."""
+    """Returns a name by which users recognise their browser, such as `Firefox on Linux`."""
     browser = next((name for word, name in _BROWSERS.items() if word in user_agent), "A program")
     system = next((name for word, name in _SYSTEMS.items() if word in user_agent), "")
     return f"{browser} on {system}" if system else browser
@@ -48,7 +48,7 @@ def device(user_agent: str) -> str:
 
 
 def begin_session(conn: psycopg.Connection, user_id: int, device: str) -> str:
-    """Sign a user in at a browser; what its cookie is to have."""
+    """Signs a user in at a browser; returns the value of its cookie."""
     _sweep(conn)
     token = new_token()
     conn.execute(
@@ -60,7 +60,7 @@ def begin_session(conn: psycopg.Connection, user_id: int, device: str) -> str:
 
 
 def sessions_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
-    """Where a user is signed in, the last seen first: `session_id`, `device`, `kind`, `created_at`, ..."""
+    """Returns where a user is signed in, the last seen first: `session_id`, `device`, `kind`, `created_at`, ..."""
     return ops.rows(
         conn,
         """
@@ -73,7 +73,7 @@ def sessions_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
 
 
 def is_fresh(conn: psycopg.Connection, session_id: int | None) -> bool:
-    """Whether somebody signed in at a browser a moment ago."""
+    """Whether the session of a browser has just begun."""
     query = (
         "SELECT 1 FROM accounts.sessions WHERE session_id = %s AND token_hash IS NOT NULL "
         "AND created_at > now() - make_interval(mins => %s)"
@@ -82,18 +82,18 @@ def is_fresh(conn: psycopg.Connection, session_id: int | None) -> bool:
 
 
 def end_session(conn: psycopg.Connection, user_id: int, session_id: int) -> bool:
-    """End a session of a user with the programs that were let in from it; whether there was one."""
+    """Ends a session of a user and those of its programs; returns whether there was one."""
     ended = "DELETE FROM accounts.sessions WHERE session_id = %s AND user_id = %s RETURNING session_id"
     return bool(ops.rows(conn, ended, [session_id, user_id]))
 
 
 def end_token(conn: psycopg.Connection, token: str) -> None:
-    """End the session of a cookie, if there is one."""
+    """Ends the session of a cookie, if there is one."""
     conn.execute("DELETE FROM accounts.sessions WHERE token_hash = %s", [hashed(token)])
 
 
 def _sweep(conn: psycopg.Connection) -> None:
-    """Take away what is over. Whoever else does so just now is not waited for."""
+    """Removes what has expired, and skips rows that others are removing."""
     for statement in (
         "DELETE FROM accounts.sessions WHERE session_id IN (SELECT session_id FROM accounts.sessions "
         "WHERE expires_at < now() FOR UPDATE SKIP LOCKED)",
@@ -111,7 +111,7 @@ def _sweep(conn: psycopg.Connection) -> None:
 
 
 def make_link(conn: psycopg.Connection, user_id: int) -> str:
-    """The token of a link that signs a user in once, within 15 minutes."""
+    """Returns the token of a link that signs a user in once, within 15 minutes."""
     token = new_token()
     conn.execute(
         "INSERT INTO accounts.links (token_hash, user_id, expires_at) "
@@ -122,7 +122,7 @@ def make_link(conn: psycopg.Connection, user_id: int) -> str:
 
 
 def use_link(conn: psycopg.Connection, token: str) -> int | None:
-    """Whom a link signs in; None where it was used, is too old, or never was."""
+    """Returns the user whom a link signs in; None if it was used, is too old, or never existed."""
     used = ops.rows(
         conn,
         "UPDATE accounts.links SET used_at = now() FROM accounts.users u WHERE token_hash = %s AND used_at IS NULL "
@@ -145,7 +145,7 @@ class Refreshed:
 
 
 def begin_program(conn: psycopg.Connection, user_id: int, parent_id: int, device: str) -> Refreshed:
-    """Let a program in from a session of a user; it is out when that ends."""
+    """Begins a program's session from a user's session, with which it ends."""
     begun = ops.rows(
         conn,
         "INSERT INTO accounts.sessions (user_id, parent_id, device, expires_at) "
@@ -156,10 +156,10 @@ def begin_program(conn: psycopg.Connection, user_id: int, parent_id: int, device
 
 
 def refresh(conn: psycopg.Connection, token: str) -> Refreshed | None:
-    """Go on with a program's session by its newest refresh token.
+    """Continues a program's session by its newest refresh token.
 
-    None where the token was never given out or its session is over. One that was used before is in two hands, and
-    nobody knows which is the thief's: the session ends, with all its tokens.
+    Returns None if the token does not exist or its session is over. A token that is used twice was stolen: its session
+    ends, with all its tokens.
     """
     found = ops.rows(
         conn,

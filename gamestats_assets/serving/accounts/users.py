@@ -1,4 +1,4 @@
-"""Users, what they are known by elsewhere, and their roles; what is done to them is in the audit log."""
+"""Users, the accounts they sign in with, and their roles. The audit log has every change."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _MADE_UP = "user-"
 
 
 class LastAdminError(StillNeededError):
-    """Nobody would be left who may give roles."""
+    """The change would leave no admin, and only admins give roles."""
 
 
 class TakenIdentityError(ExistsAlreadyError):
-    """An account to sign in with is somebody else's already."""
+    """The account signs in another user already."""
 
 
 _USERS = """
@@ -59,15 +59,15 @@ _USERS = """
 
 
 def list_users(conn: psycopg.Connection) -> list[Row]:
-    """All users by name: `user_id`, `name`, `roles` in words, `issuers`, `players`, `created_at`, `last_seen_at`."""
+    """Returns all users by name: `user_id`, `name`, `roles`, `issuers`, `players`, `created_at`, `last_seen_at`."""
     return ops.select_of(conn, _USERS, {}, ("name_key",))
 
 
 def find_user(conn: psycopg.Connection, name: str) -> Row:
-    """The user of a name, whatever its capitals.
+    """Returns the user with a name, ignoring case.
 
     Raises:
-        UnknownNameError: when nobody is called so; the message says who nearly is.
+        UnknownNameError: if there is none; the message suggests the nearest name.
     """
     if found := ops.select_of(conn, _USERS, {"name_key": _key(name)}):
         return found[0]
@@ -76,10 +76,10 @@ def find_user(conn: psycopg.Connection, name: str) -> Row:
 
 
 def add_user(conn: psycopg.Connection, by: Person | str, name: str) -> Row:
-    """Add a user.
+    """Adds a user.
 
     Raises:
-        EntryError: when nobody can be called so, or somebody is.
+        EntryError: if the name is invalid or taken.
     """
     name = checked_name(name)
     row = _insert(conn, name)
@@ -90,27 +90,27 @@ def add_user(conn: psycopg.Connection, by: Person | str, name: str) -> Row:
 
 
 def checked_name(name: str) -> str:
-    """A name as it is kept.
+    """Returns a name as it is stored.
 
     Raises:
-        EntryError: when nobody can be called so.
+        EntryError: if the name is invalid.
     """
     stripped = unicodedata.normalize("NFC", name).strip()
     if not stripped or len(stripped) > LONGEST_NAME or not stripped.isprintable():
-        raise EntryError(f"A user's name has 1 to {LONGEST_NAME} characters that can be seen.", "name")
+        raise EntryError(f"A user's name has 1 to {LONGEST_NAME} visible characters.", "name")
     return stripped
 
 
 def rename_user(conn: psycopg.Connection, user_id: int, name: str) -> None:
-    """Give a user another name.
+    """Renames a user.
 
     Raises:
-        EntryError: when nobody can be called so, or somebody else is.
+        EntryError: if the name is invalid or taken.
     """
     name = checked_name(name)
     others = "SELECT 1 FROM accounts.users WHERE name_key = %s AND user_id <> %s"
     if ops.rows(conn, others, [_key(name), user_id]):
-        raise ExistsAlreadyError(f"Somebody else is called {name!r}.", "name")
+        raise ExistsAlreadyError(f"Another user is called {name!r}.", "name")
     conn.execute(
         "UPDATE accounts.users SET name = %s, name_key = %s WHERE user_id = %s AND ended_at IS NULL",
         [name, _key(name), user_id],
@@ -118,10 +118,10 @@ def rename_user(conn: psycopg.Connection, user_id: int, name: str) -> None:
 
 
 def remove_user(conn: psycopg.Connection, by: Person | str, row: Row, *, even_the_last: bool = False) -> None:
-    """Remove a user for good: name, accounts to sign in with, roles, sessions. What was done stays in the audit log.
+    """Removes a user for good: name, sign-in accounts, roles, sessions. The audit log keeps what the user did.
 
     Raises:
-        LastAdminError: when nobody would be left who may give roles, unless that is meant.
+        LastAdminError: if the user is the last admin, unless `even_the_last`.
     """
     _keep_an_admin(conn, row, even_the_last=even_the_last)
     conn.execute("DELETE FROM accounts.invitations WHERE guest_id = %s", [row["user_id"]])
@@ -159,13 +159,13 @@ def give_role(
     season_id: int | None = None,
     division_id: int | None = None,
 ) -> bool:
-    """Give a user a role, that of a tournament admin of one season or division alone if one is given.
+    """Gives a user a role; a tournament admin's may be limited to one season or division.
 
     Returns:
-        Whether it was not held before.
+        Whether the role is new to the user.
 
     Raises:
-        EntryError: when there is no such role, season or division, or it cannot be of one season.
+        EntryError: if the role, season or division does not exist, or the role cannot be limited.
     """
     place = _place(role, season_id, division_id)
     lacks_season = season_id and not ops.rows(conn, "SELECT FROM ops.seasons WHERE season_id = %s", [season_id])
@@ -196,14 +196,14 @@ def take_role(
     *,
     even_the_last: bool = False,
 ) -> bool:
-    """Take a role from a user.
+    """Takes a role from a user.
 
     Returns:
-        Whether it was held.
+        Whether the user had it.
 
     Raises:
-        EntryError: when there is no such role, or it cannot be of one season.
-        LastAdminError: when nobody would be left who may give roles, unless that is meant.
+        EntryError: if the role does not exist, or cannot be limited to a season or division.
+        LastAdminError: if the user is the last admin, unless `even_the_last`.
     """
     place = _place(role, season_id, division_id)
     if role == "admin":
@@ -221,21 +221,21 @@ def take_role(
 
 def _place(role: str, season_id: int | None, division_id: int | None) -> Mapping[str, Any]:
     if role == "user":
-        raise EntryError("Everybody who is signed in has the role user; it is neither given nor taken.", "role")
+        raise EntryError("Everyone who is signed in has the role user; it is neither given nor taken.", "role")
     require_one_of(role, GIVEN_ROLES, "role")
     if role != "tournament_admin" and (season_id, division_id) != (None, None):
-        raise EntryError(f"The role {role} is of no season; only tournament_admin can be.", "role")
+        raise EntryError(f"The role {role} cannot be limited to a season; only tournament_admin can.", "role")
     return {"role": role, "season_id": None if division_id else season_id, "division_id": division_id}
 
 
 def _keep_an_admin(conn: psycopg.Connection, row: Row, *, even_the_last: bool) -> None:
-    # One at a time: of two admins who take the role from each other one would be left.
+    # One at a time: two admins who take the role from each other must not both succeed.
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats admins', 0))")
     admins = ops.rows(conn, "SELECT user_id FROM accounts.roles WHERE role = 'admin'")
     if not even_the_last and [each["user_id"] for each in admins] == [row["user_id"]]:
         raise LastAdminError(
-            f"{row['name']} is the last admin: nobody would be left who may give roles on the pages. Give the role to "
-            "somebody else first; `gamestats user ... --even-the-last` does it all the same, and can give it again.",
+            f"{row['name']} is the last admin: no one would be left to give roles on the pages. Make another user "
+            "an admin first. `gamestats user ... --even-the-last` does it all the same, and can give the role again.",
             "name",
         )
 
@@ -244,7 +244,7 @@ def _keep_an_admin(conn: psycopg.Connection, row: Row, *, even_the_last: bool) -
 
 
 def identities_of(conn: psycopg.Connection, keys: Keys, user_id: int) -> list[Row]:
-    """By which accounts a user signs in: `identity_id`, `issuer`, `subject`, `created_at`."""
+    """Returns the accounts that a user signs in with: `identity_id`, `issuer`, `subject`, `created_at`."""
     found = (
         "SELECT identity_id, issuer, created_at, subject, subject_encrypted FROM accounts.identities "
         "WHERE user_id = %s ORDER BY 1"
@@ -253,18 +253,18 @@ def identities_of(conn: psycopg.Connection, keys: Keys, user_id: int) -> list[Ro
     for row in rows:
         if token := row.pop("subject_encrypted"):
             row["subject"] = _LOST
-            # Whoever lost the key can still take the account away, and add it again.
+            # Without the key, the account can still be removed and added again.
             with suppress(EncryptionKeyError):
                 row["subject"] = keys.decrypt(token)
     return rows
 
 
 def user_of_identity(conn: psycopg.Connection, keys: Keys, issuer: str, subject: str, suggested_name: str) -> int:
-    """The user that an account signs in; a new one where nobody has it yet.
+    """Returns the user whom an account signs in, and adds a user if the account is new.
 
     Args:
-        keys: ids are kept encrypted.
-        suggested_name: of a new user, if nobody is called so and somebody can be.
+        keys: encrypt the ids of accounts.
+        suggested_name: name of a new user, if it is valid and free.
     """
     _one_at_a_time(conn, issuer, subject)
     if (known := _owner(conn, keys, issuer, subject)) is not None:
@@ -279,19 +279,19 @@ def user_of_identity(conn: psycopg.Connection, keys: Keys, issuer: str, subject:
 
 
 def is_made_up(name: str) -> bool:
-    """Whether a user is called so because nobody has said what to call the user."""
+    """Whether a name was generated because the user has not chosen one."""
     return re.fullmatch(rf"{_MADE_UP}[0-9a-f]{{8}}", name) is not None
 
 
 def _one_at_a_time(conn: psycopg.Connection, issuer: str, subject: str) -> None:
-    # Of two who sign in at once by one account one adds it, and the other finds it.
+    # If one account signs in twice at once, one adds the user and the other finds it.
     conn.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('gamestats identity ' || %s || ' ' || %s, 0))", [issuer, subject]
     )
 
 
 def _owner(conn: psycopg.Connection, keys: Keys, issuer: str, subject: str) -> int | None:
-    # One that was added before a key was replaced has the hash of another key, or none yet.
+    # Accounts added before the key was replaced have a hash of an older key, or none.
     found = ops.rows(
         conn,
         "SELECT user_id FROM accounts.identities WHERE issuer = %s AND (subject_hash = ANY (%s) OR subject = %s)",
@@ -301,13 +301,13 @@ def _owner(conn: psycopg.Connection, keys: Keys, issuer: str, subject: str) -> i
 
 
 def add_identity(conn: psycopg.Connection, keys: Keys, user_id: int, issuer: str, subject: str) -> bool:
-    """Let a user sign in by one more account.
+    """Lets a user sign in with one more account.
 
     Returns:
-        Whether it was not the user's before.
+        Whether the account is new to the user.
 
     Raises:
-        TakenIdentityError: when it is somebody else's.
+        TakenIdentityError: if it signs in another user.
     """
     _one_at_a_time(conn, issuer, subject)
     owner = _owner(conn, keys, issuer, subject)
@@ -320,16 +320,16 @@ def add_identity(conn: psycopg.Connection, keys: Keys, user_id: int, issuer: str
         return True
     if owner != user_id:
         raise TakenIdentityError(
-            "This account signs in somebody else here. Sign in with it and take it away there, then add it to yours."
+            "This account signs in another user. Sign in with it, remove it there, and then add it here."
         )
     return False
 
 
 def take_identity(conn: psycopg.Connection, user_id: int, identity_id: int) -> bool:
-    """Take away one of several accounts by which a user signs in; whether it was one.
+    """Removes one of the accounts that a user signs in with; returns whether it was one.
 
     Raises:
-        StillNeededError: when it is the only one.
+        StillNeededError: if it is the only one.
     """
     conn.execute("SELECT 1 FROM accounts.users WHERE user_id = %s FOR UPDATE", [user_id])
     own = "SELECT identity_id FROM accounts.identities WHERE user_id = %s"

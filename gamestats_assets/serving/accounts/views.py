@@ -1,4 +1,4 @@
-"""Who saw the pages of whom, by day: whom people let see theirs, and whoever has a link that they share."""
+"""Who saw whose pages, by day: invited coaches, and visitors with the link to a shared match."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.ops import Row
 
 VIEW_DAYS = 90
-"""For how long it is kept."""
+"""Days for which views are kept."""
 
 
 def seen_by_guest(conn: psycopg.Connection, guest_id: int, game: str, player_id: str) -> None:
-    """Note that somebody saw pages of the user whose account of a game it is."""
+    """Notes that a guest saw pages of the user to whom an account of a game is linked."""
     conn.execute(
         "INSERT INTO accounts.views (user_id, guest_id, game) SELECT user_id, %s, game FROM accounts.players "
         "WHERE game = %s AND player_id = %s AND state = 'linked' ON CONFLICT DO NOTHING",
@@ -21,10 +21,10 @@ def seen_by_guest(conn: psycopg.Connection, guest_id: int, game: str, player_id:
 
 
 def seen_by_link(conn: psycopg.Connection, game: str, token: str, by: int | None) -> None:
-    """Note that somebody opened the link of a match, who is not the one who shares it.
+    """Notes that someone other than the user who shares a match opened its link.
 
     Args:
-        by: who is signed in, if anybody is.
+        by: the user who is signed in, if any.
     """
     conn.execute(
         "INSERT INTO accounts.views (user_id, game, match_id) SELECT user_id, game, match_id FROM accounts.shares "
@@ -34,7 +34,7 @@ def seen_by_link(conn: psycopg.Connection, game: str, token: str, by: int | None
 
 
 def views_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
-    """Who saw the pages of a user, the last first: `day`, `guest` (None: by a link), `game`, `match_id`."""
+    """Returns who saw the pages of a user, the latest first: `day`, `guest` (None: by a link), `game`, `match_id`."""
     return ops.rows(
         conn,
         "SELECT v.day, u.name AS guest, v.game, v.match_id FROM accounts.views v "
