@@ -1,1 +1,1 @@
-"""What belongs to the person who is signed in: answers about themselves, game accounts, invitations, jobs."""
+"""Pages and routes of signed-in users: answers about themselves, game accounts, invitations, jobs."""

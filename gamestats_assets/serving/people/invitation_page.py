@@ -1,4 +1,4 @@
-"""`/invitation`: the page on which somebody accepts to see what is another person's."""
+"""`/invitation`: the page on which a user accepts an invitation to another user's pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter(prefix=linking.INVITATION, include_in_schema=False)
 
 @router.get("", dependencies=[Depends(guards_itself)])
 async def invitation_page(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """Who invites, and a button to accept; whoever is not signed in signs in first."""
+    """Shows who invites, and a button to accept; visitors sign in first."""
     person = await maybe_signed_in(request)
     if person is None:
         back = f"{linking.INVITATION}?{urlencode({'token': token})}"
@@ -38,7 +38,7 @@ async def invitation_page(request: Request, token: Annotated[str, Query(max_leng
 
 @router.post("")
 def accept(request: Request, person: SignedIn, token: Annotated[str, Form(max_length=200)] = "") -> Response:
-    """Accept, and go on to the pages of the game."""
+    """Accepts, and goes on to the pages of the game."""
     by = _invited_by(request, token)
     linking.accept_invitation(request, person, token)
     game = _game(request, by["game"]) if by else None

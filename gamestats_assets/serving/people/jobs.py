@@ -1,4 +1,4 @@
-"""What people asked for that takes a while, and how far it is."""
+"""Users' jobs, requests that take a while, and their progress."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from gamestats_assets.serving.middleware.site import NO_STORE
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(only_known)])
 JOBS = "/api/v1/jobs"
-JobId = Annotated[UUID, Path(description="Number of the job, as it was answered.")]
+JobId = Annotated[UUID, Path(description="Id of the job, from the answer that created it.")]
 _MOST = 50
 
 
 class Job(BaseModel):
-    """Something that was asked for."""
+    """A job that a user asked for."""
 
     job_id: UUID
-    kind: Annotated[str, Field(description="What: replay, ballchasing, backfill, export, forget_match, ...")]
+    kind: Annotated[str, Field(description="Kind of job: replay, ballchasing, backfill, export, forget_match, ...")]
     game: str
     state: Literal["queued", "processing", "done", "failed"]
-    said: Annotated[str, Field(description="What is going on, in words.")]
+    said: Annotated[str, Field(description="The current step, in words.")]
     created_at: datetime
-    error: Annotated[str | None, Field(description="Why nothing came of it, in words.")] = None
+    error: Annotated[str | None, Field(description="Why the job failed, in words.")] = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
@@ -42,7 +42,7 @@ class JobAnswer(BaseModel):
 
 
 class JobList(BaseModel):
-    """Jobs, the newest first."""
+    """A user's jobs, the newest first."""
 
     jobs: list[Job]
 
@@ -64,36 +64,36 @@ _JOB = {
     "started_at": "2026-10-03T18:00:01Z",
     "finished_at": "2026-10-03T18:00:03Z",
 }
-# One that failed: of an example in a description, what is null is left out.
+# A failed one, because descriptions leave out what is null in an example.
 
 
 def _shown(model: type[BaseModel], data: Any) -> dict[int | str, dict[str, Any]]:
     return {200: {"model": model, "content": {"application/json": {"example": {"data": data}}}}}
 
 
-@router.get("", summary="What you asked for", responses=_shown(JobsAnswer, {"jobs": [_JOB]}))
+@router.get("", summary="Your jobs", responses=_shown(JobsAnswer, {"jobs": [_JOB]}))
 def own_jobs(request: Request, response: Response, person: SignedIn) -> dict[str, Any]:
-    """What you asked for that takes a while, the newest first: the last 50 of them."""
+    """Your last 50 jobs, the newest first."""
     response.headers.update(NO_STORE)
     return {"data": {"jobs": _jobs(request, person.user_id)}}
 
 
-@router.get("/{job_id}", summary="How far it is", responses=_shown(JobAnswer, _JOB))
+@router.get("/{job_id}", summary="Progress of a job", responses=_shown(JobAnswer, _JOB))
 def own_job(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
-    """How far something is that you asked for."""
+    """State and progress of one of your jobs."""
     response.headers.update(NO_STORE)
     return {"data": job_of(request, person, job_id)}
 
 
 def job_of(request: Request, person: Person, job_id: UUID) -> Row:
-    """Something that a person asked for, as it is told.
+    """Returns a job of a person, as the API shows it.
 
     Raises:
-        ProblemError: 404 when the person asked for nothing of that number.
+        ProblemError: 404 if the person has no job of that id.
     """
     found = _jobs(request, person.user_id, job_id)
     if not found:
-        raise ProblemError(404, f"You asked for nothing that has the number {job_id}.")
+        raise ProblemError(404, f"You have no job with the id {job_id}.")
     return found[0]
 
 

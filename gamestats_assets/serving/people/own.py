@@ -1,10 +1,10 @@
-"""What is a person's own: questions that are answered of the rows of whoever is signed in, and to nobody else.
+"""Answers about signed-in users, made from their own rows and shown to them alone.
 
-Beside `routes`: what answers is a plain function of a connection, of what is asked and of a scope that says whose rows
-it may show. PostgreSQL itself shows it no other rows of the guarded tables (`postgres.own_rows`). What somebody does,
-rather than asks, goes by `request.state.writing()`, in which PostgreSQL takes the person's own rows alone.
+A plain function answers, given a connection, the parameters and a scope, which says whose rows it may show. PostgreSQL
+itself shows it no other rows of the guarded tables (`postgres.own_rows`). Requests that change something use
+`request.state.writing()`, in which PostgreSQL accepts only the person's own rows.
 
-Whoever was let in by another person, as a coach is, may ask about that person's players, too, and change nothing there.
+Invited coaches may ask about the players of the person who invited them, but change nothing.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from gamestats_assets.serving.middleware.problems import ProblemError
 from gamestats_assets.serving.pages.rendering import HEADERS, Pages
 
 OneOfYours = Annotated[Name | None, Query(description="One of your accounts; without it that with the most matches.")]
-"""A parameter of what somebody does."""
+"""A parameter of requests that change something."""
 
 
 class OfPlayer(Parameters):
-    """Whom it is about."""
+    """The parameter of questions about a player."""
 
     player: Annotated[
         Name | None,
         Field(
-            description="One of your accounts, or one of somebody who lets you see it; without it your account with "
-            "the most matches, or where you have none the first that you may see.",
+            description="One of your accounts, or one of a user who invited you. The default is your account with "
+            "the most matches, or else the first that you may see.",
             examples=["steam_76561190000000001"],
         ),
     ] = None
@@ -53,7 +53,7 @@ class OfPlayer(Parameters):
 
 Asked = TypeVar("Asked", bound=OfPlayer)
 Maker = Callable[[Connection, Asked, "Scope"], Awaitable[Made]]
-"""Answers what is asked."""
+"""Makes an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class Scope:
     """Whose rows an answer may show.
 
     Attributes:
-        user_id: who asks; None for whoever has a link to something that is shared.
-        player: whom it is about; None where the person has no account of the game yet, and names none.
-        players: the person's own accounts of the game.
-        may_see: these, and those of people who let the person see theirs.
+        user_id: the user who asks; None for a visitor with the link to a shared match.
+        player: the player in question; None if the user has no account of the game and names none.
+        players: the user's own accounts of the game.
+        may_see: these, and the accounts of users who invited this one.
     """
 
     user_id: int | None
@@ -74,40 +74,40 @@ class Scope:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is about the person, and not about somebody who lets the person see."""
+        """Whether the player is one of the user's own."""
         return self.player in self.players
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Of the transaction in which the answer is made."""
+        """Settings of the transaction in which the answer is made."""
         return own_settings(self.user_id, self.may_see)
 
 
 async def show_matches(conn: Connection, matches: Sequence[str]) -> None:
-    """Have PostgreSQL show all rows of some matches, too, once it is clear that whoever asks may see them."""
+    """Lets PostgreSQL show all rows of some matches, too. Call it only after checking that the user may see them."""
     await conn.execute(*setting({"own_match_id": ",".join(matches)}))
 
 
 Holds = Literal["player", "tables", "never"]
-"""While what an answer holds: until rows of the players whom the scope may see change, until any of its tables does, or
-never: it is made of what people enter, too, and so made anew each time. Only then can `make` read the schema `ops`."""
+"""How long an answer stays valid: until rows of the scope's players change, until any of its tables changes, or not at
+all, because it also rests on what people enter. Only in the last case may `make` read the schema `ops`."""
 
 
 class OwnMetadata(BaseModel):
     """About an answer."""
 
-    player: Annotated[str | None, Field(description="Whom it is about.", examples=["steam_76561190000000001"])]
+    player: Annotated[str | None, Field(description="The player in question.", examples=["steam_76561190000000001"])]
     timestamp: Annotated[
-        Any, Field(description="When what it is made of was published last.", examples=["2026-10-03T18:00:00Z"])
+        Any, Field(description="When its tables were last published.", examples=["2026-10-03T18:00:00Z"])
     ]
-    is_simulated: Annotated[bool, Field(description="Whether it stands on simulated matches.", examples=[False])]
+    is_simulated: Annotated[bool, Field(description="Whether it rests on simulated matches.", examples=[False])]
 
 
 class OwnRouter(APIRouter):
-    """Routes that answer questions about whoever is signed in.
+    """Routes that answer questions about the signed-in user.
 
     Args:
-        game: whose accounts it is about, by its name.
+        game: name of the game whose accounts they are about.
     """
 
     def __init__(self, game: str, prefix: str) -> None:
@@ -124,19 +124,20 @@ class OwnRouter(APIRouter):
         *,
         needs_player: bool = True,
     ) -> Callable[[Maker[Asked]], Maker[Asked]]:
-        """Has a question answered by the function that is decorated, which stays as it is.
+        """Makes the decorated function, which stays unchanged, answer a route.
 
-        It is given a connection in one snapshot of PostgreSQL, what is asked (whose annotation says which parameters
-        there are) and a scope; an answer without `metadata` is given that, with what else the answer has as `about`.
-        Its docstring is the description.
+        The function receives a connection in one snapshot of PostgreSQL, the parameters (declared by their annotation)
+        and a scope. An answer without `metadata` gets it, with the answer's other values as `about`. The function's
+        docstring is the description of the route.
 
         Args:
             path: below the router's; names in braces are parameters.
-            summary: what is answered, in a few words.
-            answer: the model of what is answered.
-            tables: all published ones that it is made of.
-            holds: while what; `player` is for what shows no row of anybody else, not even of the same match.
-            needs_player: whether it is about a player; whoever has none is told how to have one.
+            summary: the question, in a few words.
+            answer: model of the answer.
+            tables: all published tables that the answer rests on.
+            holds: how long the answer stays valid; `player` only if it shows no row of another player, not even of the
+                same match.
+            needs_player: whether it is about a player; users without one get instructions.
         """
 
         def declare(make: Maker[Asked]) -> Maker[Asked]:
@@ -185,12 +186,12 @@ async def own_page(
     needs_player: bool = False,
     entered: object = None,
 ) -> Response:
-    """A page about oneself: no browser keeps it, but the process while what it is made of stands.
+    """Returns a page about the user. No browser caches it; this process does while its tables stay unchanged.
 
     Args:
-        make: gives the values of the template, which has `person`, `scope`, `csrf_token` and `simulated` besides.
-        tables: all published ones that it is made of.
-        entered: what people entered that it is made of, if it was read before: a page that holds is another one then.
+        make: returns the values of the template, which also has `person`, `scope`, `csrf_token` and `simulated`.
+        tables: all published tables that the page rests on.
+        entered: entries that the page rests on, if already read; they become part of the cache's key.
     """
     pages: Pages = request.state.pages
     answers: Answers = request.state.own_answers
@@ -207,7 +208,7 @@ async def own_page(
         template,
         pages.language(request),
         request.base_url,
-        # With what pages are told that they do not ask for, such as what was done.
+        # Parameters that the page does not declare, such as what was done.
         request.url.path,
         request.url.query,
         asked.key(),
@@ -228,31 +229,31 @@ def _audience(scope: Scope, holds: Holds, cache_control: str = "private, no-cach
 
 @asynccontextmanager
 async def reading(request: Request, scope: Scope) -> AsyncIterator[Connection]:
-    """A connection in one snapshot in which PostgreSQL shows the rows of a scope, for what no `OwnRouter` answers."""
+    """A connection in one snapshot in which PostgreSQL shows the rows of a scope, for routes outside an `OwnRouter`."""
     pool: AsyncConnectionPool[Connection] = request.state.own_pool
     async with pool.connection() as conn, conn.transaction():
         await conn.execute(*setting(scope.settings))
         yield conn
 
 
-# --- whom it is about ----------------------------------------------------------------------------
+# --- scopes --------------------------------------------------------------------------------------
 
 
 async def scope_of(
     request: Request, person: Person, game: str, player: str | None = None, *, needs_player: bool = True
 ) -> Scope:
-    """Whose rows a person may be shown.
+    """Returns whose rows a person may see.
 
     Args:
-        player: whom it is about, if the person says so.
+        player: the player in question, if the person names one.
 
     Raises:
-        ProblemError: 404 for a player whose rows are not the person's to see, as if there were none.
+        ProblemError: 404 for a player whose rows the person may not see, as for one that does not exist.
     """
     own = person.players.get(game, ())
     may_see = (*own, *(each for each in person.guest_of.get(game, ()) if each not in own))
     if player is not None and player not in may_see:
-        raise ProblemError(404, f"You have no account {player}, and nobody lets you see it.")
+        raise ProblemError(404, f"You have no account {player}, and no other user has invited you to it.")
     if player is None and len(own) > 1:
         player = await _main(request, game, Scope(person.user_id, own[0], own, own))
     elif player is None:
@@ -270,7 +271,7 @@ def _seen(request: Request, person: Person, game: str, player: str) -> None:
 
 
 async def _main(request: Request, game: str, scope: Scope) -> str | None:
-    """Of several accounts the one with the most matches; of none yet the first."""
+    """Returns the account with the most matches, or the first if none has matches yet."""
     matches = _game(request, game).matches
     if matches is None:
         return scope.player
@@ -292,12 +293,12 @@ def _game(request: Request, name: str) -> Game:
 async def metadata_of(
     request: Request, conn: Connection, game: str, tables: Sequence[type[Table]], scope: Scope
 ) -> Made:
-    """What is said of an answer: whom it is about, when that was published last, whether it was simulated."""
+    """Returns an answer with its metadata: the player, the last publication, whether matches are simulated."""
     matches = _game(request, game).matches
-    # Where anything is published of single players, the notes of what is published are there, too.
+    # Wherever single players are published, so are the notes on publications.
     if not tables or matches is None or not await are_published(conn, matches[0]):
         return {"player": scope.player, "timestamp": None, "is_simulated": False}
-    # Where partitions are players, when the player's was; else when any of the tables was.
+    # The player's partition if partitions are players; else the newest of any table.
     query = sql.SQL(
         "SELECT coalesce((SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s) "
         "AND partition_key = %(player)s), (SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s))) "

@@ -1,4 +1,4 @@
-"""`/api/v1/users/players` and `/users/invitations`: one's accounts of games, and who may see what is one's own."""
+"""`/api/v1/users/players` and `/users/invitations`: a user's accounts of games, and who may see the user's pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ INVITATION = "/invitation"
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _GameName = Annotated[
     str | None,
-    Field(max_length=60, description="Which game; without it the one that has accounts.", examples=["rocket_league"]),
+    Field(
+        max_length=60,
+        description="Name of the game; by default the one with accounts.",
+        examples=["rocket_league"],
+    ),
 ]
 
 
@@ -39,7 +43,7 @@ class Player(BaseModel):
     game: Annotated[str, Field(examples=["rocket_league"])]
     player_id: Annotated[str, Field(examples=["steam_76561190000000001"])]
     state: Annotated[
-        Literal["linked", "claimed"], Field(description="linked, or claimed: an admin decides, for nothing proves it.")
+        Literal["linked", "claimed"], Field(description="linked; or claimed without proof, until an admin decides.")
     ]
     told_by: Literal["sign_in", "person", "admin", "command_line"]
     created_at: datetime
@@ -53,7 +57,7 @@ class Players(BaseModel):
 
 
 class ClaimedPlayer(BaseModel):
-    """An account that somebody says to have."""
+    """An account that a user claims."""
 
     model_config = ConfigDict(extra="forbid")
     player: Annotated[_Name, Field(description="Platform and account.", examples=["xbox:70cf8d6afd010900"])]
@@ -65,11 +69,11 @@ class Invitation(BaseModel):
 
     invitation_id: int
     game: str
-    is_mine: Annotated[bool, Field(description="Whether you invite; else you are invited.")]
-    name: Annotated[str | None, Field(description="Of the other one; null while nobody has accepted.")]
+    is_mine: Annotated[bool, Field(description="Whether you sent it; else you received it.")]
+    name: Annotated[str | None, Field(description="Name of the other user; null until it is accepted.")]
     created_at: datetime
     accepted_at: datetime | None
-    expires_at: Annotated[datetime | None, Field(description="Until when it can be accepted.")]
+    expires_at: Annotated[datetime | None, Field(description="When it expires.")]
 
 
 class Invitations(BaseModel):
@@ -79,12 +83,12 @@ class Invitations(BaseModel):
 
 
 class NewInvitation(BaseModel):
-    """An invitation, with what accepts it."""
+    """An invitation with the address that accepts it."""
 
     invitation_id: int
-    address: Annotated[str, Field(description="Of the page on which it is accepted; told once.")]
+    address: Annotated[str, Field(description="Address of the page on which it is accepted; shown only once.")]
     token: str
-    days: Annotated[int, Field(description="For how long it can be accepted.")]
+    days: Annotated[int, Field(description="Days until it expires.")]
 
 
 class Invited(BaseModel):
@@ -101,20 +105,20 @@ class Asked(BaseModel):
 
 
 class Accepted(BaseModel):
-    """What accepts an invitation."""
+    """The token that accepts an invitation."""
 
     model_config = ConfigDict(extra="forbid")
-    token: Annotated[_Name, Field(description="Of the invitation's address.", examples=["aBk3Wf..."])]
+    token: Annotated[_Name, Field(description="The token in the invitation's address.", examples=["aBk3Wf..."])]
 
 
-# --- what pages do, too --------------------------------------------------------------------------
+# --- shared with pages ---------------------------------------------------------------------------
 
 
 def game_with_accounts(games: Sequence[Game], name: str | None = None) -> tuple[Game, PlayerAccounts]:
-    """The game of a name, or the only one that has accounts.
+    """Returns the game of a name, or the only one that has accounts.
 
     Raises:
-        ProblemError: 422 when there is none.
+        ProblemError: 422 if there is none.
     """
     known = {game.name: (game, game.accounts) for game in games if game.accounts is not None}
     if name is None and len(known) == 1:
@@ -126,10 +130,10 @@ def game_with_accounts(games: Sequence[Game], name: str | None = None) -> tuple[
 
 
 def add_player(request: Request, person: Person, player: str, game: str | None = None) -> bool:
-    """Link an account of a person where the person signs in by it; else claim it. Whether it is linked.
+    """Links an account if the person signs in with it, else claims it; returns whether it is linked.
 
     Raises:
-        ProblemError: 409 when somebody else has proved to have it, 422 when it is none.
+        ProblemError: 409 if another user has proved to own it, 422 if it is no valid account.
     """
     of, accounts = game_with_accounts(request.state.games, game)
     with request.state.writing() as conn:
@@ -142,7 +146,7 @@ def add_player(request: Request, person: Person, player: str, game: str | None =
 
 
 def proved(request: Request, conn: psycopg.Connection, person: Person, accounts: PlayerAccounts) -> set[str]:
-    """The accounts of a game by which a person signs in."""
+    """Returns the accounts of a game that a person signs in with."""
     providers: dict[str, Provider] = request.state.providers
     platforms = {each.issuer: each.platform for each in providers.values() if each.platform in accounts.platforms}
     return {
@@ -153,10 +157,10 @@ def proved(request: Request, conn: psycopg.Connection, person: Person, accounts:
 
 
 def take_player(request: Request, person: Person, player: str, game: str | None = None) -> None:
-    """Take back that an account is a person's.
+    """Unlinks an account of a person, or withdraws a claim.
 
     Raises:
-        ProblemError: 404 when it is not.
+        ProblemError: 404 if the person has no such account.
     """
     of, _ = game_with_accounts(request.state.games, game)
     with request.state.writing() as conn:
@@ -165,26 +169,26 @@ def take_player(request: Request, person: Person, player: str, game: str | None 
 
 
 def invitation_of(request: Request, person: Person, game: str | None = None) -> NewInvitation:
-    """Invite somebody to see what is a person's.
+    """Makes an invitation to see a person's pages.
 
     Raises:
-        ProblemError: 409 while very many invitations are open.
+        ProblemError: 409 while too many invitations are open.
     """
     of, _ = game_with_accounts(request.state.games, game)
     with request.state.writing() as conn:
         made = invitations.invite(conn, person.user_id, of.name)
     if made is None:
-        raise ProblemError(409, "Nobody has accepted your last invitations yet. Take some of them back first.")
+        raise ProblemError(409, "Too many of your invitations are open. Take some of them back first.")
     site: Site = request.state.site
     address = f"{site.address(request)}{INVITATION}?{urlencode({'token': made[1]})}"
     return NewInvitation(invitation_id=made[0], address=address, token=made[1], days=invitations.INVITATION_DAYS)
 
 
 def end_invitation(request: Request, person: Person, invitation_id: int) -> None:
-    """Take back an invitation, or leave it.
+    """Ends an invitation that the person sent or accepted.
 
     Raises:
-        ProblemError: 404 when it is not the person's.
+        ProblemError: 404 if it is not the person's.
     """
     with request.state.writing() as conn:
         if not invitations.take_back(conn, person.user_id, invitation_id):
@@ -192,10 +196,10 @@ def end_invitation(request: Request, person: Person, invitation_id: int) -> None
 
 
 def accept_invitation(request: Request, person: Person, token: str) -> None:
-    """Accept an invitation.
+    """Accepts an invitation.
 
     Raises:
-        ProblemError: 404 when it cannot be.
+        ProblemError: 404 if it is not open.
     """
     with request.state.writing() as conn:
         if not invitations.accept(conn, person.user_id, token):
@@ -213,23 +217,23 @@ def _listed(request: Request, person: Person) -> dict[str, Any]:
 
 @router.get("/players", responses={200: {"model": Players}}, summary="Your accounts")
 def own_players(request: Request, person: SignedIn) -> Response:
-    """The accounts of games that are yours, and those that you claim."""
+    """Your linked and claimed accounts of games."""
     return json_answer(_listed(request, person))
 
 
 @router.post("/players", status_code=201, responses={201: {"model": Players}}, summary="Add an account")
 def add_own_player(request: Request, person: SignedIn, body: ClaimedPlayer) -> Response:
-    """Say that an account is yours. It is linked at once if you sign in by it; else an admin decides.
+    """Claim an account. It is linked at once if you sign in with it; else an admin decides.
 
-    Its matches that are there already become yours, and once you agree to the analysis they are analysed.
+    Matches that were already collected become yours, and are analysed once you consent to it.
     """
     add_player(request, person, body.player, body.game)
     return json_answer(_listed(request, person), 201)
 
 
-@router.delete("/players/{player}", status_code=204, summary="Take an account back")
+@router.delete("/players/{player}", status_code=204, summary="Unlink an account")
 def take_own_player(request: Request, person: SignedIn, player: OwnPlayer) -> None:
-    """Say that an account is not yours, or not any more; what you allowed with it is allowed no more."""
+    """Unlink an account or withdraw a claim; your consents for the account end."""
     take_player(request, person, player)
 
 
@@ -238,29 +242,29 @@ def take_own_player(request: Request, person: SignedIn, player: OwnPlayer) -> No
 
 @router.get("/invitations", responses={200: {"model": Invitations}}, summary="Invitations")
 def own_invitations(request: Request, person: SignedIn) -> Response:
-    """Whom you let see what is yours, and who lets you see theirs."""
+    """Invitations to your pages, and those to the pages of others that you accepted."""
     with request.state.writing() as conn:
         return json_answer({"data": {"invitations": invitations.invitations_of(conn, person.user_id)}})
 
 
 @router.post("/invitations", status_code=201, responses={201: {"model": Invited}}, summary="Invite a coach")
 def add_invitation(request: Request, person: SignedIn, body: Asked | None = None) -> Response:
-    """Make a link; who opens it and is signed in may see your pages until you take it back, and change nothing."""
+    """Make an invitation link. The first user who accepts may see your pages, but change nothing, until you end it."""
     made = invitation_of(request, person, body.game if body else None)
     return json_answer({"data": made.model_dump()}, 201)
 
 
 @router.post("/invitations/accept", status_code=204, summary="Accept an invitation")
 def accept_own_invitation(request: Request, person: SignedIn, body: Accepted) -> None:
-    """Accept what somebody else invited you to."""
+    """Accept another user's invitation."""
     accept_invitation(request, person, body.token)
 
 
-@router.delete("/invitations/{invitation_id}", status_code=204, summary="Take an invitation back")
+@router.delete("/invitations/{invitation_id}", status_code=204, summary="End an invitation")
 def take_invitation(
     request: Request,
     person: SignedIn,
-    invitation_id: Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the invitation, as it is listed.")],
+    invitation_id: Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the invitation, from the list.")],
 ) -> None:
-    """Let somebody not see what is yours any more, or leave what somebody let you see."""
+    """End an invitation that you sent or accepted."""
     end_invitation(request, person, invitation_id)

@@ -1,4 +1,4 @@
-"""`/api/v1/auth`: who is signed in, where, by what; tokens of programs; signing out."""
+"""`/api/v1/auth`: the signed-in user, sessions and sign-in accounts; tokens of programs; signing out."""
 
 from __future__ import annotations
 
@@ -25,56 +25,57 @@ from gamestats_assets.serving.middleware.problems import ProblemError, only_know
 from gamestats_assets.serving.middleware.site import NO_STORE, Site, set_cookie
 
 router = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(only_known)])
-SessionId = Annotated[int, Path(description="Number of the session, as it is listed.")]
-IdentityId = Annotated[int, Path(description="Number of the account to sign in with, as `/auth/me` lists it.")]
+SessionId = Annotated[int, Path(description="Number of the session, from the list.")]
+IdentityId = Annotated[int, Path(description="Number of the sign-in account, from `/auth/me`.")]
 
 
 # --- programs ------------------------------------------------------------------------------------
 
 
 class TokenAsked(BaseModel):
-    """By what tokens are asked for."""
+    """A request for tokens."""
 
     refresh_token: Annotated[
-        str | None, Field(max_length=200, description="The newest one; without it the session of a browser.")
+        str | None,
+        Field(max_length=200, description="The newest refresh token; not needed in a browser."),
     ] = None
     name: Annotated[
-        str, Field(max_length=200, description="What a new program is called among the sessions.", examples=["bot"])
+        str, Field(max_length=200, description="Name of a new program in the list of sessions.", examples=["bot"])
     ] = ""
 
 
 class TokensGiven(BaseModel):
     """Tokens of a program."""
 
-    access_token: Annotated[str, Field(description="Goes into the header `Authorization: Bearer ...`.")]
+    access_token: Annotated[str, Field(description="Send it in the header `Authorization: Bearer ...`.")]
     token_type: Literal["Bearer"] = "Bearer"
-    expires_in: Annotated[int, Field(description="Seconds that the access token is good for.", examples=[900])]
+    expires_in: Annotated[int, Field(description="Seconds until the access token expires.", examples=[900])]
     refresh_token: Annotated[
-        str, Field(description="Gets the next tokens, once, within 30 days. Used twice it ends the session.")
+        str, Field(description="Gets the next tokens, once, within 30 days. A second use ends the session.")
     ]
 
 
 async def _asker(request: Request, asked: TokenAsked | None = None) -> Person | None:
-    # Whoever has a refresh token need not be signed in otherwise, or is no more.
+    # A refresh token suffices: the user need not be signed in otherwise.
     if asked is not None and asked.refresh_token is not None:
         return None
     return await signed_in(await maybe_signed_in(request))
 
 
-@router.post("/token", summary="Let a program in, or go on with one", dependencies=[Depends(guards_itself)])
+@router.post("/token", summary="Sign a program in, or refresh its tokens", dependencies=[Depends(guards_itself)])
 def give_tokens(
     request: Request,
     response: Response,
     asker: Annotated[Person | None, Depends(_asker)],
     asked: TokenAsked | None = None,
 ) -> TokensGiven:
-    """Give tokens: to a new program from a browser that is signed in, or to one that has a refresh token."""
+    """Get tokens for a new program, from a signed-in browser, or the next ones for a program with a refresh token."""
     response.headers.update(NO_STORE)
     if asker is not None:
         return let_in(request, asker, asked.name if asked else "")
     with request.state.writing() as conn:
         went_on = sessions.refresh(conn, (asked and asked.refresh_token) or "")
-        # In the same transaction, whether or not: a token that was used twice ends its session.
+        # Committed even if it fails: a token that is used twice ends its session.
         given = went_on and _given(request, conn, went_on)
     if given is None:
         raise ProblemError(401, "The refresh token was used already, is older than 30 days, or its session is over.")
@@ -82,7 +83,7 @@ def give_tokens(
 
 
 class RefreshAsked(BaseModel):
-    """By what a program goes on."""
+    """A program's refresh token."""
 
     refresh_token: Annotated[str, Field(max_length=200, description="The newest one.")]
 
@@ -93,27 +94,27 @@ _TOKEN = {"refresh_token": "b5M0d2..."}
 
 @router.post(
     "/refresh",
-    summary="Go on with a program",
+    summary="Refresh a program's tokens",
     dependencies=[Depends(guards_itself)],
     responses={200: {"content": {"application/json": {"example": _REFRESHED | _TOKEN}}}},
     openapi_extra={"requestBody": {"content": {"application/json": {"example": _TOKEN}}}},
 )
 def refresh_tokens(request: Request, response: Response, asked: RefreshAsked) -> TokensGiven:
-    """Give a program that has a refresh token the next tokens; the same as `/auth/token` with one."""
+    """Get a program's next tokens by its refresh token, as `/auth/token` does."""
     return give_tokens(request, response, None, TokenAsked(refresh_token=asked.refresh_token))
 
 
 def let_in(request: Request, person: Person, name: str) -> TokensGiven:
-    """Let a program in from a browser.
+    """Signs a program in from a browser.
 
     Args:
-        name: what it is called among the sessions; by what the browser is if it has none.
+        name: its name in the list of sessions; by default that of the browser.
 
     Raises:
-        ProblemError: 403 when a program asks.
+        ProblemError: 403 if a program asks.
     """
     if not caller(request).cookie:
-        raise ProblemError(403, "A program is let in from a browser that is signed in, not from another program.")
+        raise ProblemError(403, "Sign a program in from a signed-in browser, not from another program.")
     called = "".join(filter(str.isprintable, name)).strip()[: users.LONGEST_NAME]
     with request.state.writing() as conn:
         label = called or sessions.device(request.headers.get("user-agent", ""))
@@ -132,7 +133,7 @@ def _given(request: Request, conn: psycopg.Connection, of: sessions.Refreshed) -
 
 
 class HeldRole(BaseModel):
-    """A role that is held, everywhere or of one season or division."""
+    """A role of the user, everywhere or in one season or division."""
 
     role: Annotated[str, Field(examples=["tournament_admin"])]
     season_id: Annotated[int | None, Field(examples=[None])]
@@ -140,56 +141,58 @@ class HeldRole(BaseModel):
 
 
 class Identity(BaseModel):
-    """An account to sign in with."""
+    """A sign-in account."""
 
     identity_id: Annotated[int, Field(examples=[4])]
-    issuer: Annotated[str, Field(description="Who vouches for it.", examples=["https://steamcommunity.com/openid"])]
+    issuer: Annotated[
+        str, Field(description="The provider that vouches for it.", examples=["https://steamcommunity.com/openid"])
+    ]
     subject: Annotated[str, Field(description="Its id there.", examples=["76561197960287930"])]
     created_at: Annotated[datetime, Field(examples=["2026-10-03T18:00:00Z"])]
 
 
 class LinkedPlayer(BaseModel):
-    """An account of a game that is the person's."""
+    """An account of a game that is linked to the user."""
 
     game: Annotated[str, Field(examples=["rocket_league"])]
     player_id: Annotated[str, Field(examples=["steam_76561190000000001"])]
 
 
 class Me(BaseModel):
-    """Who is signed in."""
+    """The signed-in user."""
 
     user_id: Annotated[int, Field(examples=[1])]
     name: Annotated[str, Field(examples=["kim"])]
-    roles: Annotated[list[HeldRole], Field(description="Those held besides `user`, which everybody is.")]
+    roles: Annotated[list[HeldRole], Field(description="Roles besides `user`, which everyone has.")]
     identities: list[Identity]
-    players: Annotated[list[LinkedPlayer], Field(description="The accounts of games that are the person's.")]
-    session_id: Annotated[int, Field(description="The session that asks.", examples=[17])]
+    players: Annotated[list[LinkedPlayer], Field(description="Accounts of games that are linked to the user.")]
+    session_id: Annotated[int, Field(description="The session of this request.", examples=[17])]
     csrf_token: Annotated[
-        str, Field(description="What a browser sends as X-CSRF-Token with writes; empty for programs.", examples=[""])
+        str, Field(description="Browsers send it as X-CSRF-Token with writes; empty for programs.", examples=[""])
     ]
 
 
 class Session(BaseModel):
-    """Where somebody is signed in."""
+    """A browser or program that is signed in."""
 
     session_id: Annotated[int, Field(examples=[17])]
     kind: Literal["browser", "program"]
     device: Annotated[str, Field(examples=["Firefox on Linux"])]
-    is_this: Annotated[bool, Field(description="Whether it is the one that asks.", examples=[True])]
+    is_this: Annotated[bool, Field(description="Whether it is the session of this request.", examples=[True])]
     created_at: datetime
     last_seen_at: Annotated[datetime, Field(description="Within some minutes.")]
     expires_at: datetime
 
 
 class Sessions(BaseModel):
-    """Where somebody is signed in, the last seen first."""
+    """A user's sessions, the last seen first."""
 
     sessions: list[Session]
 
 
 @router.get("/me", summary="Who is signed in")
 def me(request: Request, response: Response, person: SignedIn) -> Me:
-    """The person who asks, with roles and the accounts to sign in with."""
+    """The signed-in user, with roles and sign-in accounts."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
         identities = users.identities_of(conn, request.state.keys, person.user_id)
@@ -219,9 +222,9 @@ def rename(request: Request, asked: Renamed, person: SignedIn) -> None:
         users.rename_user(conn, person.user_id, asked.name)
 
 
-@router.get("/sessions", summary="Where one is signed in")
+@router.get("/sessions", summary="Your sessions")
 def list_sessions(request: Request, response: Response, person: SignedIn) -> Sessions:
-    """The browsers and programs that are signed in."""
+    """Browsers and programs that are signed in as you."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
         found = sessions.sessions_of(conn, person.user_id)
@@ -231,23 +234,23 @@ def list_sessions(request: Request, response: Response, person: SignedIn) -> Ses
 
 @router.delete("/sessions/{session_id}", summary="Sign out somewhere", status_code=204)
 def end_session(request: Request, session_id: SessionId, person: SignedIn) -> None:
-    """End a session, with the programs that were let in from it."""
+    """End a session, and those of the programs that were signed in from it."""
     with request.state.writing() as conn:
         if not sessions.end_session(conn, person.user_id, session_id):
             raise ProblemError(404, f"You have no session numbered {session_id}.")
 
 
-@router.delete("/identities/{identity_id}", summary="Take away an account to sign in with", status_code=204)
+@router.delete("/identities/{identity_id}", summary="Remove a sign-in account", status_code=204)
 def take_identity(request: Request, identity_id: IdentityId, person: SignedIn) -> None:
-    """Take away an account to sign in with, if there is another one."""
+    """Remove a sign-in account, unless it is the only one."""
     with request.state.writing() as conn:
         if not users.take_identity(conn, person.user_id, identity_id):
-            raise ProblemError(404, f"You have no account numbered {identity_id} to sign in with.")
+            raise ProblemError(404, f"You have no sign-in account numbered {identity_id}.")
 
 
 @router.post("/logout", summary="Sign out", status_code=204)
 def logout(request: Request, person: SignedIn) -> Response:
-    """End the session that asks, with its tokens and the programs that were let in from it."""
+    """End this session, with its tokens and the programs that were signed in from it."""
     with request.state.writing() as conn:
         sessions.end_session(conn, person.user_id, caller(request).session_id or 0)
     answer = Response(status_code=204)

@@ -1,6 +1,6 @@
-"""`/account`: the page about oneself: name, accounts to sign in with, sessions, programs, signing out.
+"""`/account`: the user's name, sign-in accounts, sessions and programs, and signing out.
 
-It works without JavaScript: each form goes back to the page, which tells what was done.
+It works without JavaScript: each form leads back to the page, which says what was done.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NextPath = Annotated[str, Form(max_length=2000)]
 
 @router.get("", dependencies=[Depends(guards_itself)])
 async def account_page(request: Request, done: Annotated[str, Query(max_length=20)] = "") -> Response:
-    """The page; whoever is not signed in signs in first."""
+    """Returns the page; visitors sign in first."""
     person = await maybe_signed_in(request)
     if person is None:
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': ACCOUNT})}", 303, NO_STORE)
@@ -85,7 +85,7 @@ def rename(request: Request, person: SignedIn, name: Text = "") -> Response:
 
 @router.post("/sessions/{session_id}")
 def end_session(request: Request, person: SignedIn, session_id: int) -> Response:
-    """Sign out somewhere; here it is signing out."""
+    """Ends a session; ending this one signs out."""
     if session_id == caller(request).session_id:
         return sign_out(request, person)
     account.end_session(request, session_id, person)
@@ -94,7 +94,7 @@ def end_session(request: Request, person: SignedIn, session_id: int) -> Response
 
 @router.post("/identities/{identity_id}")
 def take_identity(request: Request, person: SignedIn, identity_id: int) -> Response:
-    """Take away an account to sign in with."""
+    """Removes a sign-in account."""
     try:
         account.take_identity(request, identity_id, person)
     except ProblemError as error:
@@ -104,16 +104,16 @@ def take_identity(request: Request, person: SignedIn, identity_id: int) -> Respo
 
 @router.post("/programs")
 def let_in(request: Request, person: SignedIn, program: Text = "") -> Response:
-    """Let a program in; its tokens are shown once."""
+    """Signs a program in; its tokens are shown once."""
     return _page(request, person, tokens=account.let_in(request, person, program))
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, person: SignedIn, next: NextPath = "/") -> Response:
-    """End the session of this browser, with the programs that were let in from it.
+    """Ends the session of this browser, and those of programs signed in from it.
 
     Args:
-        next: where whoever signs in again goes on.
+        next: the page to show after signing in again.
     """
     account.logout(request, person)
     onward = {"next": own_path(next)} if next != "/" else {}

@@ -1,6 +1,6 @@
 """Sign-in by OpenID Connect: authorization code with PKCE, and an ID token that the issuer signed.
 
-Whom to ask is what the issuer itself says (`/.well-known/openid-configuration`). The checks are those of section
+The issuer names its endpoints (`/.well-known/openid-configuration`). The checks are those of section
 3.1.3.7 of OpenID Connect Core, RFC 9207 against a mix-up of issuers, and RFC 9700.
 """
 
@@ -23,13 +23,13 @@ from gamestats_assets.serving.sign_in.providers import Attempt, Identity, Provid
 from gamestats_assets.settings import SignInProvider
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
-"""Those by which only the issuer can sign: neither `none` nor any whose key we have, too."""
+"""Algorithms with which only the issuer can sign: neither `none` nor any with a shared key."""
 _KNOWN_FOR_S = 600.0
 _CLOCKS_DIFFER_S = 60
 
 
 class OpenIdConnect:
-    """A provider of OpenID Connect, by its settings."""
+    """An OpenID Connect provider with its settings."""
 
     def __init__(self, asked: SignInProvider, secret: SecretStr | None) -> None:
         self.name, self.title, self.issuer = asked.name, asked.title or asked.name, asked.issuer
@@ -51,7 +51,7 @@ class OpenIdConnect:
         about = self._about()
         says_iss = about.get("authorization_response_iss_parameter_supported") is True
         if returned.get("iss", self.issuer if not says_iss else None) != self.issuer:
-            raise SignInError(f"The answer is not of {self.title}, by which the sign-in began. Sign in again.")
+            raise SignInError(f"The answer is not from {self.title}, with which the sign-in began. Sign in again.")
         if "error" in returned:
             cancelled = returned["error"] in ("access_denied", "login_required", "consent_required")
             raise SignInError(
@@ -71,12 +71,12 @@ class OpenIdConnect:
             endpoints = [about.get(f"{each}") for each in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
             if about.get("issuer") != self.issuer or not all(map(self._is_safe, endpoints)):
                 message = f"{self.title} does not answer as it should. Sign in again in a moment."
-                raise ProviderDownError(message, f"{self.issuer} says another issuer of itself, or no safe endpoints")
+                raise ProviderDownError(message, f"{self.issuer} names another issuer, or unsafe endpoints")
             self._found = time.monotonic(), about
         return self._found[1]
 
     def _is_safe(self, address: Any) -> bool:
-        """Whether nobody listens on the way: only an issuer at this machine may do without HTTPS."""
+        """Whether an address is safe from eavesdroppers: only an issuer on this machine may do without HTTPS."""
         schemes = ("https",) if self.issuer.startswith("https:") else ("https", "http")
         return isinstance(address, str) and urlsplit(address).scheme in schemes and bool(urlsplit(address).netloc)
 
@@ -113,7 +113,7 @@ class OpenIdConnect:
 
     def _claims(self, token: str, attempt: Attempt, about: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            # Asked for each sign-in, which is rare: so a key that was taken back is not used any more.
+            # Fetched for each sign-in, which is rare, so that a revoked key is never used.
             keys = _keys(self._asked("GET", about["jwks_uri"]))
             claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
             jwt.JWTClaimsRegistry(
@@ -130,14 +130,14 @@ class OpenIdConnect:
             raise SignInError(message, type(error).__name__) from None
         is_for_several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if claims.get("azp", None if is_for_several else self._client_id) != self._client_id:
-            raise SignInError(f"The ID token of {self.title} is for somebody else.")
+            raise SignInError(f"The ID token of {self.title} is for another application.")
         if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:
             raise SignInError(f"The ID token of {self.title} does not say who signed in.")
         return claims
 
 
 def _keys(found: Mapping[str, Any]) -> jwk.KeySet:
-    """The keys that may have signed; those of a kind that we do not know are passed over."""
+    """Returns the keys that may have signed, without those of unknown kinds."""
     keys: list[Any] = []
     for each in found.get("keys", ()):
         if each.get("kty") in ("RSA", "EC", "OKP") and each.get("use", "sig") == "sig":

@@ -1,4 +1,4 @@
-"""Who vouches for people: what all sign-in providers have in common."""
+"""What all sign-in providers have in common."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import httpx
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 LONGEST_S = 10.0
-"""Seconds that a provider may take for an answer."""
+"""Seconds within which a provider must answer."""
 
 
 class SignInError(GamestatsError):
-    """Nobody is signed in: the provider did not vouch, or its answer is none that can be trusted.
+    """The sign-in failed: the provider did not vouch, or its answer cannot be trusted.
 
     Attributes:
-        reason: for whoever runs gamestats, where it is more than what the person is told.
+        reason: details for the operator, beyond the message for the person.
     """
 
     def __init__(self, message: str, reason: str = "") -> None:
@@ -28,17 +28,17 @@ class SignInError(GamestatsError):
 
 
 class ProviderDownError(SignInError):
-    """The provider does not answer as it should."""
+    """The provider does not answer properly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is remembered of a sign-in until the browser comes back.
+    """A sign-in that waits for the browser to come back.
 
     Attributes:
-        state: by which it is found again.
-        nonce: what an identity must say that is given for it.
-        verifier: of PKCE: what only who began it knows.
+        state: identifies it.
+        nonce: the resulting identity must repeat it.
+        verifier: the secret of PKCE.
     """
 
     state: str
@@ -56,9 +56,9 @@ class Identity:
     """An account that a provider vouches for.
 
     Attributes:
-        issuer: who vouches; with `subject` it names the account for ever.
-        name: that a new user may have.
-        once: what must not be taken twice, of providers whose answers say so.
+        issuer: the provider; together with `subject` it identifies the account for ever.
+        name: suggested name of a new user.
+        once: a nonce that must not be accepted twice, if the provider sends one.
     """
 
     issuer: str
@@ -68,13 +68,13 @@ class Identity:
 
 
 class Provider(Protocol):
-    """By which accounts people may sign in.
+    """A provider whose accounts people may sign in with.
 
     Attributes:
-        name: in addresses.
-        title: for people.
-        issuer: who vouches.
-        platform: of games whose accounts these are, if they are.
+        name: its name in addresses.
+        title: its name for people.
+        issuer: its id in identities.
+        platform: the platform of games whose accounts these are, if any.
     """
 
     name: str
@@ -83,29 +83,29 @@ class Provider(Protocol):
     platform: str | None
 
     def address(self, attempt: Attempt, callback: str, home: str) -> str:
-        """Where the browser is sent.
+        """Returns the address to which the browser is sent.
 
         Args:
-            callback: where it is to come back.
-            home: scheme, host and port of ours.
+            callback: our address to come back to.
+            home: our scheme, host and port.
 
         Raises:
-            ProviderDownError: when that cannot be found out.
+            ProviderDownError: if the provider does not answer.
         """
         ...
 
     def vouched(self, attempt: Attempt, callback: str, returned: Mapping[str, str]) -> Identity:
-        """For which account the provider vouches.
+        """Returns the account that the provider vouches for.
 
         Args:
             returned: the parameters with which the browser came back.
 
         Raises:
-            SignInError: when it does not, or what is told cannot be trusted.
+            SignInError: if the provider does not vouch, or its answer cannot be trusted.
         """
         ...
 
 
 def client() -> httpx.Client:
-    """What asks providers: it follows nobody elsewhere, and does not wait long."""
+    """Returns a client for providers, with short timeouts and no redirects."""
     return httpx.Client(timeout=LONGEST_S, follow_redirects=False)

@@ -1,6 +1,6 @@
-"""`/sign-in`: signing in at a browser, by an account that one has elsewhere or by a one-time link.
+"""`/sign-in`: signing in at a browser, with an account elsewhere or by a one-time link.
 
-Whoever is signed in adds an account to their own in the same way.
+Signed-in users add further accounts in the same way.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from gamestats_assets.settings import Settings
 _LOG = logging.getLogger("gamestats.serving")
 _MINUTES = 10
 router = APIRouter(prefix=SIGN_IN, include_in_schema=False, dependencies=[Depends(public)])
-Next = Annotated[str, Query(max_length=2000, description="Path of ours to come back to.")]
+Next = Annotated[str, Query(max_length=2000, description="Path to come back to.")]
 ProviderName = Annotated[str, Path(description="Name of the provider, such as steam.")]
 
 
 def providers_of(settings: Settings) -> dict[str, Provider]:
-    """The providers by which people may sign in, by name."""
+    """Returns the sign-in providers, by name."""
     return {
         each.name: Steam(each.name, each.title or each.name, each.issuer, each.platform)
         if each.client_id is None
@@ -48,10 +48,10 @@ def providers_of(settings: Settings) -> dict[str, Provider]:
 
 @router.get("")
 def sign_in_page(request: Request, next: Next = "/", out: bool = False) -> Response:
-    """By what one may sign in; whoever is signed in goes on.
+    """Returns the page with all ways to sign in; users who are signed in go on.
 
     Args:
-        out: whether somebody has just signed out.
+        out: whether the user has just signed out.
     """
     person = caller(request).person
     if person is None:
@@ -69,14 +69,14 @@ def _page(request: Request, next_path: str, error: SignInError | None = None, *,
 
 
 def _onward(path: str) -> str:
-    """Where to go on to: a path of ours that is for more than to sign in."""
+    """Returns where to go on to: a path of ours other than the sign-in."""
     return "/" if path.startswith(SIGN_IN) else own_path(path)
 
 
 def _begins(request: Request, conn: psycopg.Connection, user_id: int, path: str) -> str:
-    """Where a user goes on to: the path that was asked for, or else the own pages in a game, which say how to begin.
+    """Returns where a user goes on to: the requested path, or the user's pages in a game, which say how to begin.
 
-    Admins who play nothing have the first page.
+    Admins without a game account get the first page.
     """
     asked = _onward(path)
     games: list[Game] = [game for game in request.state.games if game.accounts is not None]
@@ -94,7 +94,7 @@ def _begins(request: Request, conn: psycopg.Connection, user_id: int, path: str)
 
 
 def _signed_in(request: Request, user_id: int, next_path: str) -> Response:
-    """Go on to a path with a new session of a user; the session that the browser had is over."""
+    """Goes on to a path with a new session of a user; the browser's former session ends."""
     with request.state.writing() as conn:
         if before := request.cookies.get(cookie_name(request.state.site, request)):
             sessions.end_token(conn, before)
@@ -109,7 +109,7 @@ def _signed_in(request: Request, user_id: int, next_path: str) -> Response:
 
 @router.get("/link")
 def link_page(request: Request, token: Annotated[str, Query(max_length=200)] = "", next: Next = "/") -> Response:
-    """A page with a button: what looks at links for people, as mail servers do, uses none up."""
+    """Returns a page with a button, so that mail servers that follow links do not use them up."""
     pages: Pages = request.state.pages
     values = {"token": token, "next": _onward(next), "minutes": sessions.LINK_MINUTES}
     return pages.personal(request, "sign_in_link.html", values)
@@ -119,7 +119,7 @@ def link_page(request: Request, token: Annotated[str, Query(max_length=200)] = "
 def use_link(
     request: Request, token: Annotated[str, Form(max_length=200)], next: Annotated[str, Form(max_length=2000)] = "/"
 ) -> Response:
-    """Sign in by a link."""
+    """Signs in by a link."""
     refuse_other_origins(request)
     with request.state.writing() as conn:
         user_id = sessions.use_link(conn, token)
@@ -136,14 +136,14 @@ def use_link(
 def start(
     request: Request, provider: ProviderName, next: Next = "/", add: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
-    """Send the browser to a provider.
+    """Sends the browser to a provider.
 
     Args:
         next: a path of ours to come back to.
-        add: the session's token for this, where the account is to be added to who is signed in.
+        add: the session's token, if the account is to be added to the signed-in user.
     """
     asker, attempt, browser = caller(request), Attempt.begin(), new_token()
-    # By a link anybody could have the account that a browser has elsewhere added to whomever it is signed in as.
+    # Without the token, a malicious link could add the browser's account elsewhere to the signed-in user.
     if add and not hmac.compare_digest(add.encode(), csrf_token(request, "add").encode()):
         raise ProblemError(403, "The request lacks the token of this session. Load the page again.")
     user_id = asker.person.user_id if add and asker.person else None
@@ -169,13 +169,13 @@ def start(
 
 @router.get("/with/{provider}/callback")
 def callback(request: Request, provider: ProviderName) -> Response:
-    """Take what the provider tells, once, from the browser that was sent there."""
+    """Accepts the provider's answer, once, from the browser that was sent there."""
     chosen, returned = _provider(request, provider), dict(request.query_params)
     if len(request.query_params.multi_items()) != len(returned):
         raise ProblemError(400, "A parameter is given twice.")
     row = _attempt(request, chosen, returned.get("state", ""))
     if row is None:
-        error = "This sign-in was not begun in this browser, is over, or took too long. Begin again."
+        error = "This sign-in was not begun in this browser, is over, or took too long. Sign in again."
         return _page(request, "/", SignInError(error))
     attempt = Attempt(returned["state"], row["nonce"], row["verifier"])
     try:
@@ -193,15 +193,15 @@ def callback(request: Request, provider: ProviderName) -> Response:
     return answer
 
 
-# --- the same, as programs know it ---------------------------------------------------------------
+# --- API -----------------------------------------------------------------------------------------
 
 api = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(public)])
 
 
 class Where(BaseModel):
-    """Where a browser signs in."""
+    """The address at which a browser signs in."""
 
-    address: Annotated[str, Field(description="Where the browser is sent to.")]
+    address: Annotated[str, Field(description="Address to send the browser to.")]
 
 
 _WHERE = {"address": "https://stats.example.org/api/v1/auth/steam/start?next=%2F"}
@@ -209,18 +209,18 @@ _WHERE = {"address": "https://stats.example.org/api/v1/auth/steam/start?next=%2F
 
 @api.post(
     "/{provider}-login",
-    summary="Where one signs in, such as /auth/steam-login",
+    summary="Address of a sign-in, such as /auth/steam-login",
     responses={200: {"content": {"application/json": {"example": _WHERE}}}},
 )
 def login(request: Request, response: Response, provider: ProviderName, next: Next = "/") -> Where:
-    """Tell where a browser is sent to, to sign in by a provider; it comes back to `next`."""
+    """Get the address at which a browser signs in with a provider; it comes back to `next`."""
     response.headers.update(NO_STORE)
     chosen, site = _provider(request, provider), request.state.site
     query = urlencode({"next": _onward(next)})
     return Where(address=f"{site.address(request)}/api/v1/auth/{chosen.name}/start?{query}")
 
 
-@api.get("/{provider}/start", summary="Sign in by a provider", status_code=303, response_class=Response)
+@api.get("/{provider}/start", summary="Sign in with a provider", status_code=303, response_class=Response)
 def begin(request: Request, provider: ProviderName, next: Next = "/") -> Response:
     """Send the browser to a provider, which sends it back."""
     return start(request, provider, next)
@@ -228,7 +228,7 @@ def begin(request: Request, provider: ProviderName, next: Next = "/") -> Respons
 
 @api.get("/{provider}/callback", summary="Come back from a provider", status_code=303, response_class=Response)
 def come_back(request: Request, provider: ProviderName) -> Response:
-    """Go on where the provider's answer is taken."""
+    """Redirect to where the provider's answer is accepted."""
     address = f"{_callback(request, _provider(request, provider))}?{request.url.query}"
     return RedirectResponse(address, 303, NO_STORE)
 
@@ -236,7 +236,7 @@ def come_back(request: Request, provider: ProviderName) -> Response:
 def _added(request: Request, user_id: int, chosen: Provider, vouched: Identity) -> Response:
     person = caller(request).person
     if person is None or person.user_id != user_id:
-        raise ProblemError(403, "Whoever began to add this account is not signed in here any more.")
+        raise ProblemError(403, "The user who began to add this account is no longer signed in here.")
     with request.state.writing() as conn:
         _use_once(conn, vouched)
         is_new = users.add_identity(conn, request.state.keys, user_id, vouched.issuer, vouched.subject)
@@ -245,17 +245,15 @@ def _added(request: Request, user_id: int, chosen: Provider, vouched: Identity) 
 
 
 def _refused(request: Request, provider: Provider, next_path: str, user_id: int | None, error: SignInError) -> Response:
-    """Tell why nobody is signed in, or why no account is added to a user's."""
-    _LOG.warning(
-        "nobody is signed in", extra={"fields": {"provider": provider.name, "reason": error.reason or str(error)}}
-    )
+    """Says why the sign-in failed, or why the account was not added."""
+    _LOG.warning("sign-in failed", extra={"fields": {"provider": provider.name, "reason": error.reason or str(error)}})
     if user_id is None:
         return _page(request, next_path, error)
     raise ProblemError(503 if isinstance(error, ProviderDownError) else 409, str(error))
 
 
 def _attempt(request: Request, provider: Provider, state: str) -> ops.Row | None:
-    """What was remembered under a state, for the browser that began; nobody finds it again."""
+    """Takes the waiting sign-in of a state, for the browser that began it. It can be taken only once."""
     browser = request.cookies.get(cookie_name(request.state.site, request, "attempt"), "")
     with request.state.writing() as conn:
         found = ops.rows(
@@ -270,7 +268,7 @@ def _attempt(request: Request, provider: Provider, state: str) -> ops.Row | None
 def _use_once(conn: psycopg.Connection, vouched: Identity) -> None:
     used = "INSERT INTO accounts.used_nonces (issuer, nonce) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING nonce"
     if vouched.once is not None and not ops.rows(conn, used, [vouched.issuer, vouched.once]):
-        raise SignInError("This answer of the provider was taken before. Sign in again.")
+        raise SignInError("This answer of the provider was used before. Sign in again.")
 
 
 def _providers(request: Request) -> Mapping[str, Provider]:

@@ -1,6 +1,6 @@
-"""Sign-in by OpenID 2.0, as Steam has it: the browser brings an assertion, and Steam is asked whether it is its own.
+"""Sign-in by OpenID 2.0, as Steam has it: the browser brings an assertion, and Steam confirms that it made it.
 
-The checks are those of section 11 of OpenID Authentication 2.0. The endpoint is known, so nothing is discovered.
+The checks are those of section 11 of OpenID Authentication 2.0. The endpoint is known, so there is no discovery.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NONCE_AGE = timedelta(minutes=5)
 
 
 class Steam:
-    """Steam, or another provider that has its accounts under `<issuer>/id/<number>`."""
+    """Steam, or another provider whose accounts are `<issuer>/id/<number>`."""
 
     def __init__(self, name: str, title: str, issuer: str, platform: str | None = None) -> None:
         self.name, self.title, self.issuer = name, title, issuer.rstrip("/")
@@ -51,9 +51,9 @@ class Steam:
         wrong += ["claimed_id"] if account is None else []
         wrong += ["response_nonce"] if nonce is None or not _is_now(nonce[1]) else []
         if wrong or account is None:
-            raise SignInError(f"The answer of {self.title} cannot be trusted: {', '.join(wrong)} is not as it must be.")
+            raise SignInError(f"The answer of {self.title} cannot be trusted: {', '.join(wrong)} is wrong.")
         if not self._is_its_own(said):
-            raise SignInError(f"{self.title} says that the answer is not its own. Sign in again.")
+            raise SignInError(f"{self.title} did not confirm the answer. Sign in again.")
         return Identity(self.issuer, account[1], once=said["response_nonce"])
 
     def _is_its_own(self, said: Mapping[str, str]) -> bool:
