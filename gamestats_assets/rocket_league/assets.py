@@ -1,4 +1,4 @@
-"""Which function makes which Rocket League table, and what is published."""
+"""Rocket League's tables: the function behind each, and the publications."""
 
 import functools
 from collections.abc import Generator, Mapping, Sequence
@@ -41,7 +41,7 @@ from gamestats_assets.rocket_league.source import GAME, refused
 
 CHECKS: tuple[Check, ...] = checks.ALL
 BATCH_SIZE = 100
-"""Matches of which tables are made together: two million rows of frames."""
+"""Matches processed together: two million rows of frames."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 BY_MATCH = (
     match_facts,
@@ -59,14 +59,14 @@ BY_MATCH = (
     replay_moments,
     replay_tracks,
 )
-# Of everybody.
+# Over all players.
 OF_ALL = (
     (tables.Withheld, withheld),
     (tables.PlayerProfiles, player_profiles),
     (tables.RankCohorts, rank_cohorts),
     (tables.RankModels, next_models),
 )
-# Of one tracked player, each after those it is made from.
+# By tracked player, each after its inputs.
 BY_PLAYER = (
     users,
     matches,
@@ -81,7 +81,7 @@ BY_PLAYER = (
 
 
 def _decoding(decoder: str) -> Decode:
-    """Decodes landed files with a decoder of `replays.bronze`, which is imported when needed."""
+    """Returns a function that decodes landed files with a decoder of `replays.bronze`, imported when needed."""
 
     def decode(
         landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
@@ -95,7 +95,7 @@ def _decoding(decoder: str) -> Decode:
 
 
 def landed(step: str) -> list[type[Table]]:
-    """The tables that one step reads from landed files: `raw` or `raw_events`."""
+    """Returns the tables that one step reads from landed files: `raw` or `raw_events`."""
     return [table for table in tables.ALL if table.spec.made_by == step]
 
 
@@ -106,10 +106,10 @@ def _kept_from(snapshot: Snapshot) -> Mapping[str, str]:
 
 
 def _retention(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
-    """Take matches that are kept no longer out of players' tables, and the players out of these matches.
+    """Mask tracked players in matches past their retention, and remove these matches from the players' tables.
 
-    Archives that people had made, what became of all that they asked for, addresses of those who objected and who saw
-    whose pages are kept for a time, too.
+    Archives, records of requests, reply addresses of objections and views of pages are kept for a limited time, too;
+    old ones are deleted here.
     """
     from gamestats_assets.rocket_league.jobs import forget_old_jobs
     from gamestats_assets.rocket_league.privacy.erasure import enforce_retention
@@ -125,7 +125,7 @@ def _retention(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
 
 @functools.cache
 def game() -> Game:
-    """Every Rocket League table and what it is made from: bronze, silver, gold, and the publications."""
+    """Returns the game: all Rocket League tables with their inputs, from bronze to gold, and the publications."""
     league = Game(GAME, tables.ALL, CHECKS)
     league.entered(tables.SNAPSHOTS)
     league.external((tables.Retention,), [Fingerprints("how long matches are kept", _kept_from)], _retention)

@@ -1,8 +1,8 @@
-"""What the Rocket League tables must keep together, beyond what each declares by itself.
+"""Rules across Rocket League tables, beyond those that each table declares itself.
 
-A blocking check says that rows were lost, doubled or disagree, or that simulated and real are mixed: it sets the match
-aside, and where no match is to blame, stops what it is of. The others report what a source can do at any time: a replay
-that tells otherwise than ballchasing, a field of another form, statistics that no column takes.
+Blocking checks find lost, doubled or contradictory rows, and mixtures of simulated and real data: they set the match
+aside or, if no match is to blame, stop the materialization. The others report what a source can do at any time: a
+replay that contradicts ballchasing, an unusual field, or statistics without a column.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 MATCH = ["match_id", "match_date"]
 PLAYER = [*MATCH, "player_id"]
 TIMES_AGREE = 0.03
-"""Share by which a replay's times and distances may differ from ballchasing's of the same match."""
+"""Largest relative difference between a replay's times and distances and ballchasing's for the same match."""
 _COUNTS = ("score", "goals", "assists", "saves", "shots")
 _TIMES = (
     "avg_speed_uu_s", "total_distance_uu", "time_supersonic_s", "time_boost_speed_s", "time_slow_s", "time_ground_s",
     "time_low_air_s", "time_defensive_third_s", "time_neutral_third_s", "time_offensive_third_s", "time_behind_ball_s",
     "avg_distance_to_ball_uu", "avg_distance_to_mates_uu", "avg_boost", "boost_collected",
 )  # fmt: skip
-# Of short times a share says little.
+# Relative differences of short times say little.
 _LEAST = 5.0
 _FIELD_X_UU, _FIELD_Y_UU, _FIELD_Z_UU = 4_300.0, 6_100.0, 2_100.0
 
@@ -38,7 +38,7 @@ _FIELD_X_UU, _FIELD_Y_UU, _FIELD_Z_UU = 4_300.0, 6_100.0, 2_100.0
 
 @breaking_rows(of=t.MatchFacts)
 def every_file_is_of_a_match(facts: dy.LazyFrame[t.MatchFacts], raw: dy.LazyFrame[t.RawReplays]) -> pl.LazyFrame:
-    """Every match that a file was read of is one match, and no other is."""
+    """Every match with a file that was read is one row, and there are no other rows."""
     read = raw.select(MATCH).unique().with_columns(read=pl.lit(True))
     made = facts.group_by(MATCH).agg(rows=pl.len())
     return made.join(read, on=MATCH, how="full", coalesce=True).filter(
@@ -50,7 +50,7 @@ def every_file_is_of_a_match(facts: dy.LazyFrame[t.MatchFacts], raw: dy.LazyFram
 def everybody_who_is_listed_played(
     participants: dy.LazyFrame[t.Participants], raw: dy.LazyFrame[t.RawPlayerStats]
 ) -> pl.LazyFrame:
-    """Every player of a scoreboard or of ballchasing is a participant, once, and nobody else is."""
+    """Every player of a scoreboard or of ballchasing is a participant, once, and there are no others."""
     listed = raw.select(PLAYER).unique().with_columns(listed=pl.lit(True))
     made = participants.group_by(PLAYER).agg(rows=pl.len())
     return made.join(listed, on=PLAYER, how="full", coalesce=True).filter(
@@ -60,7 +60,7 @@ def everybody_who_is_listed_played(
 
 @breaking_rows(of=t.MatchFacts, blocking=False, local=False)
 def a_replay_is_of_one_match(facts: dy.LazyFrame[t.MatchFacts]) -> pl.LazyFrame:
-    """No two matches of a day are of the same replay: its JSON and its file tell different ids of the match then."""
+    """No two matches of a day share a replay; if they do, its JSON and its file have different ids of the match."""
     return facts.filter(pl.col("replay_id").is_not_null() & (pl.len().over("replay_id", "match_date") > 1)).select(
         *MATCH, "replay_id"
     )
@@ -76,9 +76,9 @@ def statistics_have_columns(raw: dy.LazyFrame[t.RawReplays]) -> pl.LazyFrame:
 def goals_are_in_the_score(
     participants: dy.LazyFrame[t.Participants], facts: dy.LazyFrame[t.MatchFacts]
 ) -> pl.LazyFrame:
-    """The players of a team have no more goals than the team; one who left may have taken some along.
+    """The players of a team have no more goals than the team; fewer are possible, because players may have left.
 
-    In private matches people change teams and take their goals along, and the score is what the host makes it.
+    Private matches are exempt: players change teams with their goals, and the host sets the score.
     """
     scored = participants.group_by(*MATCH, "team").agg(goals=pl.col("goals").sum())
     score = pl.when(pl.col("team") == "blue").then("blue_score").otherwise("orange_score")
@@ -95,7 +95,7 @@ def goals_are_in_the_score(
 
 @breaking_rows(of=t.Touches)
 def every_touch_told_is_a_touch(touches: dy.LazyFrame[t.Touches], events: dy.LazyFrame[t.ReplayEvents]) -> pl.LazyFrame:
-    """As many touches as the events of a match tell."""
+    """There are as many touches as the events of a match have."""
     return _as_many(touches, events, "touch")
 
 
@@ -103,7 +103,7 @@ def every_touch_told_is_a_touch(touches: dy.LazyFrame[t.Touches], events: dy.Laz
 def every_pickup_told_is_a_pickup(
     pickups: dy.LazyFrame[t.BoostPickups], events: dy.LazyFrame[t.ReplayEvents]
 ) -> pl.LazyFrame:
-    """As many boost pickups as the events of a match tell."""
+    """There are as many boost pickups as the events of a match have."""
     return _as_many(pickups, events, "boost_pickup")
 
 
@@ -111,7 +111,7 @@ def every_pickup_told_is_a_pickup(
 def every_shot_told_is_a_shot(
     shots: dy.LazyFrame[t.ShotsAndSaves], events: dy.LazyFrame[t.ReplayEvents]
 ) -> pl.LazyFrame:
-    """As many shots as the events of a match tell, and as many goals."""
+    """There are as many shots and as many goals as the events of a match have."""
     goals = _as_many(shots.filter(pl.col("outcome") == "goal"), events, "goal")
     return pl.concat([_as_many(shots.filter("is_counted"), events, "shot"), goals])
 
@@ -120,7 +120,7 @@ def every_shot_told_is_a_shot(
 def every_goal_and_save_told_is_a_moment(
     moments: dy.LazyFrame[t.ReplayMoments], events: dy.LazyFrame[t.ReplayEvents]
 ) -> pl.LazyFrame:
-    """As many goals, shots and saves to look at as the events of a match tell."""
+    """There are as many moments of goals, shots and saves as the events of a match have."""
     return pl.concat(
         _as_many(moments.filter(pl.col("kind") == kind), events, kind) for kind in ("goal", "shot", "save")
     )
@@ -132,7 +132,7 @@ def every_frame_is_in_a_track(
     frames: dy.LazyFrame[t.ReplayFrames],
     participants: dy.LazyFrame[t.Participants],
 ) -> pl.LazyFrame:
-    """Every match with frames has a track, with all of its frames and of its players."""
+    """Every match with frames has a track, with all its frames and players."""
     counted = frames.group_by(MATCH).agg(counted_frames=pl.col("frame").n_unique())
     people = participants.group_by(MATCH).agg(counted_players=pl.len())
     return (
@@ -157,7 +157,7 @@ def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFram
 
 @breaking_rows(of=t.ReplayFrames, blocking=False)
 def cars_are_on_the_field(frames: dy.LazyFrame[t.ReplayFrames], raw: dy.LazyFrame[t.RawReplays]) -> pl.LazyFrame:
-    """Nothing is far outside of a soccar field: a replay's units would be others than are known."""
+    """Nothing is far outside a soccar field; otherwise the replay uses unknown units."""
     outside = (
         (pl.col("x_uu").abs() > _FIELD_X_UU) | (pl.col("y_uu").abs() > _FIELD_Y_UU) | (pl.col("z_uu") > _FIELD_Z_UU)
     )
@@ -168,14 +168,14 @@ def cars_are_on_the_field(frames: dy.LazyFrame[t.ReplayFrames], raw: dy.LazyFram
         .agg(
             frames=pl.len(), x_uu=pl.col("x_uu").abs().max(), y_uu=pl.col("y_uu").abs().max(), z_uu=pl.col("z_uu").max()
         )
-        # A wall or a goal bulges here and there.
+        # Walls and goals bulge here and there.
         .filter(pl.col("frames") > 20)
     )
 
 
 @breaking_rows(of=t.RawPlayerStats, blocking=False)
 def scoreboards_agree(raw: dy.LazyFrame[t.RawPlayerStats]) -> pl.LazyFrame:
-    """A replay's scoreboard is that of ballchasing for the same match."""
+    """A replay's scoreboard equals ballchasing's for the same match."""
     both = _side_by_side(raw.select(*PLAYER, "source", *_COUNTS))
     differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_theirs") for name in _COUNTS)
     return both.filter(differs)
@@ -197,7 +197,7 @@ def _side_by_side(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 @breaking_rows(of=t.PlayerMatchStats, blocking=False)
 def times_are_of_one_match(stats: dy.LazyFrame[t.PlayerMatchStats]) -> pl.LazyFrame:
-    """The times by speed, by height and by place of a player add up to the same time, within a second."""
+    """A player's times by speed, by height and by place add up to the same time, within a second."""
     families = {
         "by_speed_s": ("time_supersonic_s", "time_boost_speed_s", "time_slow_s"),
         "by_height_s": ("time_ground_s", "time_low_air_s", "time_high_air_s"),
@@ -220,12 +220,12 @@ def everybody_who_played_has_features(
     facts: dy.LazyFrame[t.MatchFacts],
     stats: dy.LazyFrame[t.PlayerMatchStats],
 ) -> pl.LazyFrame:
-    """Every participant of a match of soccar with a minute played has features, and no one else has."""
-    # By each source that tells it.
+    """Every participant of a soccar match with at least a minute played has features, and no one else has."""
+    # By the smaller of the sources' times.
     played = stats.group_by(PLAYER).agg(known_s=PLAYED_S.min())
     wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").select(PLAYER)
     made = features.select(*PLAYER, "played_s")
-    # Where there is no statistic yet, frames tell how long somebody played.
+    # Without statistics yet, frames show how long the player played.
     long_enough = wanted.join(played, on=PLAYER).filter(pl.col("known_s") >= SHORTEST_PLAYED_S)
     missing = long_enough.join(made, on=PLAYER, how="anti")
     beyond = made.join(wanted, on=PLAYER, how="anti")
@@ -238,10 +238,10 @@ def shots_are_those_of_the_scoreboard(
     participants: dy.LazyFrame[t.Participants],
     events: dy.LazyFrame[t.ReplayEvents],
 ) -> pl.LazyFrame:
-    """Shots and goals of a replay are as many as its scoreboard has of each player, and shots saved are no more.
+    """A replay has as many shots and goals of each player as its scoreboard, and no more saved shots than saves.
 
-    Who left is on no scoreboard, and a save need not be of a shot. A replay that was not recorded from the beginning
-    tells less than its scoreboard.
+    Players who left are on no scoreboard, and a save does not need a shot. A replay whose recording began late contains
+    less than its scoreboard.
     """
     made = shots.group_by(PLAYER).agg(
         shots_found=pl.col("is_counted").sum().cast(pl.Int32),
@@ -267,7 +267,7 @@ def shots_are_those_of_the_scoreboard(
 def simulated_stays_simulated(
     features: dy.LazyFrame[t.PlayerMatchFeatures], facts: dy.LazyFrame[t.MatchFacts]
 ) -> pl.LazyFrame:
-    """Features of a simulated match are labelled so, and those of a real one are not."""
+    """Features of simulated matches are labelled as simulated, and those of real matches are not."""
     labels = facts.select(*MATCH, of_match="is_simulated")
     return (
         features.join(labels, on=MATCH)
@@ -280,7 +280,7 @@ def simulated_stays_simulated(
 def cohorts_are_of_players_who_are_there(
     cohorts: dy.LazyFrame[t.RankCohorts], features: dy.LazyFrame[t.PlayerMatchFeatures]
 ) -> pl.LazyFrame:
-    """No cohort has more players than its playlist, simulated or real."""
+    """No cohort has more players than its playlist, counting simulated and real separately."""
     by = ["is_simulated", "playlist"]
     there = features.group_by(by).agg(there=pl.col("player_id").n_unique())
     return (
@@ -292,13 +292,13 @@ def cohorts_are_of_players_who_are_there(
 
 @breaking_rows(of=t.RankModels)
 def no_model_serves_that_is_worse(models: dy.LazyFrame[t.RankModels]) -> pl.LazyFrame:
-    """The model that serves is better than naming the middle rank, than one feature, and not worse than the last."""
+    """The serving model beats naming the middle rank and one feature, and is not worse than the previous model."""
     return worse_models(models.collect()).lazy()
 
 
 @breaking_rows(of=t.RankModels)
 def one_model_serves(models: dy.LazyFrame[t.RankModels]) -> pl.LazyFrame:
-    """At most one model of a playlist serves."""
+    """At most one model per playlist serves."""
     return (
         models.filter(pl.col("state") == "served")
         .group_by("is_simulated", "playlist")
@@ -309,7 +309,7 @@ def one_model_serves(models: dy.LazyFrame[t.RankModels]) -> pl.LazyFrame:
 
 @breaking_rows(of=t.Weaknesses)
 def percentiles_are_within_their_intervals(weaknesses: dy.LazyFrame[t.Weaknesses]) -> pl.LazyFrame:
-    """What is measured has a percentile within its interval, what is refused a reason and none."""
+    """Measured rows have a percentile within its interval; refused rows have a reason and no percentile."""
     percentile, low, high = pl.col("percentile"), pl.col("percentile_low"), pl.col("percentile_high")
     measured = pl.col("state") == "measured"
     wrong = pl.when(measured).then((percentile < low) | (percentile > high)).otherwise(percentile.is_not_null())
@@ -323,7 +323,7 @@ def percentiles_are_within_their_intervals(weaknesses: dy.LazyFrame[t.Weaknesses
 def only_who_agreed_has_rows(
     stats: dy.LazyFrame[t.PlayerStats], tracked: dy.LazyFrame[t.TrackedPlayers]
 ) -> pl.LazyFrame:
-    """Rows of a player alone are of players who are tracked and agreed to it."""
+    """All rows by player belong to tracked players who agreed."""
     return stats.join(tracked, on="player_id", how="anti").group_by("player_id").agg(rows=pl.len())
 
 

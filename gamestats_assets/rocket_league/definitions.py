@@ -16,7 +16,7 @@ _PLAYERS_EVERY_S = 60
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets with their checks, the job that archives replays, and what starts work."""
+    """Returns the assets with their checks, the job that archives replays, and the sensor."""
     quarantined, check = quarantine(game())
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
@@ -27,5 +27,5 @@ def definitions() -> dg.Definitions:
 
 
 def watched() -> WatchedGame:
-    """How what is behind is asked for."""
+    """Returns the game for the sensor that requests stale assets."""
     return WatchedGame(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})

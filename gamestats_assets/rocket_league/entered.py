@@ -1,7 +1,7 @@
-"""What people enter of Rocket League players: who is tracked, what they agreed to, their ranks, what they trained.
+"""Entries about Rocket League players: tracked players, consents, ranks and training sessions.
 
-Without consent a player is not looked for, and nothing is made of the player alone. An e-mail address is kept encrypted
-or not at all.
+Without consent, gamestats does not look for a player's replays and builds no tables of the player alone. E-mail
+addresses are stored encrypted or not at all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _STEAM = re.compile(r"steam_7656(119|120)[0-9]{10}")
 _CODE = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){3}")
 _UNASKED = (
-    "Replays are not looked for, nor is anything made of the player alone, until the player agrees: "
+    "Until the player agrees, gamestats neither looks for replays nor builds tables of the player alone: "
     "gamestats rocket-league track {player} --consent"
 )
 _CALLED = Kind(str, str, metavar="PLAYER")
@@ -43,13 +43,13 @@ OF_PLAYER = Field("player", "Platform and account, steam:76561190000000001, or a
 
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """What is known where players are entered.
+    """Context of entries of players.
 
     Attributes:
         keys: encrypt e-mail addresses.
-        is_forgotten: whether a player, given by id, was forgotten on request.
-        now: the time; that of the clock without.
-        retention_days: for how many days matches of a new player are kept; 730 without.
+        is_forgotten: whether the player with an id was forgotten on request.
+        now: the time; by default that of the clock.
+        retention_days: days for which matches of a new player are kept; by default 730.
     """
 
     keys: Keys = attribute(default_factory=Keys, repr=False)
@@ -61,12 +61,12 @@ class Custody:
 def _address(text: str, column: str) -> str | None:
     address = text.strip()
     if address and not _EMAIL.fullmatch(address):
-        raise EntryError("That is no e-mail address: one is such as ann@example.org.", column)
+        raise EntryError("That is no e-mail address; write it as ann@example.org.", column)
     return address or None
 
 
 def _is_kept(kept: str | None, email: str | None, keys: Keys) -> bool:
-    """Whether an address is the one that is kept; of one encrypted with a key that is lost nobody knows."""
+    """Whether an address equals the stored one; False if the stored one cannot be decrypted."""
     try:
         return (keys.decrypt(kept) if kept else None) == email
     except EncryptionKeyError:
@@ -74,7 +74,7 @@ def _is_kept(kept: str | None, email: str | None, keys: Keys) -> bool:
 
 
 def _consents(given: Mapping[str, Any]) -> dict[str, bool]:
-    """By purpose, whether it is given or taken back; what is said of one alone counts more than what is of all."""
+    """Returns whether each purpose is given or withdrawn; the answer for one purpose overrides the one for all."""
     of_all = given.get("consents")
     answers = {purpose: given.get(purpose, of_all) for purpose in PURPOSES}
     return {purpose: is_given for purpose, is_given in answers.items() if is_given is not None}
@@ -85,23 +85,23 @@ def _account(player: str) -> str:
 
 
 def account_id(player: str) -> str:
-    """The id of an account that can be tracked, as people write it.
+    """Returns the id of an account that can be tracked, from the form people write.
 
     Raises:
-        EntryError: when it is none.
+        EntryError: when the text is no such account.
     """
     try:
         player_id = parse_player_id(player)
     except PlayerIdError as error:
         raise EntryError(str(error), "player") from None
     if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
-        message = f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first."
+        message = f"{player} is no account of Steam: they have 17 digits and begin with 7656119 or 7656120."
         raise EntryError(message, "player")
     return player_id
 
 
 class Player(Thing):
-    """A tracked player. One who was untracked is looked for again when nothing is given, or days, or consent."""
+    """A tracked player. Tracking again without options, with days or with consent resumes the search for replays."""
 
     kind = "player"
     table = "rl_players"
@@ -119,7 +119,7 @@ class Player(Thing):
     fields = (
         Field(
             "consents",
-            "The player agrees to the analysis, cohorts, models and comparison; or to none of them any more.",
+            "The player agrees to the analysis, cohorts, models and comparison; or withdraws from all of them.",
             YES_NO,
             option="consent/--no-consent",
             stored="",
@@ -127,16 +127,16 @@ class Player(Thing):
         *(
             Field(purpose, description, YES_NO, option=f"{purpose}/--no-{purpose}", stored="")
             for purpose, description in (
-                ("analysis", "The player agrees to the analysis alone, or not any more."),
-                ("cohorts", "The same of being part of cohorts."),
-                ("models", "The same of the training of models."),
-                ("comparison", "The same of being compared with others."),
+                ("analysis", "The player agrees to the analysis alone, or withdraws."),
+                ("cohorts", "The same for being part of cohorts."),
+                ("models", "The same for the training of models."),
+                ("comparison", "The same for being compared with others."),
             )
         ),
-        Field("consent_text", "Version of the text that was agreed to; none where no text was shown.", whole_number(1)),
+        Field("consent_text", "Version of the accepted text; none if no text was shown.", whole_number(1)),
         Field(
             "share_at_ballchasing",
-            "Who may see at ballchasing what the player uploads; by default nothing is sent there.",
+            "Who can see the player's uploads at ballchasing; by default nothing is sent there.",
             choice("public", "unlisted", "private"),
             lacks=True,
             option="ballchasing",
@@ -144,7 +144,7 @@ class Player(Thing):
         Field("username", "Name to show.", TEXT, option="name"),
         Field(
             "email",
-            "E-mail address, kept encrypted; - asks for it, so that it stands in no history of commands.",
+            "E-mail address, stored encrypted; - asks for it, which keeps it out of the shell's history.",
             Kind(str, str, _address),
             lacks=True,
             stored="email_encrypted",
@@ -152,13 +152,13 @@ class Player(Thing):
         ),
         Field(
             "days",
-            f"Days back of which replays are fetched; {_FETCHED_DAYS} at first. Fewer than before take nothing back.",
+            f"Days back for which replays are fetched; {_FETCHED_DAYS} by default. A smaller number removes nothing.",
             whole_number(0, 36_500),
             stored="",
         ),
         Field(
             "retention_days",
-            "Days for which matches are kept; GAMESTATS_RETENTION_DAYS at first.",
+            "Days for which matches are kept; GAMESTATS_RETENTION_DAYS by default.",
             whole_number(1, 36_500),
             option="keep-days",
         ),
@@ -171,7 +171,7 @@ class Player(Thing):
     default_context: ClassVar[Custody] = Custody()
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
-        """See `Thing.alike`: by id or, where none is meant, by name."""
+        """See `Thing.alike`: by id or, if it is not an id, by name."""
         player = names["player"]
         try:
             player_id = parse_player_id(player)
@@ -183,7 +183,7 @@ class Player(Thing):
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
         ids = ", ".join(row["player_id"] for row in rows)
-        message = f"Several tracked players are called {names['player']}: {ids}. Give one of these."
+        message = f"Several tracked players are called {names['player']}: {ids}. Give one of these ids."
         return UnknownNameError(message, "player")
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
@@ -194,8 +194,8 @@ class Player(Thing):
         except PlayerIdError:
             example = "steam:76561190000000001"
         return (
-            f"{player} is no tracked player. Who is: gamestats rocket-league players. "
-            f"To track: gamestats rocket-league track {example} --consent"
+            f"{player} is no tracked player. To list them: gamestats rocket-league players. "
+            f"To track a player: gamestats rocket-league track {example} --consent"
         )
 
     def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
@@ -210,11 +210,11 @@ class Player(Thing):
         given, row, custody = entry.given, entry.row, entry.context
         now, player_id = custody.now or datetime.now(UTC), row["player_id"]
         if custody.is_forgotten(player_id):
-            raise EntryError("The player was forgotten on request, and is masked in all files since.", "player")
+            raise EntryError("The player was forgotten on request and stays masked in all files.", "player")
         values, days, consents = self.stored(given), given.get("days"), _consents(given)
         is_refused = consents.get("analysis") is False
         if not is_refused and (consents.get("analysis") or days is not None or not given):
-            # Another name or time to keep matches, and consent taken back, are no wish to be looked for again.
+            # Another name or retention, or a withdrawal, does not resume the search.
             values["is_active"] = True
         if "email" in given:
             email = given["email"]
@@ -250,7 +250,7 @@ def _playlist(text: str, column: str) -> str:
 
 
 class Rank(Thing):
-    """The rank that a player has in a playlist, as the player tells; local replays do not tell it."""
+    """The rank of a player in a playlist, as entered by the player; replays do not contain it."""
 
     kind = "rank"
     table = "rl_ranks"
@@ -282,7 +282,7 @@ class Rank(Thing):
         return f": {rank_name(row['tier'])}"
 
     def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`. One that is entered again is known to hold still."""
+        """See `Thing.settle`. Entering the same rank again confirms it as of now."""
         if not entry.is_new:
             where = {name: entry.row[name] for name in self.at}
             ops.update(entry.conn, self.table, where, {"updated_at": datetime.now(UTC)})
@@ -298,7 +298,7 @@ RANK = Rank()
 def _code(text: str, column: str) -> str:
     code = text.strip().upper()
     if not _CODE.fullmatch(code):
-        raise EntryError(f"{code!r} is no code of a training pack: one is such as 5CCE-FB29-7B05-A0B1.", column)
+        raise EntryError(f"{code!r} is no code of a training pack; write it as 5CCE-FB29-7B05-A0B1.", column)
     return code
 
 
@@ -314,7 +314,7 @@ def _moment(text: str) -> datetime:
 
 
 class TrainingSession(Thing):
-    """What a player trained: a pack of the catalogue, or a skill in free play."""
+    """Training of a player: a pack of the catalogue, or a skill in free play."""
 
     kind = "training session"
     table = "training_sessions"
@@ -328,18 +328,18 @@ class TrainingSession(Thing):
     fields = (
         Field(
             "duration_s",
-            "How long.",
+            "Length.",
             Kind(int, _seconds, whole_number(1, 86_400, "number of seconds").check, "MINUTES"),
             required=["add"],
             option="minutes",
         ),
         Field("code", "Code of a training pack.", Kind(str, str, _code), lacks=True, option="pack"),
-        Field("skill", "What was trained, where the pack is not in the catalogue.", choice(*CATEGORIES)),
+        Field("skill", "Trained skill, if the pack is not in the catalogue.", choice(*CATEGORIES)),
         Field("attempts", "Attempts.", whole_number(0, 1_000_000), lacks=True),
-        Field("successes", "Successes among them.", whole_number(0, 1_000_000), lacks=True),
+        Field("successes", "Successful attempts.", whole_number(0, 1_000_000), lacks=True),
         Field(
             "completed_at",
-            "When it was over, UTC.",
+            "End of the session, UTC.",
             Kind(datetime, _moment, metavar="TIME"),
             option="at",
             default="now",
@@ -363,23 +363,23 @@ class TrainingSession(Thing):
         return f"There is no {self.describe({**names})}."
 
     def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`. A pack of the catalogue tells the skill."""
+        """See `Thing.settle`. A pack of the catalogue determines the skill."""
         values, now = self.stored(entry.given), datetime.now(UTC)
         row = entry.would_be({"completed_at": now, **values} if entry.is_new else values)
         code, skill, attempts, successes = map(row.get, ("code", "skill", "attempts", "successes"))
         at: datetime = row["completed_at"]
         if at > now + _CLOCKS_DIFFER:
-            raise EntryError(f"Training that ends at {at:%Y-%m-%d %H:%M} UTC has yet to be done.", "completed_at")
+            raise EntryError(f"Training that ends at {at:%Y-%m-%d %H:%M} UTC is in the future.", "completed_at")
         if successes is not None and attempts is None:
-            raise EntryError(f"Of how many attempts were {successes} successes? Give attempts too.", "attempts")
+            raise EntryError(f"{successes} successes need the number of attempts, too.", "attempts")
         if successes is not None and attempts is not None and successes > attempts:
-            raise EntryError(f"There were {successes} successes, and {attempts} attempts.", "successes")
+            raise EntryError(f"There were {successes} successes, but only {attempts} attempts.", "successes")
         categories = training_packs().filter(code=code).get_column("category").to_list() if code else []
         if categories and skill not in (None, *categories):
             raise EntryError(f"Pack {code} trains {categories[0]}, not {skill}: leave the skill out.", "skill")
         if not categories and skill is None:
             problem = f"Pack {code} is not in the catalogue" if code else "Neither a pack nor a skill is given"
-            raise EntryError(f"{problem}: say what was trained, one of {', '.join(CATEGORIES)}.", "skill")
+            raise EntryError(f"{problem}: give the trained skill, one of {', '.join(CATEGORIES)}.", "skill")
         return {**values, "completed_at": at, "skill": categories[0] if categories else skill}
 
 

@@ -1,7 +1,7 @@
-"""Who a player is: one id per account, on every platform, however a file writes it.
+"""Identities of players: one id per account, on every platform, in whatever form a file has it.
 
-An id is `<platform>_<id on the platform>`, in lower case, such as `steam_76561190000000001`; it is the key of a
-player's partitions too. Platforms are called as ballchasing calls them.
+An id is `<platform>_<id on the platform>`, in lower case, such as `steam_76561190000000001`; it is also the key of a
+player's partitions. Platforms are named as ballchasing names them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 PLATFORMS = ("steam", "epic", "ps4", "ps5", "xbox", "switch", "psynet", "qq")
-"""Platforms that have accounts."""
+"""Platforms with accounts."""
 GUEST = "guest_"
-"""What ids of players without an account begin with: bots, and who shares a screen. They hold in their match alone."""
+"""Prefix of ids of players without an account: bots and shared-screen guests. They are valid within a match only."""
 FORGOTTEN = "forgotten_"
-"""What stands for players who had everything of them removed begins with; in every match another for the same one."""
+"""Prefix of ids that replace forgotten players; one player has another id in every match."""
 FORGOTTEN_NAME = "(forgotten)"
-"""What stands for their names."""
+"""Replaces the names of forgotten players."""
 _ID = re.compile(r"[a-z0-9_.-]{1,64}")
-# As a parser of replays names them.
+# Names of a replay parser.
 _REMOTE = {
     "Steam": "steam",
     "Epic": "epic",
@@ -36,34 +36,34 @@ _REMOTE = {
 
 
 class PlayerIdError(GamestatsError):
-    """Something is no id of a player."""
+    """A text is not the id of a player."""
 
 
 def player_id_of(platform: str, account: str) -> str:
-    """The id of an account on a platform.
+    """Returns the id of an account on a platform.
 
     >>> player_id_of("Steam", "76561190000000001"), player_id_of("ps4", "Darko_oklm")
     ('steam_76561190000000001', 'ps4_darko_oklm')
 
     Raises:
-        PlayerIdError: when the platform is none, or the account has characters no account has.
+        PlayerIdError: when the platform is unknown, or the account has characters that no account has.
     """
     platform, account = platform.strip().lower(), account.strip().lower()
     if platform not in PLATFORMS:
-        raise PlayerIdError(f"{platform!r} is no platform; these are: {', '.join(PLATFORMS)}.")
+        raise PlayerIdError(f"{platform!r} is no platform; choose from: {', '.join(PLATFORMS)}.")
     if not _ID.fullmatch(account):
-        raise PlayerIdError(f"{account!r} is no account on {platform}: letters, digits, _ . and - make one.")
+        raise PlayerIdError(f"{account!r} is no account on {platform}: accounts have letters, digits, _ . and - only.")
     return f"{platform}_{account}"
 
 
 def parse_player_id(text: str) -> str:
-    """An id as people write it, `steam:7656...` or `steam_7656...`.
+    """Returns the id for a text that a person wrote, `steam:7656...` or `steam_7656...`.
 
     >>> parse_player_id("Steam:76561190000000001")
     'steam_76561190000000001'
 
     Raises:
-        PlayerIdError: when it is none.
+        PlayerIdError: when the text is not an id.
     """
     platform, separator, account = text.strip().replace(":", "_", 1).partition("_")
     if not separator:
@@ -72,7 +72,7 @@ def parse_player_id(text: str) -> str:
 
 
 def written_id(player_id: str) -> str:
-    """An id as people write it, and as ballchasing's filters take it.
+    """Returns an id as people write it, and as ballchasing's filters accept it.
 
     >>> written_id("steam_76561190000000001")
     'steam:76561190000000001'
@@ -82,7 +82,7 @@ def written_id(player_id: str) -> str:
 
 
 def guest_id(name: str) -> str:
-    """What stands for a player without an account, by the name in the match.
+    """Returns the id of a player without an account, from the name in the match.
 
     >>> guest_id("Armstrong")
     'guest_a7764896'
@@ -91,7 +91,7 @@ def guest_id(name: str) -> str:
 
 
 def has_account(player_id: str) -> bool:
-    """Whether an id is of an account, and not of a guest, or of somebody who is forgotten.
+    """Whether an id belongs to an account, not to a guest or a forgotten player.
 
     >>> has_account("steam_76561190000000001"), has_account("guest_a7764896")
     (True, False)
@@ -100,7 +100,7 @@ def has_account(player_id: str) -> bool:
 
 
 def distinct_names(names: Sequence[str | None]) -> list[str | None]:
-    """Names of a match's players as they are shown: where several are forgotten, each has a number.
+    """Returns the display names of a match's players: several forgotten players are numbered.
 
     >>> distinct_names(["(forgotten)", "Ann", "(forgotten)"]), distinct_names(["(forgotten)", "Ann"])
     (['(forgotten 1)', 'Ann', '(forgotten 2)'], ['(forgotten)', 'Ann'])
@@ -112,7 +112,7 @@ def distinct_names(names: Sequence[str | None]) -> list[str | None]:
 
 
 def is_masked(name: str | None) -> bool:
-    """Whether a name, as `distinct_names` tells it, stands for somebody who is forgotten.
+    """Whether a name, as returned by `distinct_names`, belongs to a forgotten player.
 
     >>> is_masked("(forgotten)"), is_masked("(forgotten 2)"), is_masked("Ann")
     (True, True, False)
@@ -121,9 +121,9 @@ def is_masked(name: str | None) -> bool:
 
 
 def player_id_in_replay(remote_id: Mapping[str, Any]) -> str | None:
-    """The id of an account as a replay tells it; None for bots, and for who shares a screen with another.
+    """Returns the id of an account in a replay; None for bots and shared-screen guests.
 
-    On PlayStation the name is the account, as ballchasing has it; on Xbox it writes the bytes of the number backwards.
+    On PlayStation the name is the account, as at ballchasing; for Xbox, ballchasing reverses the bytes of the number.
 
     >>> player_id_in_replay({"Xbox": "2535462716428144"})
     'xbox_70cf8d6afd010900'

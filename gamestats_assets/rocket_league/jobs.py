@@ -1,4 +1,4 @@
-"""The kinds of jobs that people ask for, and the functions that do them."""
+"""Kinds of jobs that people request, and their functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GAME = "rocket_league"
 
 
 def _kind(name: str, work: str, *, at_once: int = 1, is_slow: bool = False) -> Kind:
-    """A kind of jobs of the game; `work` names the function, as module:function, which is imported when needed."""
+    """Returns a kind of job; `work` names its function as module:function, which is imported when needed."""
 
     def do(context: JobContext, tasks: Sequence[Task]) -> None:
         pkgutil.resolve_name(f"gamestats_assets.rocket_league.{work}")(context, tasks)
@@ -39,12 +39,12 @@ KINDS: tuple[Kind, ...] = (
 
 
 def forget_old_jobs(stores: Stores) -> int:
-    """Forget what became of jobs that ended long ago; of how many.
+    """Delete records of jobs that ended long ago; returns how many.
 
-    An upload is known by its job for as long as it is there, and a removal that failed, or after which something was
-    found still, until somebody has looked after it.
+    Uploads keep their job for as long as they exist, and removals that failed or left traces keep theirs until an admin
+    has looked after them.
     """
-    # An archive is known by its job for as long as it can be downloaded.
+    # An archive keeps its job for as long as it can be downloaded.
     days = max(stores.settings.job_days, stores.settings.export_days)
     with explained("ops.jobs"), connect(stores.postgres_url) as conn:
         gone = conn.execute(

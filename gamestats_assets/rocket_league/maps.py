@@ -1,6 +1,6 @@
-"""What maps are called: files know them by a code.
+"""Names of maps by their codes in files.
 
-The names stand in `data/reference/rocket_league/maps.csv`, one line per code, so that a new map is a line and no code.
+The names are in `data/reference/rocket_league/maps.csv`, one line per code: a new map needs a line and no code.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from gamestats_assets.settings import shipped_rows
 
 @functools.cache
 def map_names() -> Mapping[str, str]:
-    """Names of maps by their codes in lower case, as ballchasing writes them."""
+    """Returns names of maps by code in lower case, as ballchasing writes them."""
     return {row["map_code"]: row["map_name"] for row in shipped_rows("data", "reference", "rocket_league", "maps.csv")}
 
 
 def map_name(code: str) -> str:
-    """The name of a map; of one that is not known, its code.
+    """Returns the name of a map; if it is unknown, its code.
 
     >>> map_name("street_p"), map_name("shattershot_p"), map_name("moon_p")
     ('Sovereign Heights (Dusk)', 'Core 707', 'moon_p')

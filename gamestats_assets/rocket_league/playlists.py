@@ -1,10 +1,10 @@
-"""Playlists: what a replay's number is called at ballchasing, which count for ranks, and what is played there."""
+"""Playlists: their numbers in replays, their names at ballchasing, which are ranked, and their game mode."""
 
 from __future__ import annotations
 
 import polars as pl
 
-# Numbers as replays hold them, names as ballchasing's.
+# Numbers as in replays, names as at ballchasing.
 PLAYLISTS: dict[int, str] = {
     1: "unranked-duels",
     2: "unranked-doubles",
@@ -30,18 +30,18 @@ PLAYLISTS: dict[int, str] = {
     31: "dropshot-rumble",
     34: "tournament",
 }
-"""Name of each number that is known."""
+"""Name of each known number."""
 UNKNOWN = "unknown"
-"""Where nothing tells the playlist."""
+"""An unknown playlist."""
 _OTHER_GAMES = ("snowday", "hoops", "rumble", "dropshot", "rocketlabs", "heatseeker", "gridiron", "knockout")
-# Whose goals, where they have any, need not be those of a soccar field.
+# Modes whose goals, if they have any, may differ from soccar's.
 _OTHER_GOALS = ("dropshot", "hoops", "rocketlabs", "gridiron", "knockout")
 OTHER_FIELDS = ("shattershot", "hoops")
-"""What maps of dropshot and hoops begin with: private matches there have no playlist of their own to tell by."""
+"""Prefixes of the maps of dropshot and hoops: private matches there have no playlist of their own."""
 
 
 def playlist_of(number: int | None) -> str | None:
-    """What ballchasing calls the playlist of a number; `playlist-` and the number of one that is not known.
+    """Returns ballchasing's name of a playlist number; `playlist-` and the number if it is unknown.
 
     >>> playlist_of(11), playlist_of(99), playlist_of(None)
     ('ranked-doubles', 'playlist-99', None)
@@ -50,7 +50,7 @@ def playlist_of(number: int | None) -> str | None:
 
 
 def playlist_name(playlist: str) -> str:
-    """What people are told of a playlist.
+    """Returns the display name of a playlist.
 
     >>> playlist_name("ranked-doubles"), playlist_name("unranked-standard")
     ('Ranked doubles', 'Unranked standard')
@@ -59,7 +59,7 @@ def playlist_name(playlist: str) -> str:
 
 
 def is_soccar(playlist: pl.Expr) -> pl.Expr:
-    """Whether a ball is played into two goals on the usual field, without power-ups.
+    """Whether a playlist has a ball, two goals and the usual field, without power-ups.
 
     >>> pl.select(is_soccar(pl.lit("ranked-standard")), dropshot=is_soccar(pl.lit("ranked-dropshot"))).row(0)
     (True, False)
@@ -68,7 +68,7 @@ def is_soccar(playlist: pl.Expr) -> pl.Expr:
 
 
 def is_other_field(field: pl.Expr) -> pl.Expr:
-    """Whether a map, which is not null, is one of dropshot or hoops.
+    """Whether a map, which must not be null, is one of dropshot or hoops.
 
     >>> pl.select(is_other_field(pl.lit("hoopsstadium_p")), soccar=is_other_field(pl.lit("stadium_p"))).row(0)
     (True, False)
@@ -77,7 +77,7 @@ def is_other_field(field: pl.Expr) -> pl.Expr:
 
 
 def has_soccar_goals(playlist: pl.Expr, field: pl.Expr) -> pl.Expr:
-    """Whether goals are scored at both ends of the field, by the playlist and the map, which is not null.
+    """Whether the field has a goal at both ends, by the playlist and the map, which must not be null.
 
     >>> pl.select(has_soccar_goals(pl.lit("rumble"), pl.lit(""))).item()
     True
@@ -88,7 +88,7 @@ def has_soccar_goals(playlist: pl.Expr, field: pl.Expr) -> pl.Expr:
 
 
 def is_ranked(playlist: pl.Expr) -> pl.Expr:
-    """Whether a playlist counts for ranks.
+    """Whether a playlist is ranked.
 
     >>> pl.select(is_ranked(pl.lit("ranked-duels")), private=is_ranked(pl.lit("private"))).row(0)
     (True, False)
@@ -97,7 +97,7 @@ def is_ranked(playlist: pl.Expr) -> pl.Expr:
 
 
 def is_matchmade(playlist: pl.Expr) -> pl.Expr:
-    """Whether the game put the teams together, so that nobody changes teams and no host sets the score.
+    """Whether the game puts the teams together; then players stay in their team and no host sets the score.
 
     >>> pl.select(is_matchmade(pl.lit("unranked-duels")), private=is_matchmade(pl.lit("private"))).row(0)
     (True, False)

@@ -1,7 +1,7 @@
-"""Ranks: their order, their names, and which one a player has.
+"""Ranks: their order, their names, and the rank of a player.
 
-Every playlist with ranks has the same 22, numbered from 1 (Bronze I) to 22 (Supersonic Legend). Who is unranked, which
-ballchasing numbers 0, has none.
+Every ranked playlist has the same 22, numbered from 1 (Bronze I) to 22 (Supersonic Legend). Unranked players, number 0
+at ballchasing, have none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gamestats_assets.lakehouse.entries.declared import UnknownNameError
 _LEAGUES = ("bronze", "silver", "gold", "platinum", "diamond", "champion", "grand-champion")
 _ROMAN = ("I", "II", "III")
 TIER_IDS: tuple[str, ...] = (*(f"{name}-{step}" for name in _LEAGUES for step in (1, 2, 3)), "supersonic-legend")
-"""Ranks as ballchasing calls them, the lowest first."""
+"""Ranks as ballchasing calls them, lowest first."""
 LOWEST_TIER, HIGHEST_TIER = 1, len(TIER_IDS)
 _PLAYLISTS = (
     "ranked-duels",
@@ -30,20 +30,20 @@ _PLAYLISTS = (
     "tournament",
 )
 PLAYER = ("is_simulated", "playlist", "player_id")
-"""What a rank is of."""
+"""Columns that identify a rank."""
 
 
 class UnknownRankError(UnknownNameError):
-    """Something is no rank; the message names those that are near."""
+    """A text is not a rank; the message suggests similar ones."""
 
 
 def playlists() -> tuple[str, ...]:
-    """Playlists that have ranks, as ballchasing calls them; tournaments have one of their own."""
+    """Returns the playlists with ranks, as ballchasing calls them; tournaments have their own ranks."""
     return _PLAYLISTS
 
 
 def tier_id(tier: int) -> str:
-    """A rank as ballchasing calls it.
+    """Returns a rank as ballchasing calls it.
 
     >>> tier_id(17), tier_id(22)
     ('champion-2', 'supersonic-legend')
@@ -61,7 +61,7 @@ def tier_id(tier: int) -> str:
 
 
 def rank_name(tier: int) -> str:
-    """A rank in words.
+    """Returns a rank in words.
 
     >>> rank_name(17), rank_name(19), rank_name(22)
     ('Champion II', 'Grand Champion I', 'Supersonic Legend')
@@ -74,25 +74,25 @@ def rank_name(tier: int) -> str:
 
 
 def parse_rank(text: str) -> int:
-    """The number of a rank as people write it, by ballchasing's name of it or the game's.
+    """Returns the number of a rank in ballchasing's or the game's words.
 
     >>> parse_rank("champion-2"), parse_rank("Grand Champion III"), parse_rank("supersonic legend")
     (17, 21, 22)
 
     Raises:
-        UnknownRankError: when it is none.
+        UnknownRankError: when the text is not a rank.
     """
     wanted = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
-    wanted = re.sub(r"-(i{1,3})$", lambda found: f"-{len(found[1])}", wanted)
+    wanted = re.sub(r"-(i{1,3})$", lambda roman: f"-{len(roman[1])}", wanted)
     if wanted in TIER_IDS:
         return TIER_IDS.index(wanted) + 1
     near = [each for each in TIER_IDS if each.startswith(f"{wanted}-")] or difflib.get_close_matches(wanted, TIER_IDS)
-    meant = f"near it are {', '.join(near)}" if near else f"ranks are {', '.join(TIER_IDS)}"
-    raise UnknownRankError(f"{text!r} is no rank; {meant}.", "rank")
+    hint = f"similar ranks are {', '.join(near)}" if near else f"ranks are {', '.join(TIER_IDS)}"
+    raise UnknownRankError(f"{text!r} is no rank; {hint}.", "rank")
 
 
 def rank_range(from_tier: int, to_tier: int) -> str:
-    """The players of some ranks in a row, in words.
+    """Returns the players of consecutive ranks, in words.
 
     >>> rank_range(16, 16), rank_range(15, 17)
     ('players at Champion I', 'players from Diamond III to Champion II')
@@ -103,15 +103,15 @@ def rank_range(from_tier: int, to_tier: int) -> str:
 
 
 def kept(rows: pl.LazyFrame, tracked: pl.LazyFrame) -> pl.LazyFrame:
-    """Of rows by player and match those of tracked players, from the day on from which they are kept."""
+    """Returns those rows by player and match that belong to tracked players and are within their retention."""
     since = tracked.select("player_id", "kept_from")
     return rows.join(since, on="player_id").filter(pl.col("match_date") >= pl.col("kept_from")).drop("kept_from")
 
 
 def last_tier() -> pl.Expr:
-    """Of a group of rows of `player_match_features`, the last rank that ballchasing told; null where it told none.
+    """Returns, for a group of rows of `player_match_features`, the last rank from ballchasing; null without one.
 
-    Of matches that began at the same moment, the one with the greatest id counts.
+    Of matches that began at the same moment, the match with the greatest id counts.
     """
     is_ranked = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
     return (
@@ -123,17 +123,17 @@ def last_tier() -> pl.Expr:
 
 
 def known_tiers(features: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.LazyFrame:
-    """The rank of every player in every playlist in which the player has matches.
+    """Returns the rank of every player in every playlist with matches of the player.
 
-    It is the one that the player gave, where that was later than the beginning of the last match of which ballchasing
-    told the rank; else it is that of this match. What a player gave holds for real and for simulated matches.
+    A rank that the player entered counts if it is newer than the start of the player's last match with a rank from
+    ballchasing; else the rank of that match counts. Entered ranks apply to real and simulated matches.
 
     Args:
         features: rows of `player_match_features`.
         ranks: rows of `rl_ranks`.
 
     Returns:
-        Columns `is_simulated`, `playlist`, `player_id`, `rank_tier` (Int32): one row where a rank is known, else none.
+        Columns `is_simulated`, `playlist`, `player_id`, `rank_tier` (Int32): one row for each known rank.
     """
     is_ranked = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
     given = ranks.select("player_id", "playlist", "updated_at", tier=pl.col("tier").cast(pl.Int32))

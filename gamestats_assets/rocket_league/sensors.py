@@ -1,4 +1,4 @@
-"""What starts Rocket League work besides what is behind: replays that ballchasing lists."""
+"""Looks for replays of tracked players at ballchasing, and starts runs that fetch them."""
 
 from datetime import UTC, datetime
 
@@ -25,8 +25,8 @@ class ArchiveReplays(dg.Config):
 @dg.op(
     required_resource_keys={"stores"},
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
-    description="Fetches ballchasing's statistics of replays into the landing zone, with the replays themselves where "
-    "that is set, and enters in ops.rl_replays_found what became of them.",
+    description="Fetches ballchasing's statistics of replays into the landing zone, with the replay files if set, and "
+    "enters the outcomes in ops.rl_replays_found.",
 )
 def fetch_rocket_league_replays(context: dg.OpExecutionContext, config: ArchiveReplays) -> None:
     """Fetch the configured replays."""
@@ -50,12 +50,12 @@ def fetch_rocket_league_replays(context: dg.OpExecutionContext, config: ArchiveR
 
 @dg.job(name=ARCHIVE_JOB, description="Fetches replays of tracked Rocket League players into the landing zone.")
 def archive_rocket_league_replays() -> None:
-    """The job of one op."""
+    """Runs the one op."""
     fetch_rocket_league_replays()
 
 
 def tracked_player_replays() -> dg.SensorDefinition:
-    """Looks for replays of all tracked players, every ten minutes, and requests runs that fetch new ones."""
+    """Returns the sensor that looks for replays of all tracked players every ten minutes and requests their runs."""
     return polling_sensor(
         PLAYERS_SENSOR,
         ARCHIVE_JOB,
@@ -65,8 +65,9 @@ def tracked_player_replays() -> dg.SensorDefinition:
         poll=_look,
         pending=discovery.pending,
         run_config=lambda ids: {"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
-        description="Asks ballchasing for the replays of every tracked player, every ten minutes, and has new ones "
-        "fetched; a player's first look takes up the history. Enter players with: gamestats rocket-league track",
+        description="Asks ballchasing for the replays of every tracked player, every ten minutes, and requests runs "
+        "that fetch new ones; a player's first look includes the history. "
+        "Enter players with: gamestats rocket-league track",
     )
 
 
@@ -74,8 +75,8 @@ def _missing(settings: Settings) -> str | None:
     if settings.ballchasing_api_key is not None:
         return None
     return (
-        "BALLCHASING_API_KEY is not set, so no player can be asked for. Ingesting replays and ballchasing's JSON, and "
-        "everything that is made from them, work without it."
+        "BALLCHASING_API_KEY is not set, so ballchasing cannot be asked for players. Ingesting replays and "
+        "ballchasing's JSON, and all tables made from them, work without it."
     )
 
 

@@ -1,9 +1,9 @@
-"""How Rocket League's files reach the landing zone: what each is, its content tells.
+"""How Rocket League's files reach the landing zone: their content decides what they are.
 
-Replays (`.replay`) as the game saves them, ballchasing's JSON of a replay, and frames of simulated matches. A match is
-filed under its own id where the file tells it (`MatchGUID`, since 2020), so that the replays of several players are one
-match; else under the id of the replay. The day is that of the match's start in UTC; replays saved before that was told
-have only the date of the computer they were saved on.
+Accepted are replays (`.replay`) as the game saves them, ballchasing's JSON of a replay, and frames of simulated
+matches. A match is filed under its own id if the file contains it (`MatchGUID`, since 2020), so that the replays of
+several players become one match; else under the id of the replay. The day is that of the match's start in UTC; older
+replays lack the start and have only the date of the computer that saved them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from gamestats_assets.rocket_league.privacy.tombstones import are_any, buried
 GAME = "rocket_league"
 """The game's folder in the landing zone."""
 REPLAY, SIMULATED, BALLCHASING, MASKED = "replay", "simulated", "ballchasing", "masked"
-"""Kinds of files; simulated are frames that a simulator made, masked is what stands for the others of a match when a
-player of it was forgotten."""
+"""Kinds of files. Simulated: frames made by a simulator. Masked: data of a match's other players, after one of its
+players was forgotten."""
 
 _TAKEN = "Replays (.replay) and ballchasing's JSON of a replay are taken."
 _GAME_CLASS = re.compile(rb"TAGame\.Replay_")
 _ID = re.compile(r"[0-9A-F]{32}")
 _SENT_GUID = "ProjectX.GRI_X:MatchGUID"
-# The game came out on 7 July 2015; earlier is a clock that is wrong.
+# The game came out on 7 July 2015; earlier times come from a wrong clock.
 _RELEASE = datetime(2015, 7, 7, tzinfo=UTC)
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})[ :T](\d{2})-(\d{2})(?:-(\d{2}))?")
 
@@ -55,10 +55,10 @@ _JSON = msgspec.json.Decoder(_Ballchasing)
 
 
 def recognise(content: bytes, name: str = "") -> Recognised:
-    """What a decompressed content is.
+    """Returns the kind, match and start of a decompressed content.
 
     Raises:
-        UnrecognisedContentError: when it is none of these files, is cut or damaged, or tells no match or time.
+        UnrecognisedContentError: when it is none of these files, is cut or damaged, or lacks the match or time.
     """
     if _GAME_CLASS.search(content[:64]):
         return _of_replay(content)
@@ -72,27 +72,27 @@ def _of_replay(content: bytes) -> Recognised:
     header = read_header(content)
     match_id = match_id_of(header.get("MatchGUID") or _guid_of_server(content), header.get("Id"))
     if match_id is None:
-        raise UnrecognisedContentError("The replay's header tells no Id of 32 hexadecimal digits.")
+        raise UnrecognisedContentError("The replay's header has no Id of 32 hexadecimal digits.")
     start = started_at_of(header)
     if start is None:
         raise UnrecognisedContentError(
-            f"The replay's header tells no usable time: MatchStartEpoch is {header.get('MatchStartEpoch')!r}, "
+            f"The replay's header has no usable time: MatchStartEpoch is {header.get('MatchStartEpoch')!r}, "
             f"Date is {header.get('Date')!r}."
         )
     return Recognised(REPLAY, match_id, *start, suffix="replay")
 
 
 def read_header(content: bytes) -> dict[str, Any]:
-    """The properties of a replay's header, by name.
+    """Returns the properties of a replay's header, by name.
 
     Raises:
-        UnrecognisedContentError: when the replay is damaged, or of a season that cannot be read yet.
+        UnrecognisedContentError: when the replay is damaged, or of a season with an unknown format.
     """
     return dict(_meta(content)["all_headers"])
 
 
 def accounts_in_header(content: bytes) -> set[str]:
-    """Ids of the accounts that a replay's header names, who played to the end.
+    """Returns the ids of the accounts in a replay's header, which lists the players at the end of the match.
 
     Raises:
         UnrecognisedContentError: as `read_header` does.
@@ -114,7 +114,7 @@ def _meta(content: bytes) -> dict[str, Any]:
 
 @contextmanager
 def on_disk(content: bytes) -> Iterator[Path]:
-    """A file of a content for as long as the context is open: the replay library reads most things from files alone."""
+    """Yields a temporary file with the content: the replay library reads most things from files alone."""
     with tempfile.NamedTemporaryFile(suffix=".replay") as file:
         file.write(content)
         file.flush()
@@ -122,10 +122,10 @@ def on_disk(content: bytes) -> Iterator[Path]:
 
 
 def _guid_of_server(content: bytes) -> str | None:
-    """The match's id as the server sent it: older headers lack it, and ballchasing has it all the same.
+    """Returns the match's id as sent by the server: older headers lack it, but ballchasing reads it there, too.
 
     Raises:
-        UnrecognisedContentError: when the updates cannot be read: the header alone does not tell the match.
+        UnrecognisedContentError: when the updates cannot be read: the header alone does not identify the match.
     """
     import subtr_actor
 
@@ -141,31 +141,31 @@ def _guid_of_server(content: bytes) -> str | None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of the replay library says first; the rest is the state of its decoder."""
+    """Returns the first line of an error of the replay library; the rest is the state of its decoder."""
     lines = [line.strip(" -=") for line in str(error).splitlines()]
     return next((line for line in lines if line), type(error).__name__).rstrip(".:")
 
 
 def why_unreadable(error: BaseException) -> str:
-    """Why a replay cannot be read, for whoever has it; the library's own words are for whoever looks into it."""
-    said = first_line(error)
+    """Returns why a replay cannot be read, in the user's words, with the library's own words for developers."""
+    detail = first_line(error)
     for mark, reason in _WRONG.items():
-        if mark in said:
-            return f"The replay cannot be read: {reason} ({said}.)"
-    return f"The replay cannot be read: {_DAMAGED} ({said}.)"
+        if mark in detail:
+            return f"The replay cannot be read: {reason} ({detail}.)"
+    return f"The replay cannot be read: {_DAMAGED} ({detail}.)"
 
 
 _DAMAGED = "it is damaged. Copy the file again, or save the replay in the game once more."
 _WRONG = {
     "Insufficient data": "it is cut short. Copy the whole file again.",
     "crc check failed": _DAMAGED,
-    "Error decoding frame": "it is damaged, or of a version of the game that is not known here yet.",
+    "Error decoding frame": "it is damaged, or from an unknown version of the game.",
 }
-"""What is wrong with a replay, by what the library says of it."""
+"""What is wrong with a replay, by a part of the library's message."""
 
 
 def match_id_of(match_guid: object, replay_id: object) -> str | None:
-    """The match's own id where there is one, else the replay's; upper case. Zeros are none."""
+    """Returns the match's own id if it has one, else the replay's, in upper case; an id of zeros counts as none."""
     for value in (match_guid, replay_id):
         text = str(value or "").upper()
         if _ID.fullmatch(text) and text.strip("0"):
@@ -174,9 +174,9 @@ def match_id_of(match_guid: object, replay_id: object) -> str | None:
 
 
 def started_at_of(header: dict[str, Any]) -> tuple[datetime, bool] | None:
-    """When the match began, and whether that is by the server's clock; else it is the date of the computer.
+    """Returns when the match began, and whether the server's clock says so; else it is the date of the computer.
 
-    None where the header tells neither.
+    None if the header has neither.
     """
     try:
         by_server = datetime.fromtimestamp(int(header.get("MatchStartEpoch") or 0), UTC)
@@ -184,10 +184,10 @@ def started_at_of(header: dict[str, Any]) -> tuple[datetime, bool] | None:
         by_server = _RELEASE
     if by_server > _RELEASE:
         return by_server, True
-    found = _DATE.match(str(header.get("Date") or ""))
-    if found is None:
+    date_parts = _DATE.match(str(header.get("Date") or ""))
+    if date_parts is None:
         return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+    year, month, day, hour, minute, second = (int(part or 0) for part in date_parts.groups())
     try:
         by_computer = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
@@ -204,25 +204,25 @@ def _of_json(content: bytes) -> Recognised:
         raise UnrecognisedContentError(f"Neither a replay nor whole JSON: {error}. {_TAKEN}") from None
     if parsed.status is not None and parsed.status != "ok":
         raise UnrecognisedContentError(
-            f"The replay is {parsed.status} at ballchasing, so its JSON holds no statistics yet. Fetch it again."
+            f"The replay is {parsed.status} at ballchasing, so its JSON has no statistics yet. Fetch it again."
         )
     is_simulated = parsed.gamestats_simulated and bool(parsed.frames)
     if not is_simulated and not (parsed.blue and parsed.orange):
         raise UnrecognisedContentError(f"Expected teams blue and orange. {_TAKEN}")
     match_id = match_id_of(parsed.match_guid, parsed.rocket_league_id)
     if match_id is None:
-        raise UnrecognisedContentError("Expected rocket_league_id, or match_guid, of 32 hexadecimal digits.")
+        raise UnrecognisedContentError("Expected rocket_league_id or match_guid with 32 hexadecimal digits.")
     started_at = date_of(parsed.date)
     if started_at is None:
-        raise UnrecognisedContentError(f"Expected date as in 2026-03-10T18:55:49Z, found {parsed.date!r}.")
+        raise UnrecognisedContentError(f"Expected a date such as 2026-03-10T18:55:49Z, found {parsed.date!r}.")
     if is_simulated:
         return Recognised(SIMULATED, match_id, started_at, True)
-    # It is when the replay was saved, at the end of the match.
+    # The date is when the replay was saved, at the end of the match.
     return Recognised(BALLCHASING, match_id, started_at, False)
 
 
 def date_of(text: str | None) -> datetime | None:
-    """A time as ballchasing writes it, with or without an offset; None where it is none."""
+    """Returns a time in ballchasing's format, with or without an offset; None if it is invalid."""
     try:
         time = datetime.fromisoformat(text or "")
         time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
@@ -232,17 +232,17 @@ def date_of(text: str | None) -> datetime | None:
 
 
 def forgotten(content: bytes, recognised: Recognised, landing: Landing) -> set[str]:
-    """Whom a file names that was forgotten on request.
+    """Returns the players named in a file that were forgotten on request.
 
-    As long as nobody was, it costs a listing; else of a replay a second or more, for the network updates alone name
-    everybody.
+    Without tombstones this costs one listing; otherwise a second or more per replay, because only the network updates
+    name all players.
     """
     if not are_any(landing, GAME):
         return set()
     if recognised.kind != REPLAY:
         return buried(landing, GAME, accounts_in_ballchasing(content))
     named = accounts_in_header(content)
-    # Where it is damaged, the header names who played.
+    # The header of a damaged replay still names its players.
     with suppress(Exception):
         named |= accounts_in_replay(content)
     return buried(landing, GAME, named)
@@ -251,13 +251,13 @@ def forgotten(content: bytes, recognised: Recognised, landing: Landing) -> set[s
 def _mask(
     content: bytes, recognised: Recognised, day: date, players: Collection[str], landing: Landing
 ) -> tuple[LandedFile, bool] | None:
-    # What is masked is what a file's decoder reads, and that begins with what a file is.
+    # Imported here, because the masking reads files with their decoders, which need this module.
     from gamestats_assets.rocket_league.privacy.masked_matches import land_without
 
     return land_without(content, recognised, day, players, landing)
 
 
 SOURCE = Source(GAME, recognise, first=(REPLAY, SIMULATED), forgotten=forgotten, mask=_mask)
-"""What the game itself tells of a match's start is landed before what ballchasing does."""
+"""The game's own files land before ballchasing's: they have the exact start of a match."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
 refused = SOURCE.refused

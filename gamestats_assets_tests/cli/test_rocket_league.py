@@ -83,7 +83,7 @@ def test_a_player_is_tracked_agrees_and_is_listed(admin: Admin) -> None:
 
 def test_who_did_not_agree_is_told_of_before_anything_is_made(admin: Admin, tmp_path: Path) -> None:
     output = admin("rocket-league", "track", HAWK, "--name", "Hawk")
-    assert "Replays are not looked for, nor is anything made" in " ".join(output.stderr.split())
+    assert "gamestats neither looks for replays nor builds tables" in " ".join(output.stderr.split())
     page = str(tmp_path / "report.html")
     assert f"{HAWKS_ID} has not agreed" in admin.fails("rocket-league", "report", "hawk", "--out", page)
     admin.does("rocket-league", "track", HAWK, "--consent", "--name", "Falcon")

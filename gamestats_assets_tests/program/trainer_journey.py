@@ -50,11 +50,11 @@ def begin_and_agree(page: Page) -> str:
     steps.nth(1).get_by_role("link").click()
     for box in page.locator("form[action*=consents] input[type=checkbox]").all():
         box.check()
-    page.get_by_role("button", name="Save what I allow").click()
+    page.get_by_role("button", name="Save my choices").click()
     expect(page.get_by_role("status").first).to_contain_text("saved")
     page.get_by_label("Playlist").select_option(label="Ranked standard")
     page.get_by_label("Rank", exact=True).select_option(label="Grand Champion I")
-    page.get_by_role("button", name="Tell the rank").click()
+    page.get_by_role("button", name="Save the rank").click()
     expect(page.get_by_role("status").first).to_contain_text("rank was saved")
     return page.get_by_label("What others see").input_value()
 
@@ -132,7 +132,7 @@ def leave(page: Page, up: Up, stores: Stores) -> float:
     with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
         conn.execute("UPDATE accounts.sessions SET created_at = created_at - interval '11 minutes'")
     page.goto(f"{up.url}/rocket-league/settings")
-    page.get_by_role("button", name="Sign out, to sign in again").click()
+    page.get_by_role("button", name="Sign out to sign in again").click()
     page.get_by_role("link", name="Sign in with Steam").click()
     page.get_by_label("Remove everything. I know").check()
     page.get_by_role("button", name="Remove everything for good").click()

@@ -65,7 +65,7 @@ def _tolerances() -> Mapping[str, Tolerance]:
 TOLERANCES = _tolerances()
 """Every figure that is compared: all that both tell of a player."""
 NOT_COMPARED: Mapping[str, str] = {
-    "boost_used_while_supersonic": "what they count could not be found out; here, what burns used at 2,200 and more",
+    "boost_used_while_supersonic": "ballchasing's rule is unknown; here, boost used by burns at 2,200 and more",
     "counted_s": "follows from boost_collected_per_minute",
 }
 """Figures that are our own, and why."""

@@ -43,7 +43,7 @@ def test_whatever_is_written_is_an_id_or_refused_with_advice(text: str) -> None:
         found = parse_player_id(text)
     except PlayerIdError as error:
         message = str(error)
-        assert any(advice in message for advice in ("these are", "make one", "write the platform"))
+        assert any(advice in message for advice in ("choose from", "accounts have", "write the platform"))
     else:
         platform, _, account = found.partition("_")
         assert platform in PLATFORMS

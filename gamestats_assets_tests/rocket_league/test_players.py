@@ -187,7 +187,9 @@ def test_a_player_is_called_by_id_or_by_a_name_that_is_the_player_s_alone(
     with pytest.raises(UnknownNameError, match=f"Several tracked players are called BOB: {BOB}, ps4_bob"):
         PLAYER.find(conn, "BOB")
     for unknown in ("Cleo", "steam_1", "", "%"):
-        with pytest.raises(UnknownNameError, match=r"is no tracked player\. Who is: gamestats rocket-league players"):
+        with pytest.raises(
+            UnknownNameError, match=r"is no tracked player\. To list them: gamestats rocket-league players"
+        ):
             PLAYER.find(conn, unknown)
 
 
@@ -332,7 +334,7 @@ RANKED, TRAINED = {"playlist": "ranked-doubles", "rank": "gold-1"}, {"completed_
             TRAINING_SESSION,
             {"skill": "saves", "completed_at": datetime.now(UTC) + timedelta(minutes=30)},
             "completed_at",
-            "UTC has yet to be done",
+            "UTC is in the future",
         ),
     ],
 )

@@ -205,8 +205,8 @@ def test_ballchasings_dates_are_times_in_utc(text: str | None, expected: datetim
         (content_of(date=5), "Expected ballchasing's JSON"),
         (content_of(status="pending"), "The replay is pending at ballchasing"),
         (content_of(status="failed"), "The replay is failed at ballchasing"),
-        (content_of(match_guid=None, rocket_league_id=None), "Expected rocket_league_id, or match_guid"),
-        (content_of(date=None), "Expected date as in 2026-03-10T18:55:49Z, found None"),
+        (content_of(match_guid=None, rocket_league_id=None), "Expected rocket_league_id or match_guid"),
+        (content_of(date=None), "Expected a date such as 2026-03-10T18:55:49Z, found None"),
         (content_of(date="1999-01-01T00:00:00Z"), "found '1999-01-01T00:00:00Z'"),
     ],
 )

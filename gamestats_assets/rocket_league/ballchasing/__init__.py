@@ -1,1 +1,1 @@
-"""Ballchasing.com: its API, what it tells of replays, and which replays of tracked players it has."""
+"""Ballchasing.com: its API, its statistics of replays, and the search for replays of tracked players."""

@@ -1,8 +1,8 @@
-"""The API of ballchasing.com: players' replays listed, fetched into the landing zone, and uploaded.
+"""The API of ballchasing.com: lists players' replays, fetches them into the landing zone, and uploads replays.
 
 Every request needs a token, and counts against the limits of its verb: listing, getting a replay's statistics, getting
-its file, uploading. What an account may do depends on its patron tier. Whatever is fetched lands byte for byte as the
-server sent it. Source of the rules: https://ballchasing.com/doc/api, of those on uploads https://ballchasing.com/doc/faq.
+its file, uploading. The limits depend on the account's patron tier. Answers land byte for byte as sent. The rules are
+documented at https://ballchasing.com/doc/api, those on uploads at https://ballchasing.com/doc/faq.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ from gamestats_assets.settings import shipped_rows
 
 BASE_URL = "https://ballchasing.com/api"
 IDS_A_PAGE = 200
-"""Most replays that one request lists."""
+"""Largest number of replays per list request."""
 PATIENCE_S = 600.0
-"""Seconds that a request waits for its turn, or for as long as the server asks, before it is given up."""
+"""Longest wait of a request, in seconds, for its turn or as requested by the server."""
 
 Verb = Literal["list", "get", "file", "upload"]
 Visibility = Literal["public", "unlisted", "private"]
 _T = TypeVar("_T")
-# A request that is longer on its way than the ones before it would come too late for its own window.
+# A request that takes longer to arrive than its predecessors could fall into a window that is already full.
 _MARGIN_S = 0.1
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @functools.cache
 def limits_of(tier: str) -> Mapping[str, tuple[Window, ...]]:
-    """What an account of a patron tier is allowed, by verb; nothing is known of a tier that is not documented.
+    """Returns the limits of a patron tier, by verb; empty for tiers without documentation.
 
-    Of the tier legend only the uploads are documented, and of none how many uploads a second are allowed.
+    For the tier legend only the uploads are documented, and no tier documents its uploads per second.
     """
     found: dict[str, tuple[Window, ...]] = {}
     for row in shipped_rows("data", "reference", "rocket_league", "ballchasing_limits.csv"):
@@ -77,21 +77,21 @@ def limits_of(tier: str) -> Mapping[str, tuple[Window, ...]]:
 
 
 class PendingReplayError(ApiError):
-    """Ballchasing has not read the replay yet."""
+    """Ballchasing has not processed the replay yet."""
 
     is_passing = True
 
 
 class RefusedUploadError(UnexpectedAnswerError):
-    """Ballchasing finds an uploaded file no replay, or the request for it wrong (400)."""
+    """Ballchasing rejects an uploaded file, or the request for it (400)."""
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The account of a token.
+    """The account that a token belongs to.
 
     Attributes:
         steam_id: number of the Steam account.
-        name: its name.
+        name: name of the account.
         tier: patron tier.
     """
 
@@ -105,10 +105,10 @@ class Listed:
     """A replay in a list.
 
     Attributes:
-        id: ballchasing's id of it.
-        rocket_league_id: the game's id of the replay, 32 hexadecimal digits in upper case; None where it is unknown.
-        date: when it was saved, or else uploaded, UTC; None where neither is known.
-        is_pending: whether ballchasing has yet to read it.
+        id: ballchasing's id of the replay.
+        rocket_league_id: the game's id of the replay, 32 hexadecimal digits in upper case; None if unknown.
+        date: when it was saved, or else uploaded, UTC; None if both are unknown.
+        is_pending: whether ballchasing still has to process it.
     """
 
     id: str
@@ -119,12 +119,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of an upload.
+    """Result of an upload.
 
     Attributes:
         id: ballchasing's id of the replay.
-        is_new: whether it came with this upload. False where ballchasing had it before, which it also says when an
-            earlier try arrived and the answer to it was lost.
+        is_new: whether this upload added the replay. False if ballchasing had it already, which it also says when an
+            earlier attempt arrived and only its answer was lost.
     """
 
     id: str
@@ -156,11 +156,11 @@ class BallchasingApi(ApiClient):
         token: the API token (setting BALLCHASING_API_KEY).
         landing: where replays land.
         base_url: address of the API.
-        tier: the account's patron tier, until `ping` tells it.
+        tier: the account's patron tier, until `ping` finds it out.
         options: see `ClientOptions`.
 
     Raises:
-        UnauthorisedError: when the token has characters no token has.
+        UnauthorisedError: when the token contains characters that no token has.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class BallchasingApi(ApiClient):
     # -- the account, and players' lists
 
     def ping(self) -> Account:
-        """Whose token it is. The limits of the account's tier hold from then on, for all who share them.
+        """Returns the account of the token. From then on its tier's limits apply, to all who share them.
 
         Raises:
             UnauthorisedError: without a token, or with one that is not accepted.
@@ -199,16 +199,16 @@ class BallchasingApi(ApiClient):
         uploaded_since: datetime | None = None,
         playlist: str | None = None,
     ) -> list[Listed]:
-        """A player's replays, the oldest first; at the end those without a date.
+        """Returns a player's replays, oldest first; replays without a date come last.
 
-        The cursor of the next page is sent to the API's own address with the filters of the first, whatever address
-        the answer names. A page that brings nothing new is the last.
+        The next page's cursor is sent to the API's own address with the original filters, whatever address the answer
+        names. A page without new replays is the last.
 
         Args:
             player_id: such as steam_76561190000000001.
-            since: replays of matches played before are left out.
-            until: so are those of matches played after.
-            uploaded_since: so are those uploaded before; a match can be uploaded long after it was played.
+            since: leaves out replays of matches played before.
+            until: leaves out replays of matches played after.
+            uploaded_since: leaves out replays uploaded before; a match can be uploaded long after it was played.
             playlist: as ballchasing calls it, such as ranked-doubles; every playlist by default.
 
         Raises:
@@ -232,7 +232,7 @@ class BallchasingApi(ApiClient):
         found: dict[str, Listed] = {}
         cursor: dict[str, str] = {}
         while True:
-            # Ours win: answers have been seen whose next address had lost a filter.
+            # Our filters win: the next address in some answers had lost one.
             ask = _Ask("list", "/replays", f"the replays of {player_id}", {**cursor, **filters})
             page = self._decoded(ask, _Page)
             new = {replay.id: _listed(replay) for replay in page.replays or () if replay.id not in found}
@@ -246,25 +246,25 @@ class BallchasingApi(ApiClient):
     def fetch_replays(
         self, ids: Iterable[str], *, files: bool = False, known: Mapping[str, str] | None = None, downloads: int = 4
     ) -> tuple[MatchFetch, ...]:
-        """Fetch what is missing of replays, statistics and file; one's failure does not stop the others.
+        """Fetch the missing statistics and files of replays; one failure does not stop the others.
 
-        A replay that ballchasing has yet to read is delayed, one that it could not read or has no more is expired; one
-        of which only the file is gone is fetched without it. Of several replays of a match, each recorded by another
-        player, the statistics are fetched of all, and no file once one has landed. The file lands first: it tells the
-        match's start, the statistics when the replay was saved.
+        Replays that ballchasing still has to process are delayed; unreadable or deleted ones are expired; if only the
+        file is gone, the replay is fetched without it. If several players recorded a match, the statistics of all their
+        replays are fetched, but no further file once one has landed. The file lands first: it has the match's start,
+        while the statistics only say when the replay was saved.
 
         Args:
             ids: ballchasing's ids, such as 2075de8d-3bc8-40c0-ac04-30dd28ba92a8.
-            files: whether the replays' files are wanted as well.
-            known: of replays fetched before, the match's id by ballchasing's; what has landed of these matches is not
-                fetched again.
-            downloads: replays fetched at the same time.
+            files: whether to fetch the replays' files as well.
+            known: match ids by ballchasing's ids of replays fetched before; files of these matches that have landed are
+                not fetched again.
+            downloads: number of replays fetched at the same time.
 
         Returns:
-            What became of each, under ballchasing's id; the files tell the id of the match.
+            The outcome for each replay, under ballchasing's id; the files have the id of the match.
 
         Raises:
-            UnauthorisedError: without a token, or with one that is not accepted. What was fetched until then has
+            UnauthorisedError: without a token, or with one that is not accepted. Replays fetched until then have
                 landed.
         """
         wanted = list(dict.fromkeys(replay_id.strip().lower() for replay_id in ids))
@@ -279,17 +279,17 @@ class BallchasingApi(ApiClient):
             return tuple(pool.map(fetch, wanted))
 
     def upload(self, replay: Path | bytes, *, visibility: Visibility = "private", group: str | None = None) -> Uploaded:
-        """Upload a replay, as a file or its bytes, plain or gzipped; one that ballchasing has already is no error.
+        """Upload a replay, as a file or its bytes, plain or gzipped; a replay that ballchasing already has is no error.
 
         Args:
-            replay: what to upload.
-            visibility: who may see it there.
-            group: id of the group of replays to put it in.
+            replay: the file or its bytes.
+            visibility: who can see it at ballchasing.
+            group: id of the group of replays that it joins.
 
         Raises:
             SourcePathError: when the file cannot be read.
             UnreadableContentError: when it is gzipped and damaged.
-            RefusedUploadError: when ballchasing finds it no replay.
+            RefusedUploadError: when ballchasing does not accept it as a replay.
             UnauthorisedError: without a token, or with one that is not accepted.
             RateLimitedError: when the account's uploads of the day or the week are used up.
         """
@@ -346,29 +346,29 @@ class BallchasingApi(ApiClient):
         return MatchFetch(replay_id, "fetched" if landed else "known", landed, missing)
 
     def _statistics(self, replay_id: str) -> tuple[bytes, str]:
-        """The checked JSON of a replay, as sent, and the id of its match; one that nobody could read is kept."""
+        """Returns the checked JSON of a replay, as sent, and the id of its match; unreadable JSON is quarantined."""
         if not _ID.fullmatch(replay_id):
             raise UnexpectedAnswerError(
-                f"{replay_id[:80]!r} is no id of ballchasing: one is such as 2075de8d-3bc8-40c0-ac04-30dd28ba92a8."
+                f"{replay_id[:80]!r} is no id of ballchasing; write it as 2075de8d-3bc8-40c0-ac04-30dd28ba92a8."
             )
         ask = _Ask("get", f"/replays/{replay_id}", f"replay {replay_id}")
 
         def check(payload: bytes, status: int) -> tuple[bytes, str]:
             parsed = read_body(payload, ask.what, msgspec.json.Decoder(_Replay).decode)
             if parsed.id.lower() != replay_id:
-                raise UnreadableAnswerError(f"Another replay was sent where {ask.what} was asked for.", payload)
+                raise UnreadableAnswerError(f"The answer to {ask.what} is another replay.", payload)
             if parsed.status == "pending":
                 raise PendingReplayError(
-                    f"{host_of(self._base_url)} has yet to read {ask.what}; it is asked for later."
+                    f"{host_of(self._base_url)} has not processed {ask.what} yet; it is requested again later."
                 )
             if parsed.status == "failed":
-                raise NotFoundError(f"{host_of(self._base_url)} could not read {ask.what}: it has no statistics of it.")
+                raise NotFoundError(f"{host_of(self._base_url)} could not read {ask.what} and has no statistics of it.")
             return payload, read_body(payload, ask.what, recognise).match_id or ""
 
         try:
             return self._fetch(ask, check)
         except UnreadableAnswerError as error:
-            # No match is called so: whatever it is, it is put aside.
+            # No match has this id, so the content is quarantined whatever it is.
             ingest_payload(error.payload, f"{replay_id}.json", self._landing, match_id=replay_id)
             raise
 
@@ -417,7 +417,7 @@ class BallchasingApi(ApiClient):
         return bad_answer(found, status, wait, missing=private, expected=201 if ask.files else 200)
 
     def _reason_in(self, payload: bytes) -> str:
-        """What a body says is wrong, without the token if it should say that."""
+        """Returns the reason in an error's body, without the token if it contains it."""
         try:
             reason = msgspec.json.decode(decompressed(payload), type=_Error).error
         except (UnreadableContentError, msgspec.DecodeError, RecursionError):
@@ -428,7 +428,7 @@ class BallchasingApi(ApiClient):
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One thing asked of the API: by which verb, and what for a person; with files it is posted."""
+    """A request to the API: its verb, and its description for people; requests with files are posted."""
 
     verb: Verb
     path: str

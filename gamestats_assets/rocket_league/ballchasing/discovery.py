@@ -1,9 +1,9 @@
-"""Replays of tracked players: which ballchasing has, and what became of them.
+"""Replays of tracked players at ballchasing: finds and fetches them, and registers the outcomes.
 
-People enter players in `ops.rl_players`. A look (`find`) asks ballchasing for the replays of everybody who is
-active and consented, and enters them in `ops.rl_replays_found`; they are fetched apart from it (`archive`). The first
-look lists the player's history, all since `wanted_since`; the later ones what was uploaded since the last, however long
-ago it was played.
+People enter players in `ops.rl_players`. A look (`find`) asks ballchasing for the replays of every active player who
+consented, and enters them in `ops.rl_replays_found`; fetching is separate (`archive`). A player's first look lists the
+whole history since `wanted_since`; later ones list uploads since the previous look, however long ago the matches were
+played.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi, Uploa
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, forgotten, recognise
 
 _REPLAYS = Register("rl_replays_found", "ballchasing_id")
-# Who plays in a replay is known once ballchasing has read it, and until then it is in nobody's list.
+# Ballchasing lists a replay under its players only after processing it.
 _OVERLAP = timedelta(days=1)
 
 
@@ -40,20 +40,20 @@ def find(
     every: timedelta = POLL_INTERVAL,
     deadline: float = float("inf"),
 ) -> PollResult[str]:
-    """Ask ballchasing for the new replays of players whose turn it is, and enter them in the register.
+    """Ask ballchasing for new replays of the players that are due, and enter them in the register.
 
-    Of those who are active and agreed to it, who was asked for longest ago comes first, so that a look that ends early
-    goes on with the next ones.
+    Among active players who agreed, the one whose last look is oldest comes first, so that a look that ends early
+    continues with the others.
 
     Args:
         url: PostgreSQL, its schema `ops` migrated.
         api: the client.
         now: the time.
-        every: how long a player is left alone after a look.
-        deadline: time of `time.monotonic` after which nobody is asked for.
+        every: shortest time between two looks at a player.
+        deadline: time of `time.monotonic` after which no further player is asked for.
 
     Returns:
-        Players by id.
+        The result, with players by id.
 
     Raises:
         UnauthorisedError: without a token, or with one that is not accepted.
@@ -71,14 +71,14 @@ def find(
 
     def ask(player: Row) -> tuple[str, list[str]]:
         uploaded_since = player["listed_at"] and player["listed_at"] - _OVERLAP
-        # As it was entered: whether capitals matter to ballchasing is not documented.
+        # As entered: ballchasing does not document whether case matters.
         platform, _, account = player["player_id"].partition("_")
         asked = f"{platform}_{player['account'] or account}"
         listed = api.list_replays(asked, since=player["wanted_since"], uploaded_since=uploaded_since)
         return player["player_id"], [replay.id.strip().lower() for replay in listed]
 
     def note(player: Row, listed: str | None, error: str | None) -> None:
-        # Who is not in the list of players any more has no state of looks.
+        # Players who were removed from the list have no state of looks.
         with connect(url) as conn:
             conn.execute(
                 "INSERT INTO ops.rl_looks AS l (player_id, asked_at, listed_at, listed_since, last_error)"
@@ -100,11 +100,11 @@ def find(
 
 
 pending = _REPLAYS.pending
-"""Found replays whose time to be fetched has come, those found first at the front."""
+"""Found replays that are due to be fetched, first found first."""
 
 
 def take(url: SecretStr, api: BallchasingApi, ballchasing_ids: Sequence[str], *, files: bool) -> tuple[MatchFetch, ...]:
-    """Fetch replays that somebody named, as `archive` does; those that ballchasing has yet to read stay wanted."""
+    """Fetch replays by id, as `archive` does; those that ballchasing still has to process stay wanted."""
     _REPLAYS.add(url, ballchasing_ids)
     return archive(url, api, ballchasing_ids, files=files)
 
@@ -112,16 +112,16 @@ def take(url: SecretStr, api: BallchasingApi, ballchasing_ids: Sequence[str], *,
 def archive(
     url: SecretStr, api: BallchasingApi, ballchasing_ids: Collection[str], *, files: bool = False
 ) -> tuple[MatchFetch, ...]:
-    """Fetch what is missing of replays into the landing zone, and enter in the register what became of them.
+    """Fetch the missing data of replays into the landing zone, and enter the outcomes in the register.
 
     Args:
         url: PostgreSQL, its schema `ops` migrated.
         api: the client.
         ballchasing_ids: ballchasing's ids of the replays.
-        files: whether their files are wanted beside their statistics.
+        files: whether to fetch their files besides their statistics.
 
     Raises:
-        UnauthorisedError: without a token, or with one that is not accepted; what was not fetched stays wanted.
+        UnauthorisedError: without a token, or with one that is not accepted; unfetched replays stay wanted.
     """
     with connect(url) as conn:
         known = rows(
@@ -154,20 +154,20 @@ def share(
     visibility: Visibility = "private",
     group: str | None = None,
 ) -> Uploaded:
-    """Upload a replay to ballchasing, and have its statistics fetched once ballchasing has read it: they tell ranks.
+    """Upload a replay to ballchasing, and register it so that its statistics are fetched later: they contain ranks.
 
     Args:
         url: PostgreSQL, its schema `ops` migrated.
         api: the client.
-        landing: knows who was forgotten.
+        landing: has the tombstones of forgotten players.
         replay: the file, plain or gzipped.
-        visibility: who may see it there.
-        group: id of the group of replays to put it in.
+        visibility: who can see it at ballchasing.
+        group: id of the group of replays that it joins.
 
     Raises:
         SourcePathError: when the file cannot be read.
         UnreadableContentError: when it is gzipped and damaged.
-        UnrecognisedContentError: when it is no replay, or names somebody who was forgotten: it is not sent.
+        UnrecognisedContentError: when it is not a replay, or names a forgotten player; then it is not sent.
         ApiError: see `BallchasingApi.upload`.
     """
     try:
@@ -176,16 +176,16 @@ def share(
         raise SourcePathError(f"{replay} cannot be read: {error.strerror}.") from None
     found = recognise(content)
     if found.kind != REPLAY:
-        raise UnrecognisedContentError("It is no replay but what ballchasing tells of one.")
+        raise UnrecognisedContentError("This is ballchasing's JSON or another file, not a replay.")
     if forgotten(content, found, landing):
-        raise UnrecognisedContentError("A player of this match was forgotten on request, so it is not sent.")
+        raise UnrecognisedContentError("A player of this match was forgotten on request, so the replay is not sent.")
     uploaded = api.upload(replay, visibility=visibility, group=group)
     _REPLAYS.add(url, [uploaded.id.lower()])
     return uploaded
 
 
 def find_and_fetch(url: SecretStr, api: BallchasingApi, *, now: datetime, files: bool = False) -> FetchReport[str]:
-    """Look for new replays of every active player who agreed to it, and fetch those that wait, however long that takes.
+    """Look for new replays of every active player who agreed, and fetch all that are due, however long it takes.
 
     Raises:
         UnauthorisedError: without a token, or with one that is not accepted.

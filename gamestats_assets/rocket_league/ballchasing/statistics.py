@@ -1,4 +1,4 @@
-"""Ballchasing's JSON of a replay, to rows: its match, and all its statistics of every player."""
+"""Converts ballchasing's JSON of a replay to rows: its match, and all its statistics of every player."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gamestats_assets.settings import shipped_rows
 
 Row = dict[str, Any]
 SIMULATED = "gamestats_simulated"
-"""Key of a file that a simulator made."""
+"""Key in files made by a simulator."""
 
 _CAMERA = ("fov", "height", "pitch", "distance", "stiffness", "swivel_speed", "transition_speed")
-# What follows from what is taken.
+# Statistics that follow from others.
 _DERIVED = ("percent_", "shooting_percentage", "avg_powerslide_duration", "avg_speed_percentage")
-# No number in a replay's statistics is larger, and a column of whole numbers holds no larger one.
+# No number in a replay's statistics is larger, and integer columns hold nothing larger.
 _LARGEST = 2**31 - 1
 _HIGHEST = {**dict.fromkeys(("rank_tier", "min_rank_tier", "max_rank_tier"), HIGHEST_TIER), "rank_division": 4}
 _RANK = {"tier": "rank_tier", "division": "rank_division"}
@@ -32,7 +32,7 @@ _COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
 
 @functools.cache
 def statistics_columns() -> Mapping[str, Mapping[str, str]]:
-    """Of each family of statistics, those of players and of a team's ball, the column of each key."""
+    """Returns the column of each key, by family of statistics: those of players and of a team's ball."""
     found: dict[str, dict[str, str]] = {}
     for row in shipped_rows("data", "reference", "rocket_league", "ballchasing_statistics.csv"):
         found.setdefault(row["family"], {})[row["key"]] = row["column"]
@@ -40,21 +40,21 @@ def statistics_columns() -> Mapping[str, Mapping[str, str]]:
 
 
 class UnreadableBallchasingError(UnreadableReplayError):
-    """A JSON document is none of ballchasing's of a replay, or of another match than the one it is filed under."""
+    """A document is not ballchasing's JSON of a replay, or belongs to another match than its file name says."""
 
 
 def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_at: datetime) -> tuple[Row, list[Row]]:
-    """The row of `RawReplays`, and those of `RawPlayerStats`.
+    """Returns the row of `RawReplays` and the rows of `RawPlayerStats`.
 
     Args:
         content: the document, decompressed.
-        match_id: the match that it is filed under.
-        day: the day.
-        content_hash: names the file.
+        match_id: the match under which it is filed.
+        day: the day of the match.
+        content_hash: hash of the file.
         landed_at: when it landed.
 
     Raises:
-        UnreadableBallchasingError: when it cannot be read, or is of another match.
+        UnreadableBallchasingError: when it cannot be read, or belongs to another match.
     """
     try:
         parsed = json.loads(content)
@@ -65,7 +65,7 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
         raise UnreadableBallchasingError(f"Expected match {match_id}, found {found or 'none'}.")
     started_at = date_of(_text(parsed.get("date")))
     if started_at is None:
-        raise UnreadableBallchasingError(f"Expected date as in 2026-03-10T18:55:49Z, found {parsed.get('date')!r}.")
+        raise UnreadableBallchasingError(f"Expected a date such as 2026-03-10T18:55:49Z, found {parsed.get('date')!r}.")
     keys: Row = {"match_id": match_id, "match_date": day, "source": BALLCHASING}
     players, uncounted = _players(parsed, keys)
     teams = {color: _of(parsed, color) for color in TEAMS}
@@ -108,12 +108,12 @@ def _of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    """A text; half a character, which JSON can hold and a table cannot, is replaced."""
+    """Returns a text; lone surrogates, which JSON can hold and a table cannot, are replaced."""
     return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
 
 
 def _value(column: str, value: object) -> Any:
-    """A value as its column takes it; None where it is of another kind, or a rank that there is not."""
+    """Returns a value in its column's type; None for other types, and for ranks that do not exist."""
     dtype = _COLUMNS[column]
     if value is None:
         return None
@@ -144,7 +144,7 @@ def _players(document: Mapping[str, Any], keys: Row) -> tuple[list[Row], int]:
 
 
 def _once(rows: list[Row]) -> Iterator[Row]:
-    """A player who left and came back is listed twice: who stayed longer counts."""
+    """Returns one row per player; of a player who left and came back, the row with the longer stay."""
     best: dict[str, Row] = {}
     for row in rows:
         known = best.get(row["player_id"])
@@ -186,7 +186,7 @@ def _player(player: Mapping[str, Any], keys: Row) -> tuple[Row, set[str]]:
                     unknown.add(f"{group}.{key}")
             elif not key.startswith(_DERIVED):
                 unknown.add(f"{group}.{key}")
-    # Ballchasing leaves out what is nought or no.
+    # Ballchasing leaves out zeros and false values.
     if "core" in stats:
         row["is_mvp"] = bool(row.get("is_mvp"))
     if "positioning" in stats and row.get("goals_against") is not None:

@@ -1,10 +1,10 @@
 """Every Rocket League table, declared: columns with descriptions and units, keys, rules.
 
-`match_date`, the partition of what is made match by match, is the UTC day on which the match began. What is made for
-tracked players is by `rl_player`.
+`match_date`, the partition of tables by match, is the UTC day on which the match began. Tables of tracked players are
+partitioned by `rl_player`.
 """
 
-# ruff: noqa: F401 (what is imported is every table, and nothing else)
+# ruff: noqa: F401 (the imports are all tables)
 
 from __future__ import annotations
 

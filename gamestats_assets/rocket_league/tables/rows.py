@@ -1,8 +1,8 @@
-"""What several Rocket League tables share: keywords, column types, and the columns that rows begin with.
+"""Shared by Rocket League tables: keywords, column types, and leading columns.
 
 Positions and distances are in unreal units (uu, one is a centimetre), speeds in uu per second. The field reaches from
 -4096 to 4096 across (x), from -5120 to 5120 between the goal lines (y), and to 2044 (z); blue defends the goal at
-y = -5120. Columns that are called `team_y` and the like are seen from the player's own team: its goal is at -5120.
+y = -5120. Columns named `team_y` and the like are seen from the player's own team: its goal is at -5120.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DAILY: dict[str, Any] = {
     "partitioned_by": "match_date",
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
-    # When the game was released.
+    # Release of the game.
     "first_day": date(2015, 7, 7),
     "personal": True,
     "significant_digits": 10,
@@ -27,11 +27,11 @@ DAILY: dict[str, Any] = {
 LANDED: dict[str, Any] = {**DAILY, "subject": "replays", "layer": "bronze", "made_by": "raw"}
 """One step reads the landed files of a match and feeds these tables."""
 EVENTS: dict[str, Any] = {**DAILY, "subject": "replays", "layer": "bronze", "made_by": "raw_events"}
-"""What a replay's events take to be read is ten times as long, so another step does it."""
+"""Reading a replay's events takes ten times as long, so a separate step does it."""
 SILVER: dict[str, Any] = {**DAILY, "subject": "matches", "layer": "silver"}
 GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True, "guarded_by": ("player_id", "match_id")}
 RL_PLAYER = "rl_player"
-"""Dynamic partitions: players that are tracked."""
+"""Dynamic partitions: the tracked players."""
 BY_PLAYER: dict[str, Any] = {
     "layer": "gold",
     "partitioned_by": "player_id",
@@ -46,105 +46,105 @@ PLAYER_ID = r"^[a-z0-9]+_[a-z0-9_.-]+$"
 TEAMS = ("blue", "orange")
 RESULTS = ("win", "loss", "draw")
 SOURCES = ("replay", "ballchasing")
-"""Where a row is from: a replay, or ballchasing's JSON of one."""
+"""Origin of a row: a replay, or ballchasing's JSON of one."""
 
 
 def utc(description: str, *, nullable: bool = False, primary_key: bool = False) -> dy.Datetime:
-    """A column of times in UTC, to the microsecond."""
+    """Returns a column of UTC times, to the microsecond."""
     return dy.Datetime(
         time_unit="us", time_zone="UTC", nullable=nullable, primary_key=primary_key, description=description
     )
 
 
 def text(description: str, *, nullable: bool = True) -> dy.String:
-    """A column of names or ids."""
+    """Returns a column of names or ids."""
     return dy.String(nullable=nullable, description=description)
 
 
 def count(description: str, *, nullable: bool = True, alias: str | None = None) -> dy.Int32:
-    """A column that counts, or sums whole numbers; the alias names one that a table has something else called so."""
+    """Returns a column of counts or sums of whole numbers; the alias is for names that a table uses otherwise."""
     return dy.Int32(nullable=nullable, min=0, description=description, alias=alias)
 
 
 def number(description: str) -> dy.Int32:
-    """A column of whole numbers that may be less than zero, or unknown."""
+    """Returns a nullable column of whole numbers that may be negative."""
     return dy.Int32(nullable=True, description=description)
 
 
 def real(description: str, *, minimum: float | None = None) -> dy.Float64:
-    """A column of measured or computed numbers, or unknown."""
+    """Returns a nullable column of measured or computed numbers."""
     return dy.Float64(nullable=True, min=minimum, description=description)
 
 
 def sample(description: str) -> dy.Float32:
-    """A column of what was measured many times a second, or unknown."""
+    """Returns a nullable column of samples, taken many times a second."""
     return dy.Float32(nullable=True, description=description)
 
 
 def share(description: str, *, nullable: bool = True) -> dy.Float64:
-    """A column of shares, from 0 to 1, or unknown."""
+    """Returns a column of shares from 0 to 1."""
     return dy.Float64(nullable=nullable, min=0, max=1, description=description)
 
 
 def seconds(description: str, *, nullable: bool = False) -> dy.Float64:
-    """A column of times since the replay began, or of lengths."""
+    """Returns a column of times since the replay began, or of lengths, in seconds."""
     return dy.Float64(nullable=nullable, min=0, description=f"{description} In seconds.")
 
 
 def flag(description: str, *, nullable: bool = True) -> dy.Bool:
-    """A column of yes and no."""
+    """Returns a column of booleans."""
     return dy.Bool(nullable=nullable, description=description)
 
 
 def percent(description: str) -> dy.Float64:
-    """A column of shares in per cent, or unknown."""
+    """Returns a nullable column of percentages."""
     return dy.Float64(nullable=True, min=0, max=100, description=description)
 
 
 def reals(description: str) -> dy.List:
-    """A column of lists of numbers, or unknown."""
+    """Returns a nullable column of lists of numbers."""
     return dy.List(dy.Float64(), nullable=True, description=description)
 
 
 def number_of(description: str) -> dy.Int32:
-    """A column that numbers the rows of a match, or of a player, from 1."""
+    """Returns a key column that numbers the rows of a match, or of a player, from 1."""
     return dy.Int32(primary_key=True, min=1, description=description)
 
 
 def one_of(
     values: Collection[str], description: str, *, nullable: bool = False, primary_key: bool = False
 ) -> dy.String:
-    """A column of texts of which there are some."""
+    """Returns a column that takes one of some texts."""
     return dy.String(
         nullable=nullable, primary_key=primary_key, check=lambda column: column.is_in(values), description=description
     )
 
 
 def team(description: str = "Team: blue or orange.", *, nullable: bool = False) -> dy.String:
-    """A column of teams."""
+    """Returns a column of teams."""
     return one_of(TEAMS, description, nullable=nullable)
 
 
 def player(description: str, *, nullable: bool = True, primary_key: bool = False) -> dy.String:
-    """A column of players."""
+    """Returns a column of player ids."""
     return dy.String(
         nullable=nullable and not primary_key, primary_key=primary_key, regex=PLAYER_ID, description=description
     )
 
 
 class MatchRow(Table):
-    """Columns of every table whose rows belong to one match."""
+    """Columns of all tables whose rows belong to one match."""
 
     match_id = dy.String(
         primary_key=True,
         regex=MATCH_ID,
-        description="Match id: the game's own (MatchGUID), else that of the replay; 32 hexadecimal digits.",
+        description="Match id: the game's own (MatchGUID), else the id of the replay; 32 hexadecimal digits.",
     )
     match_date = dy.Date(description="UTC day the match is filed under; it never changes once claimed.")
 
 
 class PlayerRow(MatchRow):
-    """Columns of rows about one player in a match."""
+    """Columns of tables whose rows belong to one player in a match."""
 
     player_id = dy.String(
         primary_key=True, regex=PLAYER_ID, description="Player: platform and account, such as steam_76561190000000001."
@@ -152,13 +152,13 @@ class PlayerRow(MatchRow):
 
 
 class NetworkFigures(Table):
-    """Columns of what ballchasing computes of a player, and what every network update of a replay tells as well.
+    """Figures of a player that ballchasing computes and that every network update of a replay contains as well.
 
     Times are in seconds, distances in unreal units, speeds in unreal units per second, boost from 0 to 100 (a full
     tank).
     """
 
-    boost_used_while_supersonic = real("Boost used without need, at supersonic speed.", minimum=0)
+    boost_used_while_supersonic = real("Boost wasted at supersonic speed.", minimum=0)
     time_zero_boost_s = seconds("Time with an empty tank.", nullable=True)
     time_full_boost_s = seconds("Time with a full tank.", nullable=True)
     time_boost_0_25_s = seconds("Time with 0 to 25 boost.", nullable=True)
@@ -189,13 +189,13 @@ class NetworkFigures(Table):
     time_most_back_s = seconds("Time as the last of the team.", nullable=True)
     time_most_forward_s = seconds("Time as the foremost of the team.", nullable=True)
     time_closest_to_ball_s = seconds("Time as the team's nearest to the ball.", nullable=True)
-    time_farthest_from_ball_s = seconds("Time as the team's farthest from it.", nullable=True)
-    team_possession_s = seconds("Time in which the player's team had the ball.", nullable=True)
-    team_ball_in_own_half_s = seconds("Time in which the ball was in the team's own half.", nullable=True)
+    time_farthest_from_ball_s = seconds("Time as the team's farthest from the ball.", nullable=True)
+    team_possession_s = seconds("Time with the ball in the possession of the player's team.", nullable=True)
+    team_ball_in_own_half_s = seconds("Time with the ball in the team's own half.", nullable=True)
 
 
 class BoostFigures(Table):
-    """Columns of what a player's boost came from, and how much of it was used."""
+    """Sources and use of a player's boost."""
 
     boost_per_minute = real("Boost used per minute.", minimum=0)
     boost_collected_per_minute = real("Boost collected per minute.", minimum=0)
@@ -210,11 +210,11 @@ class BoostFigures(Table):
     big_pads_stolen = count("Big pads taken in the opponents' half.")
     small_pads_collected = count("Small pads taken.")
     small_pads_stolen = count("Small pads taken in the opponents' half.")
-    boost_overfill = real("Boost of pads that found the tank too full.", minimum=0)
-    boost_overfill_stolen = real("The same of pads in the opponents' half.", minimum=0)
+    boost_overfill = real("Boost of pads that did not fit into the tank.", minimum=0)
+    boost_overfill_stolen = real("The same for pads in the opponents' half.", minimum=0)
 
 
 class BallchasingFigures(BoostFigures, NetworkFigures):
-    """Columns of all that ballchasing computes of how a player played, percentages aside: they follow from times."""
+    """All of ballchasing's figures of a player, except percentages, which follow from times."""
 
     goals_against_while_last_defender = count("Goals conceded while being the last of the team.")

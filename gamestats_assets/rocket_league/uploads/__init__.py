@@ -1,1 +1,1 @@
-"""Replays that people bring: sent, imported, and taken up or out where a player is theirs."""
+"""Replays that people bring: uploads, imports, and changes in whose matches they are."""

@@ -1,4 +1,4 @@
-"""Replays between ballchasing.com and here: fetched where a person asks, uploaded where a player wants that."""
+"""Replays exchanged with ballchasing.com: fetched on request, and uploaded if a player wants it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from gamestats_assets.rocket_league.privacy.tombstones import any_buried
 from gamestats_assets.rocket_league.source import GAME, REPLAY
 from gamestats_assets.rocket_league.uploads.uploading import ANALYSIS_FAILED, linked_players, needed
 
-_NOBODY = "None of your accounts is linked, so there is nobody whose replays could be asked for."
+_NOBODY = "None of your accounts is linked, so there are no replays to look for."
 _FORGOTTEN = (
-    "You asked to be forgotten, so your replays are not asked for. To be taken up again, allow the analysis in your "
-    "settings first."
+    "You asked to be forgotten, so your replays are not fetched. To be included again, first allow the analysis in "
+    "your settings."
 )
 
 
 @contextmanager
 def _ballchasing(stores: Stores, task: Task, what: str) -> Iterator[BallchasingApi]:
-    """A client that shares its limits with all others; only one process fetches at a time."""
+    """Yields a client that shares its limits with all others; only one process fetches at a time."""
     settings = stores.settings
     limits = SharedLimits(stores.postgres_url, caller=what, patience=PATIENCE_S)
     with (
-        stores.alone("rocket_league_archive", lambda line: task.say("waiting for others who ask ballchasing")),
+        stores.alone("rocket_league_archive", lambda line: task.say("waiting for other requests to ballchasing")),
         BallchasingApi(
             settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits
         ) as api,
@@ -39,7 +39,7 @@ def _ballchasing(stores: Stores, task: Task, what: str) -> Iterator[BallchasingA
 
 
 def import_replays(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Fetch a replay, or all of a person's own, and analyse them."""
+    """Fetch a replay, or all replays of a user's players, and analyse them."""
     for task in tasks:
         _import(context, task)
 
@@ -60,7 +60,7 @@ def _import(context: JobContext, task: Task) -> None:
             listed = [replay for player in own for replay in api.list_replays(player, since=since)]
             ids = [*dict.fromkeys(replay.id.strip().lower() for replay in listed)]
         task.say(f"fetching {len(ids)} from ballchasing")
-        # One replay is asked for to be watched; of many the statistics come, unless files are set to come, too.
+        # A single replay is for watching, so its file is fetched; of many only the statistics, unless set otherwise.
         files = stores.settings.ballchasing_files or "ballchasing_ids" in payload
         fetched = discovery.take(stores.postgres_url, api, ids, files=files)
     landed = [file for each in fetched for file in each.files if file.day is not None and file.match_id is not None]
@@ -85,16 +85,16 @@ def _import(context: JobContext, task: Task) -> None:
 
 
 def _why_nothing(fetched: Sequence[MatchFetch]) -> str | None:
-    """Why nothing came of an import, where nothing did."""
+    """Returns why an import brought nothing; None if it brought something."""
     if not fetched or any(each.status in ("fetched", "known") for each in fetched):
         return None
     if any(each.is_delayed for each in fetched):
-        return f"{fetched[0].reason} It is fetched by itself later, while gamestats up runs."
+        return f"{fetched[0].reason} gamestats up fetches it automatically later."
     return fetched[0].reason
 
 
 def share_replay(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Upload replays to ballchasing of players who want that still, as visible as they chose."""
+    """Upload replays to ballchasing for players who still want it, with the visibility they chose."""
     stores = context.stores
     for task in tasks:
         match_id, player_id = task.job.payload["match_id"], task.job.payload["player_id"]
@@ -105,7 +105,7 @@ def share_replay(context: JobContext, tasks: Sequence[Task]) -> None:
             ).fetchone()
         replays = stores.landing.held(GAME, [match_id])[match_id].get(REPLAY, ())
         if chosen is None or chosen[0] is None or not replays:
-            task.done(said="nothing was uploaded: it is not wanted any more")
+            task.done(said="nothing was uploaded: the player no longer wants it")
             continue
         with _ballchasing(stores, task, "share") as api, stores.landing.on_disk(replays[0]) as path:
             uploaded = discovery.share(stores.postgres_url, api, stores.landing, path, visibility=chosen[0])

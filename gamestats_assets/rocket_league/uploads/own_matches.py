@@ -1,4 +1,4 @@
-"""What follows when a player belongs to a person from now on, or a person wants a match to be forgotten."""
+"""Jobs after a player is linked to a user, and after a user removes a match."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gamestats_assets.rocket_league.uploads.uploading import ANALYSIS_FAILED, ne
 
 
 def take_up_matches(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Make the tables of players of the matches that are there already."""
+    """Build the tables of newly linked players from matches that have landed already."""
     players = sorted({task.job.payload["player_id"] for task in tasks})
     for task in tasks:
-        task.say("looking through the matches that are there")
+        task.say("looking through existing matches")
     if context.follow(GAME, names=players, only=needed(context.stores)):
         for task in tasks:
             task.fail(ANALYSIS_FAILED)
@@ -25,7 +25,7 @@ def take_up_matches(context: JobContext, tasks: Sequence[Task]) -> None:
         conn.execute(_PLAYED_AFTER_ALL, [GAME, players])
 
 
-# What was said of an upload before its sender was known as a player of it.
+# Corrects the results of uploads whose sender was linked to one of their players only now.
 _PLAYED_AFTER_ALL = """
     UPDATE ops.jobs SET said = 'done', result = result || jsonb_build_object('own_players', own.players)
     FROM (
@@ -40,9 +40,9 @@ _PLAYED_AFTER_ALL = """
 
 
 def forget_match(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Take a person's players out of matches, and the person's uploads of them away.
+    """Mask a user's players in matches, and delete the user's uploads of them.
 
-    A match belongs to all who played it: it stays, and of the person there is a masked player in it.
+    A match belongs to all who played it: it stays, with a masked player in the user's place.
     """
     stores = context.stores
     for task in tasks:
@@ -62,7 +62,7 @@ def forget_match(context: JobContext, tasks: Sequence[Task]) -> None:
             )
         for (upload_id,) in gone:
             stores.objects.delete(upload_object(upload_id))
-        task.say("making the tables again without you")
+        task.say("rebuilding the tables without you")
         days = [day] if day is not None else []
         if context.follow(GAME, days=days, names=players, only=needed(stores)):
             task.fail(ANALYSIS_FAILED)

@@ -1,7 +1,7 @@
-"""Replays that people sent: recognised, landed, analysed, as many together as wait.
+"""Uploaded replays: recognised, landed and analysed, all waiting ones together.
 
-A replay is read in a process of its own, within limits, before anything of it is kept. Whatever is done here can be
-done again after the worker was killed: the bytes wait until their match is known.
+Each replay is read in its own process, within limits, before any of it is kept. Every step can be repeated after the
+worker was killed: the bytes are stored until their match is known.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
 from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, accounts_in_header, recognise
 
 _LATER = (t.PlayerProfiles, t.RankCohorts, t.RankModels, t.TrainingPacks)
-"""Tables that nobody waits for: they are made of everybody, and follow by themselves."""
+"""Tables over all players, which no upload waits for: the sensor updates them later."""
 ANALYSIS_FAILED = (
-    "What was sent is kept, and its analysis failed; it is tried again by itself. "
-    "An administrator finds why in the log of the worker."
+    "Your replay is kept, but its analysis failed; it is tried again automatically. "
+    "Administrators find the reason in the worker's log."
 )
-"""What is said when tables cannot be made."""
+"""Message when tables cannot be built."""
 
-_ANOTHER = "The replay says that it is of a match that is there already, in which others played. It is not taken."
+_ANOTHER = "The replay claims to be of an existing match with other players. It is rejected."
 _FORGOTTEN = (
-    "You asked to be forgotten as a player of this match, so it is not taken. To be taken up again, allow the analysis "
-    "in your settings first."
+    "You asked to be forgotten as a player of this match, so the replay is rejected. To be included again, first allow "
+    "the analysis in your settings."
 )
-_NOT_THEIRS = "done; none of your accounts played in it, and you can watch it all the same"
+_NOT_THEIRS = "done; none of your accounts played in it, but you can watch it"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a replay is.
+    """Contents of a replay.
 
     Attributes:
-        players: accounts of who played, with name and team.
+        players: accounts of its players, with name and team.
     """
 
     recognised: Recognised
@@ -63,12 +63,12 @@ class Found:
 
 @dataclass(slots=True)
 class Upload:
-    """A replay that was sent, and what is known of it so far.
+    """An uploaded replay, and its state.
 
     Attributes:
-        content: its bytes; None where it has landed already.
-        own: accounts of whoever sent it that played.
-        note: what is said of who stands masked in it; empty where nobody had to be masked.
+        content: its bytes; None if it has landed already.
+        own: accounts of the sender that played.
+        note: message about masked players in it; empty if there are none.
     """
 
     task: Task
@@ -84,14 +84,14 @@ class Upload:
 
 
 def needed(stores: Stores) -> list[str]:
-    """Names of the tables that the pages of a person need once something of the person has changed."""
-    # What was never made nothing can be made from.
+    """Returns the names of the tables behind a user's pages, which must follow a change at once."""
+    # Tables that were never built must not be left out: others need them.
     later = [table for table in _LATER if stores.lake.version(table) is not None]
     return [table.spec.name for table in t.ALL if table not in later]
 
 
 def analyse_uploads(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Recognise, land and analyse replays that were sent, and tell of each what became of it."""
+    """Recognise, land and analyse uploaded replays, and end each job with its result."""
     stores = context.stores
     uploads = [upload for task in tasks if (upload := _waiting(stores, task)) is not None]
     _recognise(stores, uploads)
@@ -110,7 +110,7 @@ def analyse_uploads(context: JobContext, tasks: Sequence[Task]) -> None:
 
 
 def _waiting(stores: Stores, task: Task) -> Upload | None:
-    """What was sent; a job whose upload is gone, as its user wanted, has ended."""
+    """Returns the upload of a task; None, with the task ended, if its user deleted it."""
     upload_id = str(task.job.payload["upload_id"])
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
         row = (
@@ -119,20 +119,20 @@ def _waiting(stores: Stores, task: Task) -> Upload | None:
             .fetchone()
         )
     if row is None:
-        task.fail("The upload was taken back.")
+        task.fail("The upload was withdrawn.")
         return None
     content = None
     try:
         content = stores.objects.get(upload_object(upload_id))
     except MissingObjectError:
         if row["match_id"] is None:
-            task.fail("The file is not there any more. Send it again.")
+            task.fail("The file is no longer there. Send it again.")
             return None
     return Upload(task, upload_id, row["user_id"], row["file_name"], content, row["match_id"])
 
 
 def _recognise(stores: Stores, uploads: Sequence[Upload]) -> None:
-    """Read the replays, each in a process that may die of it; those that cannot be read fail with the reason."""
+    """Read the replays, each in a process that may crash; those that cannot be read fail with the reason."""
     waiting = [upload for upload in uploads if upload.content is not None]
     with guarded_pool(min(stores.settings.workers, len(waiting)), stores.read_limits.decoding) as pool:
         reading = [(upload, pool.submit(read_upload, upload.content or b"")) for upload in waiting]
@@ -146,19 +146,19 @@ def _recognise(stores: Stores, uploads: Sequence[Upload]) -> None:
                 if error.was_killed:
                     upload.task.try_again()
                 else:
-                    upload.task.fail(f"The replay was given up, for {error}. If the game plays it, tell us.")
+                    upload.task.fail(f"Reading the replay failed: {error}. If it plays in the game, let us know.")
 
 
 def read_upload(content: bytes) -> Found:
-    """What a replay is, its frames read to the end; what happened in it is read once it has landed.
+    """Returns the contents of a replay, its frames read to the end; its events are read once it has landed.
 
     Raises:
-        UnrecognisedContentError: when it is no replay, is damaged, or tells no match or time.
+        UnrecognisedContentError: when it is no replay, is damaged, or lacks the match or time.
         UnreadableReplayError: when its frames cannot be read.
     """
     recognised = recognise(content)
     if recognised.kind != REPLAY:
-        raise UnrecognisedContentError("It is no replay.")
+        raise UnrecognisedContentError("This is not a replay.")
     replay = replay_files.read_replay(content)
     game_type = replay.meta.get("game_type") or {}
     return Found(
@@ -173,7 +173,7 @@ def read_upload(content: bytes) -> Found:
 
 
 def _land(stores: Stores, upload: Upload) -> bool:
-    """Land a replay, whoever else has sent it before; whether it is there now."""
+    """Land a replay, whoever else sent it before; returns whether it has landed."""
     if upload.content is not None and upload.found is not None:
         if _is_another(stores, upload.found):
             upload.task.fail(_ANOTHER)
@@ -202,9 +202,9 @@ def _land(stores: Stores, upload: Upload) -> bool:
 
 
 def _is_another(stores: Stores, found: Found) -> bool:
-    """Whether a replay says that it is of a match which others have sent already, and hardly anybody played in both.
+    """Whether a replay claims the id of an existing match, while less than half of that match's players are in it.
 
-    The longest recording of a match counts, whoever sent it: nobody may put another in the place of a true one.
+    The longest recording of a match counts, whoever sent it: a forged replay must not replace a true one.
     """
     match_id = found.recognised.match_id or ""
     for file in stores.landing.held(GAME, [match_id])[match_id].get(REPLAY, ()):
@@ -216,7 +216,7 @@ def _is_another(stores: Stores, found: Found) -> bool:
 
 
 def _has_forgotten_player(stores: Stores, upload: Upload) -> bool:
-    """Whether whoever sends a match was forgotten as a player of it, and would be known by having sent it."""
+    """Whether the sender was forgotten as a player of the match; having sent it would identify the player."""
     with explained("accounts.players"), connect(stores.postgres_url) as conn:
         linked = linked_players(conn, upload.user_id)
     played = upload.found.players if upload.found is not None else {}
@@ -224,16 +224,16 @@ def _has_forgotten_player(stores: Stores, upload: Upload) -> bool:
 
 
 def _call_by_match(stores: Stores, upload: Upload) -> None:
-    """Remove the player from the file's name: replays are often called by their players."""
+    """Replace the file's name, which often contains the player's, with the match id."""
     name = f"{upload.found.recognised.match_id}.replay" if upload.found is not None else ""
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
         conn.execute("UPDATE ops.rl_uploads SET file_name = %s WHERE upload_id = %s", [name, upload.upload_id])
 
 
 def tidy_up(stores: Stores) -> None:
-    """Remove what waits for nobody: of uploads that failed, and of those that nobody got to know of."""
+    """Delete stored bytes without a waiting upload: of failed uploads, and of those never registered."""
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn, conn.transaction():
-        # Nothing is being kept meanwhile that is not known yet.
+        # The lock keeps out requests that have stored bytes but not registered them yet.
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats uploads', 0))")
         known = conn.execute(
             "SELECT upload_id FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
@@ -243,7 +243,7 @@ def tidy_up(stores: Stores) -> None:
 
 
 def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:
-    """The accounts that are a person's, the first linked first."""
+    """Returns a user's linked accounts, first linked first."""
     rows = conn.execute(
         "SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'linked'"
         " ORDER BY created_at, player_id",
@@ -252,26 +252,26 @@ def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:
     return [player_id for (player_id,) in rows.fetchall()]
 
 
-# --- telling -------------------------------------------------------------------------------------
+# --- results -------------------------------------------------------------------------------------
 
 
 def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) -> None:
-    """Tell what became of each: done where its match stands in the tables, else why it does not."""
+    """End each upload: done if its match is in the tables, else failed with the reason."""
     ids = [upload.match_id for upload in uploads]
     days = sorted({datetime.fromisoformat(upload.day).date() for upload in uploads if upload.day})
     rows = stores.lake.scan(t.RawReplays, days).filter(pl.col("match_id").is_in(ids)).select("match_id").collect()
-    there = {*rows.to_series()}
+    present = {*rows.to_series()}
     unread = stores.lake.scan(quarantine_of(GAME)).filter(pl.col("unit_id").is_in(ids), pl.col("scope") != "row")
     reasons = dict(unread.select("unit_id", "reason").collect().iter_rows())
     for upload in uploads:
         result = result_of(upload)
-        if upload.match_id in there and not failures:
-            # First: asked for twice it is uploaded once.
+        if upload.match_id in present and not failures:
+            # Before `done`: a repeated request does not upload it twice.
             _share(stores, upload)
-            said = "done" if upload.own else _NOT_THEIRS
-            # Its scoreboard may stand there without what happened in it.
-            upload.task.done(result, ". ".join(filter(None, (said, upload.note, reasons.get(upload.match_id)))))
-        elif upload.match_id in reasons and upload.match_id not in there:
+            message = "done" if upload.own else _NOT_THEIRS
+            # The scoreboard may have been read although the events were quarantined.
+            upload.task.done(result, ". ".join(filter(None, (message, upload.note, reasons.get(upload.match_id)))))
+        elif upload.match_id in reasons and upload.match_id not in present:
             upload.task.fail(reasons[upload.match_id], result)
         else:
             upload.task.fail(ANALYSIS_FAILED, result)
@@ -280,7 +280,7 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
 
 
 def result_of(upload: Upload) -> dict[str, Any]:
-    """What is said of a replay to whoever sent it."""
+    """Returns the result of an upload for its sender."""
     result: dict[str, Any] = {"match_id": upload.match_id, "own_players": sorted(upload.own)}
     if upload.found is None:
         return result
@@ -298,7 +298,7 @@ def result_of(upload: Upload) -> dict[str, Any]:
 
 
 def _share(stores: Stores, upload: Upload) -> None:
-    """Have a replay uploaded to ballchasing, where a player who sent it wants that, as visible as the player chose."""
+    """Request an upload to ballchasing if a player of the sender wants it, with the visibility the player chose."""
     with explained("ops.rl_players"), connect(stores.postgres_url) as conn:
         chosen = conn.execute(
             "SELECT player_id FROM ops.rl_players WHERE player_id = ANY (%s)"

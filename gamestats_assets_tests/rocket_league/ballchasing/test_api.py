@@ -281,7 +281,7 @@ def test_the_file_tells_the_day_of_the_match_not_when_its_replay_was_saved(
     ("kept", "status", "is_delayed", "reason", "asked"),
     [
         # Ballchasing has yet to read it.
-        ({"document": details(1), "pending": 2}, "failed", True, "has yet to read replay", 1),
+        ({"document": details(1), "pending": 2}, "failed", True, "has not processed replay", 1),
         ({"document": details(1, status="failed")}, "expired", False, "could not read", 1),
         (None, "expired", False, "404", 1),
         # The file alone is no more.

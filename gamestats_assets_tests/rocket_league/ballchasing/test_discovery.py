@@ -387,7 +387,7 @@ def test_what_is_no_replay_or_names_somebody_forgotten_is_not_sent(
     bury(landing, "rocket_league", min(accounts_in_replay(replay.read_bytes())), NOW.date())
     with client(server.url, landing) as api:
         for path, found in (
-            (statistics, "no replay but what ballchasing tells"),
+            (statistics, "not a replay"),
             (replay, "forgotten on request"),
             (tmp_path / "x.replay", "Neither a replay"),
         ):

@@ -284,7 +284,7 @@ def test_halves_of_characters_are_replaced() -> None:
         (json.dumps(details(2)).encode(), f"found {2 + 2**64:032X}"),
         (json.dumps(document(date="yesterday")).encode(), "found 'yesterday'"),
         (json.dumps(document(date=5)).encode(), "found 5"),
-        (json.dumps(document(date="0001-01-01T00:00:00+14:00")).encode(), "Expected date as in"),
+        (json.dumps(document(date="0001-01-01T00:00:00+14:00")).encode(), "Expected a date such as"),
     ],
 )
 def test_what_is_no_document_of_the_match_is_refused_with_the_reason(content: bytes, reason: str) -> None:

@@ -211,7 +211,7 @@ def expect_gone_until_wanted(place: Place, replay: Path) -> None:
         assert "stands masked in it" in found["said"]
         assert FORGOTTEN_NAME in {player["player_name"] for player in found["players"]}
         assert "stands masked in it" in carl.get("/rocket-league/replays").text
-        assert "held here no longer" in carl.get(f"/rocket-league/replays/{found['match']['match_id']}").text
+        assert "no longer stored here" in carl.get(f"/rocket-league/replays/{found['match']['match_id']}").text
         found = again.get(taken[1]).json()["data"]
         assert (found["status"], "You asked to be forgotten" in found["error"]) == ("failed", True)
         assert traces(place.stores, [IN_GAME]) == []

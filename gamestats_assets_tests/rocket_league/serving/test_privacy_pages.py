@@ -75,7 +75,7 @@ def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) 
     answered = sent(
         kim, "consents", analysis="true", models="true", share_at_ballchasing="private", text_version=str(newest)
     )
-    assert "What you allow was saved" in answered
+    assert "Your choices are saved" in answered
     sent(kim, "consents", analysis="true", cohorts="true", text_version=str(newest))
     [row] = rows(url, "SELECT * FROM ops.rl_players")
     allowed = {name for name in ("consented", "cohorts", "models", "comparison") if row[f"{name}_at"]}
@@ -112,8 +112,8 @@ def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) 
 
 def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: str, kim: httpx.Client) -> None:
     [address] = re.findall(r"http://[^<\s]*/invitation\?token=[\w-]+", sent(kim, "coach", act="invite"))
-    assert "Nobody has taken it up yet" in kim.get(SETTINGS).text
-    assert "may see your pages" not in kim.get(SETTINGS).text
+    assert "Not accepted yet" in kim.get(SETTINGS).text
+    assert "can see your pages" not in kim.get(SETTINGS).text
     assert kim.get(address).text.count("an invitation of your own") == 1
     path = address.removeprefix(str(site.base_url).rstrip("/"))
     assert site.get(path).headers["location"].startswith("/sign-in?next=%2Finvitation")
@@ -122,7 +122,7 @@ def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: st
         done = lee.post("/invitation", data={"token": path.partition("=")[2]})
         assert (done.status_code, done.headers["location"]) == (303, "/rocket-league")
         assert lee.get(path).status_code == 404, "it works once"
-        assert "Nobody has." in kim.get(SETTINGS).text
+        assert "No visits." in kim.get(SETTINGS).text
         for _ in range(2):
             lee.get("/rocket-league", params={"player": KIM})
     assert rows(url, "SELECT u.name FROM accounts.views v JOIN accounts.users u ON u.user_id = guest_id") == [
@@ -141,7 +141,7 @@ def test_nothing_is_removed_unless_it_is_meant_by_who_signed_in_just_now(url: st
         conn.execute("UPDATE accounts.sessions SET created_at = now() - interval '1 hour'")
     page = kim.get(SETTINGS).text
     assert "Remove everything for good" not in page
-    assert "Sign out, to sign in again" in page
+    assert "Sign out to sign in again" in page
     assert "within the last 10 minutes" in sent(kim, "erase", sure="true")
     assert rows(url, "SELECT 1 FROM ops.jobs WHERE kind = 'erasure'") == []
     [token] = {*re.findall(r'name="csrf_token" value="(\w+)"', page)}
@@ -157,7 +157,7 @@ def test_an_objection_is_sent_by_anybody_and_decided_by_an_admin(site: httpx.Cli
     filled = {"player": "epic:256ba1e6b73847539c5aa6f60267684f", "reason": "<b>me</b>", "contact": ""}
     assert site.post("/objection", data=filled, headers={"Origin": "https://evil.example"}).status_code == 403
     received = site.post("/objection", data=filled)
-    assert "received, as number" in received.text
+    assert "received your objection, number" in received.text
     with closing(browser_of(site, url, "root", "admin")) as root:
         page = root.get("/admin/objections").text
         assert "&lt;b&gt;me&lt;/b&gt;" in page
@@ -224,7 +224,7 @@ def test_a_removal_shows_its_step_what_is_left_and_what_it_waits_for(site: httpx
         conn.execute("UPDATE ops.jobs SET said = %s WHERE job_id = %s", [said, job_id])
     page = site.get(f"/erasure/{job_id}").text
     assert "Waiting: 2 other requests came before" in page
-    assert "as soon as what was asked for before is done" in page
+    assert "starts automatically after earlier requests" in page
     for step, left in ((4, "2 steps are left"), (5, "1 step is left"), (6, "the last step")):
         result = Jsonb({"step": step, "steps": 6})
         with psycopg.connect(url) as conn:

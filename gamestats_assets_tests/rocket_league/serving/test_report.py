@@ -103,38 +103,37 @@ SAID = [
     ("p1-rank", "Diamond III (15.3), 80% interval Diamond III (14.5) to Champion I (16.5)"),
     ("p1-rank", "drives 9% slower (47 against 51 km/h): -0.8 ranks"),
     ("p1-rank", "+0.43 ranks in 30 days, 80% interval −0.21 to +1.08. By form +0.32, by training +0.11."),
-    ("p1-rank", "It rests on this: Form: 12 matches."),
+    ("p1-rank", "It is based on: Form: 12 matches."),
     ("p2-rank", "Known rank unknown"),
     ("p2-rank", f"gamestats rocket-league rank {PLAYER} ranked-duels champion-2"),
     ("p2-rank", "Not predicted. 3 matches; it needs 10."),
-    ("p3-rank", "Nothing has been predicted yet"),
+    ("p3-rank", "There is no prediction yet"),
     ("p1-skills", "Not measured: positioning. Too <few> players at Champion I are known."),
     ("p1-skills", "Not measured: rotation. Not enough matches yet: 3 of 5 with figures."),
     (
         "p1-skills",
-        "Weakness: aerials Better than 4% of the cohort only (90% interval: 2 to 52%). Evidence of aerials. To be in "
+        "Weakness: aerials Better than only 4% of the cohort (90% interval: 2 to 52%). Evidence of aerials. Reaching "
         "the middle of the cohort would be worth 1.2 ranks.",
     ),
     ("p2-skills", "Not measured: aerials, saves, positioning, rotation, shooting. No rank in Ranked duels is known"),
-    ("p3-skills", "No weakness No skill that is measured is below the middle"),
+    ("p3-skills", "No weakness No measured skill is below the cohort's average"),
     ("p3-skills", "The lowest is aerials. Evidence of aerials."),
-    ("p1-progress", "the main feature of the skill is followed instead"),
+    ("p1-progress", "are replaced by their main feature"),
     ("p1-progress", "From Diamond III on 9 Mar 2026 to Champion I on 6 Apr 2026."),
-    ("p2-progress", "No rank was told in these matches"),
-    ("p2-field", "not known of any match yet"),
-    ("p2-training", "No training of a skill is entered that could be looked at here."),
-    ("p1-nearest", "Of the next rank: nobody to compare with is known."),
+    ("p2-progress", "No rank is known for these matches"),
+    ("p2-field", "No match shows yet where the player is"),
+    ("p2-training", "No entered training of a skill can be evaluated here."),
+    ("p1-nearest", "Of the next rank: there is no one to compare with yet."),
     ("p1-basis", "12 matches on 3 days, from 14 Mar 2026 to 11 Apr 2026. The replays of 2 were read"),
     ("p1-basis", "Aerials: 321 players from Diamond III to Champion II, with 6,543 matches"),
     (
         "p1-basis",
-        "Version 2 (served), trained on 456 players with 7,890 matches up to 27 Mar 2026. By cross-validation over "
-        "players it is off by 1.23 ranks on average (naming the middle rank for everybody: 3.46). The feature that "
-        "goes with the rank best, time at supersonic speed, is off by 2.35 alone. It names the very rank of 31.2% of "
-        "players (the most frequent rank: 9.9%), is at most one rank off for 74.6%, and its 80% interval holds "
-        "the rank of 81.1%.",
+        "Version 2 (served), trained on 456 players with 7,890 matches up to 27 Mar 2026. In cross-validation over "
+        "players it is off by 1.23 ranks on average (always naming the middle rank: 3.46). The best single feature, "
+        "time at supersonic speed, is off by 2.35 on its own. It names the exact rank of 31.2% of players (the most "
+        "frequent rank: 9.9%), is at most one rank off for 74.6%, and its 80% interval contains the rank of 81.1%.",
     ),
-    ("p2-basis", "None that measures a skill of the player. Model of ranks None serves."),
+    ("p2-basis", "None that measures a skill of the player. Model of ranks No model is in use."),
 ]
 LINES = {
     "p1-skills": [
@@ -166,7 +165,7 @@ def test_playlists_stand_by_how_much_they_are_played_and_simulated_ones_do_not_c
     header = words_of(re.findall(r"(?s)<header.*?</header>", page_of(planted))[0])
     for words in (
         "Highest rank Champion I", "Matches 15 14 Mar 2026 to 11 Apr 2026", "Skills measured 3 in 1 of 2 playlists",
-        "Weaknesses 1 aerials", "Simulated matches of the player are there too", SET_ASIDE,
+        "Weaknesses 1 aerials", "The player also has simulated matches", SET_ASIDE,
     ):  # fmt: skip
         assert words in header
 
@@ -235,7 +234,7 @@ def test_recommended_packs_stand_in_their_order_with_code_and_reason(planted: Pa
         f"1 {EVIL_PACK} 17F2-309A-8FA5-13BE Copy aerials Ranked doubles 7 of 10 {EVIL_REASON}",
         "2 Second 2195-C0DC-6CAB-B547 Copy saves Ranked doubles 8 of 10 It is new to you.",
     ]
-    assert "Nothing is recommended: that takes a skill that is measured." in words_of(simulated)
+    assert "There are no recommendations yet: they need a measured skill." in words_of(simulated)
 
 
 def test_others_have_rank_and_figures_and_no_names(planted: Path) -> None:
@@ -310,14 +309,14 @@ def test_with_matches_alone_every_section_says_what_is_missing(ops_database: str
     path = tmp_path / "report.html"
     write_report(path, ops_database, entry_of(frames))
     for name, sentence in {
-        "train": "Nothing is recommended",
-        "p1-rank": "Nothing has been predicted yet",
-        "p1-skills": "No skill has been looked at yet",
-        "p1-field": "not known of any match yet",
-        "p1-progress": "No rank was told",
-        "p1-training": "No training of a skill is entered",
-        "p1-nearest": "Of the same rank and of the next one: nobody to compare with is known.",
-        "p1-basis": "None serves",
+        "train": "There are no recommendations yet",
+        "p1-rank": "There is no prediction yet",
+        "p1-skills": "No skill has been measured yet",
+        "p1-field": "No match shows yet where the player is",
+        "p1-progress": "No rank is known for these matches",
+        "p1-training": "No entered training of a skill",
+        "p1-nearest": "Of the same rank and the next: there is no one to compare with yet.",
+        "p1-basis": "No model is in use",
     }.items():
         assert sentence in said(path, name)
     # Features of matches can be followed without a cohort.

@@ -83,9 +83,9 @@ def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann:
     for phrase in (
         "Ann Ranked doubles, 12 matches", "Known rank Champion I", "Plays like Champion I (15.6)",
         "80% interval Diamond II (14.1) to Champion II (17.2)", "In 30 days +0.3 ranks 80% interval −0.1 to +0.7",
-        "The interval holds 0", "Form: twelve matches.", "Saves weakness 7% 2–16",
+        "The interval contains 0", "Form: twelve matches.", "Saves weakness 7% 2–16",
         "Not measured: rotation. Nothing is known.",
-        "It trains saves, a weakness of yours: only 7% of players of your rank are worse. You trained it once.",
+        "It trains saves, one of your weaknesses: only 7% of players of your rank are worse. You trained it once.",
         "A weakness: saves.", "Won 3:1", "↓ saves 20%",
     ):  # fmt: skip
         assert phrase in words, phrase
@@ -113,13 +113,13 @@ def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.
     skill = read(ann, PAGES["skill"])
     assert "7% of the 120 players around Champion I are worse (90% interval: 2 to 16%)." in skill
     # The mean of 20 to 31%, beside the cohort.
-    assert "Shots against that were saved 25.5% middle 30.1%" in skill
+    assert "Shots against that were saved 25.5% median 30.1%" in skill
     assert "moved by +0.50 standard deviations" in skill
-    assert "It is better beyond chance." in skill
+    assert "This is an improvement beyond chance." in skill
     assert "15 Sep 2026: 20 minutes in Saves, 9 of 10 attempts succeeded" in skill
-    assert "It trains saves, a weakness of yours: only 7% of players of your rank are worse." in skill
+    assert "It trains saves, one of your weaknesses: only 7% of players of your rank are worse." in skill
     playlist = read(ann, PAGES["playlist"])
-    assert "Of the time in play 50.0% in the own third" in playlist
+    assert "Time in play: 50.0% in the own third" in playlist
     assert "Version 3 (served), trained on 900 players" in playlist
     assert "saves 20% more shots" in playlist
     compare = read(ann, PAGES["compare"])
@@ -147,7 +147,7 @@ def test_a_replay_page_has_players_moments_and_ones_own_mistakes_alone(ann: http
     assert f'<a href="{HOME}/replays/{LAST}/watch#t=28.5" aria-label="0:31 Goal of Ann">' in marks
     assert re.search(r"Shots against that were saved Saves in the shots against the team[^.]*\. 31\.0%", words)
     assert "nothing to compare" not in words
-    assert "Others who are here and played this match see it among theirs" in words
+    assert "Other users who played this match see it among their own" in words
     watch = page_of(ann, f"{PAGES['replay']}/watch")
     assert "<h2>Players</h2>" in watch
     assert "Out of boost" in words_of(watch)
@@ -175,7 +175,7 @@ def test_own_goals_come_first_and_what_is_unknown_is_said_once(ann: httpx.Client
     # Nobody has named this map yet.
     assert "5:00 · moon_p" in words
     assert "Ann You Orange – " in words
-    assert re.search(r"\(forgotten 1\) Blue .*\(forgotten 2\) Blue .* Whoever is \(forgotten\) is held", words)
+    assert re.search(r"\(forgotten 1\) Blue .*\(forgotten 2\) Blue .* A player named \(forgotten\) is no longer", words)
     assert "The file that you sent" not in words
     assert re.search(r"2 figures with nothing to compare them with .*Touches per minute\. 2\.50", words)
     assert 'id="features-table"' not in page
@@ -186,7 +186,7 @@ def test_own_goals_come_first_and_what_is_unknown_is_said_once(ann: httpx.Client
     send(ann, url, match_id)
     words = read(ann, f"{HOME}/replays/{match_id}")
     assert "Ann You Orange Gold II " in words
-    assert "The file that you sent is not kept, because it names that player; what it tells of the match is." in words
+    assert "The file that you sent was deleted because it names that player; its data on the match is kept." in words
 
 
 def send(browser: httpx.Client, url: str, match_id: str) -> None:
@@ -207,7 +207,7 @@ def test_who_sent_a_replay_of_nobody_known_says_on_its_page_which_player_it_is(
     with closing(browser_of(site, url, "ina")) as ina, closing(browser_of(site, url, "bobby")) as bobby:
         send(ina, url, LAST)
         home = page_of(ina, HOME)
-        assert "A replay that you sent is here: say on its page which player you are." in words_of(home)
+        assert "A replay that you sent has arrived: say on its page which player you are." in words_of(home)
         assert "Upload replays. done" in words_of(home)
         assert f'href="{PAGES["replay"]}#board"' in home
         page = page_of(ina, PAGES["replay"])
@@ -217,7 +217,7 @@ def test_who_sent_a_replay_of_nobody_known_says_on_its_page_which_player_it_is(
         ]  # fmt: skip
         assert not any(player in page for player in (ANN, BOB, EVE, KID))
         done = post(ina, f"{PAGES['replay']}/claim", place="0")
-        assert "The account waits for an administrator" in read(ina, done.headers["location"])
+        assert "The account is waiting for an administrator" in read(ina, done.headers["location"])
         [account] = ina.get("/api/v1/users/players").json()["data"]["players"]
         assert (account["player_id"], account["state"]) == (EVE, "claimed")
         assert "Eve Waiting Blue Champion I" in read(ina, PAGES["replay"])
@@ -276,7 +276,10 @@ def test_a_session_is_logged_and_taken_out_by_forms(ann: httpx.Client) -> None:
     for given, message in (
         ({"minutes": "soon", "code": PACK}, "Say how long it was"),
         ({"minutes": "20"}, "Neither a pack nor a skill is given"),
-        ({"minutes": "20", "code": PACK, "attempts": "3", "successes": "5"}, "There were 5 successes, and 3 attempts."),
+        (
+            {"minutes": "20", "code": PACK, "attempts": "3", "successes": "5"},
+            "There were 5 successes, but only 3 attempts.",
+        ),
     ):
         answer = post(ann, f"{HOME}/training", player=ANN, **given)
         assert message in words_of(answer.text)
@@ -294,7 +297,7 @@ def test_a_replay_is_shared_by_link_until_it_is_not(ann: httpx.Client, site: htt
     assert "Goal of Ann assisted by Eve" in words
     for kept in ("out of boost", "Out of boost", "conceded", "Your skills", "Save 31.0%"):
         assert kept not in words
-    seen = "Somebody who had the link"
+    seen = "A visitor with the link"
     page_of(ann, address)
     assert page_of(ann, f"{HOME}/settings").count(seen) == 1, "who is told of it is not counted"
     post(ann, f"{PAGES['replay']}/unshare")
@@ -410,7 +413,7 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
     expect(page.locator("#uploads-table")).to_contain_text("b.replay")
     page.goto(PAGES["training"])
-    page.get_by_label("What was trained").select_option("shooting")
+    page.get_by_label("Trained skill").select_option("shooting")
     page.get_by_label("Successes").fill("5")
     page.get_by_role("button", name="Log it").click()
     expect(page.locator("form .error")).to_contain_text("attempts")
@@ -418,8 +421,8 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     page.get_by_role("button", name="Log it").click()
     newest = page.locator("#sessions-table tbody tr").first
     expect(newest).to_contain_text("62.5%")
-    newest.get_by_role("button", name="Take out").click()
-    expect(page.locator(".notice.good")).to_contain_text("The session is taken out.")
+    newest.get_by_role("button", name="Remove").click()
+    expect(page.locator(".notice.good")).to_contain_text("The session is removed.")
 
 
 def test_a_match_is_removed_by_a_job(ann: httpx.Client) -> None:

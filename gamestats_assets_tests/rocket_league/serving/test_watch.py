@@ -223,7 +223,7 @@ def test_countdowns_and_the_time_after_a_goal_are_skipped_unless_one_wants_them(
 def test_the_field_is_drawn_flat_where_there_is_no_webgl_and_on_paper(browser: Browser, watched: Watched) -> None:
     with beside(browser, "--disable-3d-apis") as plain, opened(plain, watched, f"{watched.path()}#t=20") as page:
         assert state(page)["isFlat"]
-        expect(page.get_by_text("draws no 3D")).to_be_visible()
+        expect(page.get_by_text("cannot draw 3D")).to_be_visible()
         expect(page.get_by_role("radio", name="Orbit")).to_be_disabled()
         # There is grass, and there are cars of both teams.
         colours = page.evaluate(

@@ -82,7 +82,7 @@ def test_a_match_is_landed_once_whoever_sends_it_and_no_other_takes_its_place(ru
     # Neither has an account that played, which is said and keeps nobody from watching it.
     assert running.job(first)["result"]["own_players"] == []
     assert "none of your accounts played in it" in running.job(first)["said"]
-    assert "in which others played" in running.job(third)["error"]
+    assert "existing match with other players" in running.job(third)["error"]
 
 
 def test_a_match_with_somebody_forgotten_is_analysed_and_the_player_masked(running: Running, realdata: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_malformed_replay_fails_with_the_reason_and_nothing_of_it_is_kept(runn
             running.work()
             job = running.job(answer.json()["data"])
             assert job["state"] == "failed"
-            assert "it is damaged, or of a version of the game that is not known here yet." in job["error"]
+            assert "it is damaged, or from an unknown version of the game." in job["error"]
     assert running.rows("SELECT count(*) AS n FROM ops.rl_uploads WHERE file_name = 'broken.replay'") == [{"n": 1}]
     assert running.landed() == before
     assert running.stores.objects.list("uploads") == []
@@ -189,8 +189,8 @@ def test_replays_of_a_zip_are_taken_and_other_files_refused(running: Running) ->
 @pytest.mark.parametrize(
     ("name", "content", "status", "found"),
     [
-        ("notes.txt", b"just text", 415, "It is no replay"),
-        ("empty.replay", b"", 415, "It is no replay"),
+        ("notes.txt", b"just text", 415, "not a replay"),
+        ("empty.replay", b"", 415, "not a replay"),
         ("large.replay", REPLAY + b"0" * 2_000_000, 413, "larger than 1 MB"),
         ("bomb.zip", zipped(bomb=REPLAY + b"0" * 50_000_000), 413, "larger than 1 MB"),
         ("cut.zip", zipped(one=REPLAY)[:60], 415, "damaged"),
