@@ -1,1 +1,1 @@
-"""What is made of matches for a player: skills against a cohort, ranks, training, and who plays alike."""
+"""Analyses for a player: skills against a cohort, ranks, training, and similar players."""

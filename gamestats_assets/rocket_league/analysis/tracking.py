@@ -1,4 +1,4 @@
-"""Tracked players: of whom tables are made, from which matches, and what names all that they are made from."""
+"""Tracked players with tables: their matches, and a hash of everything that their tables are made from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gamestats_assets.rocket_league import tables as t
 
 _PLAYLIST = ("is_simulated", "playlist")
 FeaturesTaken = ledger_of(t.PlayerMatchFeatures)
-"""Matches whose features were made, each with a hash of all that they were made from."""
+"""Matches with features, each with a hash of its inputs."""
 
 
 def tracked_players(
@@ -29,17 +29,17 @@ def tracked_players(
     models: dy.LazyFrame[t.RankModels],
     withheld: dy.LazyFrame[t.Withheld],
 ) -> dy.LazyFrame[t.TrackedPlayers]:
-    """Everybody who agreed to the analysis, whether or not new replays of theirs are looked for.
+    """Returns all players who agreed to the analysis, whether or not gamestats looks for new replays of theirs.
 
-    `content_hash` is another one whenever a match of the player within the time it is kept for, the entry, a rank, a
-    training session or the catalogue of packs is another; or a profile, a cohort or a model of ranks of a playlist in
-    which the player has matches with features, or who of it does not allow to be compared with.
+    `content_hash` changes with any match of the player within the retention, the entry, a rank, a training session or
+    the catalogue of packs; and, for playlists in which the player has matches with features, with any profile, cohort
+    or model of ranks, and with withdrawals from comparison.
     """
     consenting = players.filter(pl.col("consented_at").is_not_null()).join(
         retention.select("player_id", "kept_from"), on="player_id", how="left"
     )
     kept = consenting.with_columns(
-        # Until retention says how long matches are kept, all are there.
+        # Until retention is known, all matches are kept.
         pl.col("kept_from").fill_null(pl.col("wanted_since").dt.date() - pl.duration(days=36_500))
     )
     since = kept.select("player_id", "kept_from")
@@ -49,7 +49,7 @@ def tracked_players(
 
     done = taken.select(match_id="unit_id", digest="input_hash")
     matches = (
-        # Of a match that has no features, too: it is among the player's matches all the same.
+        # Matches without features count among the player's matches, too.
         within(participants.select("match_id", "match_date", "player_id"))
         .join(done, on="match_id", how="left")
         .group_by("player_id")
@@ -85,7 +85,7 @@ def tracked_players(
 
 
 def _by(names: Sequence[str], rows: pl.LazyFrame) -> pl.LazyFrame:
-    """A hash of a table's rows of each playlist, or whatever they are told apart by, in any order."""
+    """Returns a hash of a table's rows per playlist, or per other names, whatever their order."""
     row = pl.struct(pl.all())
     sums = [row.hash(seed).sum().alias(f"sum_{seed}") for seed in range(2)]
     columns = pl.lit(",".join(rows.collect_schema().names()))

@@ -1,18 +1,18 @@
-"""The catalogue of training packs, and the search in it.
+"""The catalogue of training packs, and its search.
 
-The packs are public ones that players made and shared; each is entered in the game by its code (Training, Custom
-Training, Enter Code). They stand in `data/reference/rocket_league/training_packs.csv`, one line per pack, so that a
-new pack is a line and no code. The list is read when first asked for. Codes, names and creators are the packs' own;
-each description says in our words what is trained, and no more than the published lists and the name tell.
+The packs are public: players made and shared them. The game opens each by its code (Training, Custom Training, Enter
+Code). They are in `data/reference/rocket_league/training_packs.csv`, one line per pack: a new pack needs a line and no
+code. The list is read on first use. Codes, names and creators are the packs' own; each description says in our words
+what is trained, as far as the published lists and the name say so.
 
-A pack has the one category that it trains most. Custom training puts a ball and one car on the field, so packs for
-positioning and rotation are those that come near: shadow defence, corners, backboard reads, clearances and places in
-front of the goal count as positioning; ways back into play, boost pads on the way, transitions, and the tasks of the
-second and third man count as rotation.
+A pack has one category, that of its main skill. Custom training puts a ball and one car on the field, so packs for
+positioning and rotation are approximations: shadow defence, corners, backboard reads, clearances and positions in front
+of the goal count as positioning; ways back into play, boost pads on the way, transitions, and the tasks of the second
+and third man count as rotation.
 
-Difficulty runs from 1 to 10. Where a published list names a rank for the pack (prejump.com first), it is that of
-`DIFFICULTY_OF_RANK`. Where none does, it goes by the kind of exercise: 3 or 4 for what lists call easy or
-intermediate, 5 for a common exercise at match pace, 6 or 7 for one that needs advanced control or that lists call hard.
+Difficulty runs from 1 to 10. If a published list names a rank for the pack (prejump.com first), `DIFFICULTY_OF_RANK`
+gives it. Otherwise it follows the kind of exercise: 3 or 4 for exercises listed as easy or intermediate, 5 for a common
+exercise at match pace, 6 or 7 for one that needs advanced control or is listed as hard.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ DIFFICULTY_OF_RANK: dict[str, int] = {
     "grand-champion": 9,
     "supersonic-legend": 10,
 }
-"""Difficulty of a pack that is published for players of a rank."""
+"""Difficulty of packs published for players of a rank."""
 
 
 class PackSearchError(GamestatsError):
-    """A search for training packs asked for what there is not; the message says what there is."""
+    """A search for training packs has unknown criteria; the message names the known ones."""
 
 
 @functools.cache
 def training_packs() -> pl.DataFrame:
-    """Every known pack, by category and difficulty.
+    """Returns every known pack, by category and difficulty.
 
     Columns `code` (four hexadecimal groups, unique), `name`, `category` (one of `CATEGORIES`), `difficulty` (1 to 10),
-    `description` (what is trained), `creator` (null where no list names one), `tags` (lower case, may be empty).
+    `description` (what is trained), `creator` (null if no list names one), `tags` (lower case, may be empty).
     """
     schema = {
         "code": pl.String,
@@ -73,18 +73,18 @@ def training_packs() -> pl.DataFrame:
 
 
 def known_tags() -> list[str]:
-    """Every tag, the most frequent first."""
+    """Returns every tag, most frequent first."""
     counts = training_packs().get_column("tags").explode().drop_nulls().value_counts()
     return counts.sort("count", "tags", descending=[True, False]).get_column("tags").to_list()
 
 
 def catalogue() -> dy.LazyFrame[TrainingPacks]:
-    """The same, as the table."""
+    """Returns the packs as the table."""
     return TrainingPacks.cast(training_packs().lazy())
 
 
 def text_of_training_packs() -> str:
-    """The file of packs; when it changes, what is made of it is made again."""
+    """Returns the text of the packs' file, whose changes make the table stale."""
     return shipped("data", "reference", "rocket_league", "training_packs.csv").read_text(encoding="utf-8")
 
 
@@ -96,17 +96,17 @@ def find_packs(
     tags: Sequence[str] = (),
     text: str | None = None,
 ) -> pl.DataFrame:
-    """The packs that meet every condition given, in the order of `packs`. Upper and lower case are the same.
+    """Returns the packs that meet all given conditions, in the order of `packs`, whatever their case.
 
     Args:
-        packs: columns as `training_packs` gives them.
-        category: one of `CATEGORIES`; a blank or a hyphen may stand for the underscore.
+        packs: columns as in `training_packs`.
+        category: one of `CATEGORIES`; blanks and hyphens may replace underscores.
         difficulty: lowest and highest difficulty, both included.
-        tags: tags of which a pack must have every one; blanks and hyphens as in a category.
-        text: words of which each must occur in the name, description, creator, tags or code of a pack.
+        tags: tags that a pack must all have; blanks and hyphens as in a category.
+        text: words that must all occur in the name, description, creator, tags or code of a pack.
 
     Raises:
-        PackSearchError: for an unknown category, and for a difficulty whose lowest is above its highest.
+        PackSearchError: for an unknown category, and if the lowest difficulty is above the highest.
     """
     conditions: list[pl.Expr] = []
     if category is not None:

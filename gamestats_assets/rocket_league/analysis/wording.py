@@ -1,6 +1,6 @@
-"""How days, numbers of things and features are put into sentences, by the analysis and by the pages alike.
+"""Wording of days, counts and features, shared by the analysis and the pages.
 
-What a feature is called stands in `data/reference/rocket_league/feature_words.csv`.
+The names of features are in `data/reference/rocket_league/feature_words.csv`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gamestats_assets.settings import shipped_rows
 
 
 def day_words(day: date) -> str:
-    """A day as pages write it, for texts that are no part of a page's markup.
+    """Returns a day as pages write it, for texts outside a page's markup.
 
     >>> day_words(date(2026, 3, 9))
     '9 Mar 2026'
@@ -24,7 +24,7 @@ def day_words(day: date) -> str:
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number of things; `many` is what several are called, with an s at its end by itself.
+    """Returns a number with its noun; `many` is the plural, by default with an s.
 
     >>> counted(1, "match", "matches"), counted(2, "player")
     ('1 match', '2 players')
@@ -33,7 +33,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def players_unit(feature: str) -> tuple[float, str]:
-    """The factor from a feature's unit to one that players know, and that unit: 100 uu are a metre.
+    """Returns the factor from a feature's unit to one that players know, and that unit: 100 uu are a metre.
 
     >>> players_unit("avg_speed_uu_s"), players_unit("avg_z_uu"), players_unit("save_share")
     ((0.036, 'km/h'), (0.01, 'm'), (1, ''))
@@ -42,7 +42,7 @@ def players_unit(feature: str) -> tuple[float, str]:
 
 
 def km_h(speed_uu_s: float) -> float:
-    """A speed in kilometres per hour.
+    """Returns a speed in kilometres per hour.
 
     >>> round(km_h(2300), 1)
     82.8
@@ -51,12 +51,12 @@ def km_h(speed_uu_s: float) -> float:
 
 
 class FeatureWords(NamedTuple):
-    """What a feature is called; empty where nobody needs the words, or the name of the column tells them.
+    """Wording of a feature; empty if not needed, or if the column's name suffices.
 
     Attributes:
-        name: of the feature, for people.
-        own, others: sentences about a player and about others; {} is the figure.
-        verb, more, less, of_what, unit: of a comparison: what is done, by how much, of what, and the figures' unit.
+        name: name for people.
+        own, others: sentences about a player and about others; {} stands for the figure.
+        verb, more, less, of_what, unit: for comparisons: the action, how much, of what, and the figures' unit.
     """
 
     name: str = ""
@@ -71,7 +71,7 @@ class FeatureWords(NamedTuple):
 
 @functools.cache
 def feature_words() -> Mapping[str, FeatureWords]:
-    """What features are called, by their columns."""
+    """Returns the wording of features, by column."""
     rows = shipped_rows("data", "reference", "rocket_league", "feature_words.csv")
     return {row.pop("feature"): FeatureWords(**row) for row in rows}
 

@@ -1,1 +1,1 @@
-"""What happened in matches, and how everybody played in them."""
+"""Matches: their events, and how their players played."""

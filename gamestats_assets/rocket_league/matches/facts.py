@@ -1,4 +1,4 @@
-"""Matches and who played in them, from whichever source has it."""
+"""Matches and their players, merged from all sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ERAS: Mapping[str, str] = {"free2play": "f", "legacy": ""}
 
 
 def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
-    """One row per match: the replay tells it, and ballchasing what the replay does not."""
+    """Returns one row per match: values from the replay, with gaps filled by ballchasing."""
     from_replay = pl.col("source") == REPLAY
     playlist = pl.col("playlist").fill_null(UNKNOWN)
     of = {
@@ -33,7 +33,7 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
             ballchasing_id=pl.col("ballchasing_id").drop_nulls().first(),
             landed_at=pl.col("landed_at").min(),
             started_at=pl.col("started_at").sort_by(~pl.col("start_is_exact"), ~from_replay).first(),
-            # Ballchasing tells playlists of numbers that are not known here.
+            # Ballchasing names playlists whose numbers are unknown here.
             playlist=pl.col("playlist")
             .sort_by(pl.col("playlist").str.starts_with("playlist-"), ~from_replay)
             .drop_nulls()
@@ -53,23 +53,23 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
 
 
 def played_as_soccar() -> pl.Expr:
-    """Whether a match is of soccar, by its columns `playlist` and `map_code`."""
+    """Whether a match is soccar, from its columns `playlist` and `map_code`."""
     playlist, field = pl.col("playlist").fill_null(UNKNOWN), pl.col("map_code").fill_null("")
     return is_soccar(playlist) & ~is_other_field(field)
 
 
 def _best(name: str) -> pl.Expr:
-    """A column's value by the replay, else by ballchasing."""
+    """Returns a column's value from the replay, else from ballchasing."""
     return pl.col(name).sort_by(pl.col("source") != REPLAY).drop_nulls().first()
 
 
 def participants(
     stats: dy.LazyFrame[RawPlayerStats], facts: dy.LazyFrame[MatchFacts], events: dy.LazyFrame[ReplayEvents]
 ) -> dy.LazyFrame[Participants]:
-    """One row per player and match: the replay tells it, and ballchasing what the replay does not, such as ranks.
+    """Returns one row per player and match: values from the replay, with gaps such as ranks filled by ballchasing.
 
-    Demolitions and the opponents' shots are counted in the replay: its scoreboard has no demolitions, nor the shots of
-    who left early.
+    Demolitions and the opponents' shots are counted from the replay's events: its scoreboard has no demolitions, and
+    not the shots of players who left early.
     """
     demolitions = events.filter(pl.col("kind") == "demolition")
     inflicted = demolitions.group_by("match_id", "player_id").agg(demos=pl.len().cast(pl.Int32))
@@ -98,7 +98,7 @@ def participants(
             },
             counted_demos=pl.col("demos_inflicted").drop_nulls().first(),
             counted_taken=pl.col("demos_taken").drop_nulls().first(),
-            # Unranked is no rank.
+            # Unranked players have no rank.
             rank_tier=pl.col("rank_tier").filter(pl.col("rank_tier") > 0).first(),
             rank_division=pl.col("rank_division").filter(pl.col("rank_tier") > 0).first(),
         )
@@ -120,7 +120,7 @@ def participants(
         .when(own == other)
         .then(pl.lit("draw")),
         demos_inflicted=own_count.then(pl.col("demos").fill_null(0)).otherwise("counted_demos"),
-        # Of who is not on the scoreboard nothing else of the kind is known.
+        # For players missing from the scoreboard, nothing else of the kind is known.
         shots_against=pl.when("has_events", pl.col("shots_against").is_not_null())
         .then(pl.col("faced").fill_null(0))
         .otherwise("shots_against"),

@@ -1,6 +1,6 @@
-"""How a player played in a match: features that can be compared between matches, players and ranks.
+"""Features of a player in a match, which are comparable between matches, players and ranks.
 
-What each is, its column in `PlayerMatchFeatures` says. What ballchasing computes too comes from the replay's own
+The columns of `PlayerMatchFeatures` define them. Features that ballchasing computes, too, come from the replay's
 updates, else from its frames, else from ballchasing; the three agree within some per cent.
 """
 
@@ -28,10 +28,10 @@ def player_match_features(
     challenges: dy.LazyFrame[t.Challenges],
     rotations: dy.LazyFrame[t.Rotations],
 ) -> dy.LazyFrame[t.PlayerMatchFeatures]:
-    """One row per player and match of soccar, of everybody who played a minute at least."""
+    """Returns one row per player and soccar match, for players with at least a minute of play."""
     players = participants.join(facts.filter("is_soccar").drop("match_date"), on="match_id").with_columns(
         won=pl.when(pl.col("result").is_not_null()).then(pl.col("result") == "win"),
-        # A team need not be complete, and who comes for one who left is listed beside that one.
+        # Teams may be incomplete, and a substitute is listed beside the player who left.
         team_size=pl.min_horizontal("team_size", pl.col("player_id").count().over("match_id", "team")),
     )
     figures = _of_stats(stats).join(frames.drop("match_date"), on=_PLAYER, how="full", coalesce=True, suffix="_frames")
@@ -82,15 +82,15 @@ def player_match_features(
 
 
 SHORTEST_PLAYED_S = 60.0
-"""Who played less has no features."""
+"""Players who played less have no features."""
 PLAYED_S = pl.min_horizontal(
     "counted_s", pl.sum_horizontal("time_ground_s", "time_low_air_s", "time_high_air_s", ignore_nulls=False)
 )
-"""Of rows of `player_match_stats`: what is counted is of the match, and the player's own times are with countdowns."""
+"""From `player_match_stats`: `counted_s` includes others' play, and the player's own times include countdowns."""
 
 
 def _share(part: str, whole: str) -> pl.Expr:
-    """A share; null of nothing, and at most one: the last of several may be credited with more saves than shots."""
+    """Returns a share; null of zero, and at most 1: a player can be credited with more saves than shots faced."""
     return pl.when(pl.col(whole) > 0).then((pl.col(part) / pl.col(whole)).clip(0, 1))
 
 
@@ -109,7 +109,7 @@ _FAMILIES: tuple[tuple[tuple[str, str], ...], ...] = (
     ),
     (("ground_share", "time_ground_s"), ("low_air_share", "time_low_air_s"), ("high_air_share", "time_high_air_s")),
 )
-"""Times that make up a whole, and the share that each is."""
+"""Times that add up to a whole, with the share of each."""
 _OF_PLAYED = (
     ("most_back_share", "time_most_back_s"),
     ("most_forward_share", "time_most_forward_s"),
@@ -137,14 +137,14 @@ _IN_FRAMES = (
     "avg_speed_uu_s",
     "avg_boost",
 )
-"""What frames tell as well."""
+"""Features that frames have as well."""
 _OF_BALLCHASING_ALONE = ("boost_wasted_supersonic_share",)
-"""What ballchasing's rule for is not known: other figures would not compare with its own."""
+"""Features with an unknown rule of ballchasing's: other figures would not be comparable."""
 _IN_FRAMES_ALONE = ("avg_x_uu", "avg_team_y_uu", "avg_z_uu", "position_spread_uu")
 
 
 def _of_stats(stats: pl.LazyFrame) -> pl.LazyFrame:
-    """What the statistics tell, by player, match and source (as `ours` and `theirs`)."""
+    """Returns the features from statistics, by player and match, with both sources (`ours` and `theirs`)."""
     shares: dict[str, pl.Expr] = {}
     for family in _FAMILIES:
         whole = pl.sum_horizontal((pl.col(time) for _, time in family), ignore_nulls=False)
@@ -174,7 +174,7 @@ def _of_stats(stats: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _coalesced(figures: pl.LazyFrame) -> pl.LazyFrame:
-    """One column for each feature: by updates, else by frames, else by ballchasing; and which it is."""
+    """Returns one column per feature: from updates, else frames, else ballchasing; with the source."""
     known = set(figures.collect_schema().names())
     names = [name.removesuffix("_ours") for name in known if name.endswith("_ours") and name != "played_s_ours"]
     is_replay = pl.col("has_updates").fill_null(False) | pl.col("counted_s").is_not_null()
@@ -241,7 +241,7 @@ def _of_challenges(challenges: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_rotations(rotations: pl.LazyFrame) -> pl.LazyFrame:
-    """Who was first man and then last has rotated."""
+    """Returns role changes, the share of full rotations, and the length of stints as first man."""
     return (
         with_turns(rotations)
         .group_by(_PLAYER)

@@ -1,4 +1,4 @@
-"""Frames as they are analysed: cars beside the ball and their mates, while play is on, seen from their own goal."""
+"""Frames for analysis: cars relative to the ball and their mates, during play, seen from their own goal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import polars as pl
 from gamestats_assets.rocket_league.tables.bronze import BALL
 
 FRAME = ("match_id", "frame")
-"""What a frame is named by."""
+"""Columns that identify a frame."""
 
 
 def live_cars(frames: pl.LazyFrame) -> pl.LazyFrame:
-    """Every car in every frame in which play is on, with the ball.
+    """Returns every car in every frame during play, with the ball.
 
-    Columns of `ReplayFrames` and: team_y_uu and ball_team_y_uu (along the field, own goal line at -5120),
+    Columns of `ReplayFrames`, and: team_y_uu and ball_team_y_uu (along the field, own goal line at -5120),
     ball_distance_uu, speed_uu_s, team_cars (cars of the team on the field), nearness (1 is the team's nearest to the
     ball), depth (1 is the team's last, nearest to its own goal).
     """
@@ -34,7 +34,7 @@ def live_cars(frames: pl.LazyFrame) -> pl.LazyFrame:
             ),
             speed_uu_s=_length(pl.col("vx_uu_s"), pl.col("vy_uu_s"), pl.col("vz_uu_s")),
         )
-        # At a kick-off two are often as near: the first by name is then.
+        # At kick-offs two cars are often equally near: then the player_id decides.
         .sort(*FRAME, "player_id")
         .with_columns(
             team_cars=pl.len().over(of_team),

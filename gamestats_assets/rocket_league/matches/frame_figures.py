@@ -1,4 +1,4 @@
-"""How a player moved and stood, by frames alone: ten a second, while play is on."""
+"""A player's movement and position from frames alone: ten a second, during play."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAYER = ("match_id", "match_date", "player_id")
 
 
 def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigures]:
-    """One row per player and match; a frame is worth the time since the one before."""
+    """Returns one row per player and match; each frame counts for the time since the previous one."""
     cars = live_cars(frames)
     # Sums of thousands of 32-bit numbers would depend on their order.
     w = pl.col("step_s").cast(pl.Float64)
@@ -30,7 +30,7 @@ def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigur
 
     def share(where: pl.Expr, *, of: pl.Expr | None = None) -> pl.Expr:
         counted = pl.lit(True) if of is None else of
-        # A hair above one is one.
+        # Rounding can give slightly more than 1.
         return pl.when(w.filter(counted).sum() > 0).then(
             (w.filter(where & counted).sum() / w.filter(counted).sum()).clip(0, 1)
         )
@@ -77,7 +77,7 @@ def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigur
 
 
 def _distances_to_mates(cars: pl.LazyFrame) -> pl.LazyFrame:
-    """Mean distance of each player to each team mate, by player."""
+    """Returns the mean distance of each player to the team mates."""
     places = cars.select(*FRAME, "team", "player_id", "x_uu", "y_uu", "z_uu")
     pairs = places.join(places, on=[*FRAME, "team"], suffix="_mate").filter(
         pl.col("player_id") != pl.col("player_id_mate")

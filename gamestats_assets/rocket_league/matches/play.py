@@ -1,4 +1,4 @@
-"""What a replay's events say besides touches: boost pickups, and shots with what became of them."""
+"""Boost pickups, and shots with their outcomes, from a replay's events."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from gamestats_assets.rocket_league.playlists import has_soccar_goals
 from gamestats_assets.rocket_league.tables import BoostPickups, MatchFacts, ReplayEvents, ShotsAndSaves, Touches
 
 FULL_TANK = 255.0
-"""Boost of a full tank, as replays count it."""
+"""Boost of a full tank in replays."""
 SMALL_PAD = 12.0
-"""Boost that a small pad gives, from 0 to 100."""
+"""Boost of a small pad, from 0 to 100."""
 STRUCK_WITHIN_S = 6.0
-"""Longest time from the touch to the game's counting of the shot."""
+"""Longest time from the touch until the game counts the shot."""
 SAVE_WITHIN_S, GOAL_WITHIN_S = 4.0, 8.0
 """Longest time from a shot to its save, and to its goal."""
 COUNTED_LATE_S = 0.5
-"""Longest time by which the game may count a shot after its goal or save."""
+"""Longest delay with which the game counts a shot after its goal or save."""
 _SHOT, _THEN = ("match_id", "event_number"), ("match_id", "then_event")
 GOAL_Y_UU = 5120.0
 """Goal line."""
 
 
 def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPickups]:
-    """Boost pads that were taken, with amounts from 0 to 100.
+    """Returns the pickups of boost pads, with amounts from 0 to 100.
 
-    A pad is stolen that is in the opponents' half; those on the middle line are nobody's. What a pad holds beyond a
-    tank that is full then is overfill.
+    Pads in the opponents' half are stolen; pads on the middle line are neutral. Overfill is boost of a pad that does
+    not fit into the tank.
     """
     per_cent = 100 / FULL_TANK
     before, holds = pl.col("boost_before") * per_cent, pl.when(pl.col("is_big_pad")).then(100.0).otherwise(SMALL_PAD)
@@ -52,15 +52,15 @@ def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPicku
 def shots_and_saves(
     events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[Touches], facts: dy.LazyFrame[MatchFacts]
 ) -> dy.LazyFrame[ShotsAndSaves]:
-    """Shots as the game counts them and goals that are of none of these, from where the player touched the ball.
+    """Returns shots as counted by the game, and goals without such a shot, from where the player touched the ball.
 
-    The goal of a shot is the next one by the same player before the next kick-off, the save the next one by an opponent
-    within four seconds; each goal and save is of one shot, the last before it. The game counts some shots a moment
-    after what became of them: the save or goal just before, if no other shot has it. A goal may be without a shot: the
-    game credits it to the last of the team who touched the ball, whoever sent it in.
+    A shot's goal is the next goal by the same player before the next kick-off; its save is the next save by an opponent
+    within four seconds. Each goal and save belongs to one shot, the last before it. The game counts some shots a moment
+    after their outcome: then the save or goal just before belongs to them, unless another shot has it. Goals without a
+    shot exist: the game credits them to the last toucher of the team, whoever sent the ball in.
 
-    On a field without soccar's goals there is no distance to them, and what was neither a goal nor saved was not missed
-    either: in dropshot it hit the floor, as it should.
+    On a field without soccar's goals the distance to them is null, and a shot that was neither a goal nor saved was not
+    missed either: in dropshot it hit the floor, as intended.
     """
     counted, goals = (events.filter(pl.col("kind") == kind) for kind in ("shot", "goal"))
     times = counted.select(*_SHOT, "kickoff_number", "time_s", "team", "player_id")
@@ -87,7 +87,7 @@ def shots_and_saves(
     uncounted = goals.join(scored, left_on=_SHOT, right_on=_THEN, how="anti").with_columns(
         is_counted=pl.lit(False),
         is_goal=pl.lit(True),
-        # A goal finds the ball in the goal, and not where the scorer had it.
+        # At a goal the ball is in the goal, not where the scorer had it.
         **{name: pl.lit(None, pl.Float64) for name in ("ball_x_uu", "ball_y_uu", "ball_z_uu", "player_z_uu")},
     )
     rows = (
@@ -127,14 +127,14 @@ def shots_and_saves(
 
 
 def _from_where(rows: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:
-    """Where the player touched the ball; without such a touch, where the ball was when the shot was counted."""
+    """Adds where the player touched the ball; without such a touch, where the ball was when the shot was counted."""
     side = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
     struck = touches.sort("time_s").select(
         "match_id", "player_id", struck_s="time_s", touch_x="ball_x_uu", touch_y="ball_team_y_uu", touch_z="ball_z_uu",
         touch_speed="ball_speed_after_uu_s", touch_car_z="car_z_uu",
     )  # fmt: skip
     return (
-        # The game counts a shot some moments later, a goal's when the ball is in.
+        # The game counts a shot some moments after the touch; a goal, when the ball is in.
         rows.sort("time_s")
         .join_asof(
             struck,
@@ -158,7 +158,7 @@ def _from_where(rows: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_one_shot(pairs: pl.LazyFrame, within_s: float) -> pl.LazyFrame:
-    """Of pairs of shots and what may have become of them: what followed, else what was counted just before."""
+    """Returns one outcome per shot from pairs of both: the one that followed, else the one counted just before."""
     after_s = pl.col("then_s") - pl.col("time_s")
 
     def nearest(near: pl.LazyFrame) -> pl.LazyFrame:

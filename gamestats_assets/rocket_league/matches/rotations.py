@@ -1,4 +1,4 @@
-"""Rotations: who of a team is first man (nearest to the ball), second, third, and for how long."""
+"""Rotations: which player of a team is first man (nearest to the ball), second, third, and for how long."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from gamestats_assets.rocket_league.matches.field import live_cars
 from gamestats_assets.rocket_league.tables import ReplayFrames, Rotations
 
 SHORTEST_STINT_S = 0.5
-"""A role held for less is passed over: near each other players change places from frame to frame."""
+"""Shortest time for which a role counts: players close to each other swap roles from frame to frame."""
 _PLAYER = ("match_id", "match_date", "player_id", "team")
 
 
 def rotations(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[Rotations]:
-    """Stints in a role, one after another: those of the same role without another between them are one.
+    """Returns consecutive stints in a role; stints in the same role without another role between are merged.
 
-    A stint ends with the next one, with the kick-off, or where play stops.
+    A stint ends with the next stint, with a kick-off, or when play stops.
     """
     cars = (
         live_cars(frames)
@@ -29,7 +29,7 @@ def rotations(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[Rotations]:
         .sort("match_id", "player_id", "frame")
     )  # fmt: skip
     held = _runs(cars).filter(pl.col("held_s") >= SHORTEST_STINT_S)
-    # Without the short ones, neighbours of the same role belong together.
+    # After dropping short runs, neighbours of the same role are merged.
     rows = (
         _numbered(held)
         .group_by(*_PLAYER, "kickoff_number", "run", maintain_order=True)
@@ -50,10 +50,10 @@ def rotations(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[Rotations]:
 
 
 def with_turns(rotations: pl.LazyFrame) -> pl.LazyFrame:
-    """Stints with `has_rotated`: of one as first man in a team of three or more, whether the player went last then.
+    """Returns stints with `has_rotated`: whether a first man in a team of three or more went last afterwards.
 
-    A role between is on the way: what follows it tells. Null of the other stints, and where play stopped first; in a
-    team of two every change is a rotation.
+    One role between is allowed. Null for other stints, and if play stopped first; in a team of two every change is a
+    rotation.
     """
     last = pl.col("role").max().over("match_id", "team")
     after_next = pl.col("next_role").shift(-1).over("match_id", "player_id")

@@ -1,4 +1,4 @@
-"""Ballchasing's statistics of every player in every match, theirs beside those computed from the replay."""
+"""Ballchasing's statistics of each player in each match, as given and as computed from the replay."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def player_match_stats(
     pickups: dy.LazyFrame[t.BoostPickups],
     events: dy.LazyFrame[t.ReplayEvents],
 ) -> dy.LazyFrame[t.PlayerMatchStats]:
-    """A row of each player for each source there is.
+    """Returns a row per player and available source.
 
-    Amounts of boost are whole numbers by pad size, as ballchasing rounds them down.
+    Amounts of boost are integers by pad size, because ballchasing rounds them down.
     """
     theirs = raw.filter(pl.col("source") == BALLCHASING).with_columns(
         counted_s=_counted(pl.col("boost_collected"), pl.col("boost_collected_per_minute"))
@@ -35,7 +35,7 @@ def player_match_stats(
         .join(has_pads, on="match_id", how="left")
         .join(last, on=_PLAYER, how="left")
         .with_columns(
-            # Who took none took nought, in a match that has pads.
+            # In a match with pads, a player without pickups has zeros.
             *(pl.when(pl.col("has_pads")).then(pl.col(name).fill_null(0)).alias(name) for name in _AMOUNTS),
             goals_against_while_last_defender=pl.col("goals_against_while_last_defender").fill_null(0),
         )
@@ -49,7 +49,7 @@ def player_match_stats(
 
 
 def _counted(amount: pl.Expr, per_minute: pl.Expr) -> pl.Expr:
-    """Ballchasing does not tell the time that it counts; what it makes of a minute does."""
+    """Returns the counted time, which ballchasing does not give, from an amount and the amount per minute."""
     return pl.when((amount > 0) & (per_minute > 0)).then(60 * amount / per_minute)
 
 
@@ -84,5 +84,5 @@ def _boost(pickups: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _whole(amounts: pl.Expr) -> pl.Expr:
-    """Their sum rounded down; one that is whole but for the rounding of its parts is that number."""
+    """Returns the sum rounded down, except that it ignores rounding errors of its parts."""
     return amounts.sum().round(6).floor()

@@ -1,4 +1,4 @@
-"""Touches, and what follows from them: possessions, and challenges (50/50s)."""
+"""Touches, possessions, and challenges (50/50s)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import polars as pl
 from gamestats_assets.rocket_league.tables import Challenges, Possessions, ReplayEvents, Touches
 
 AERIAL_Z_UU = 300.0
-"""Height from which a car counts as in the air: about that of a jump from the ground."""
+"""Height from which a car counts as in the air: about the height of a jump from the ground."""
 CHALLENGE_S = 0.4
-"""Touches of both teams so near to each other are one challenge."""
+"""Touches of both teams within this time are a challenge."""
 LEAVES_UU_S = 300.0
-"""Speed along the field with which the ball leaves a challenge for one team."""
+"""Speed along the field with which the ball leaves a challenge in a team's favour."""
 DOUBLE_COMMIT_S, DOUBLE_COMMIT_UU = 1.0, 1000.0
-"""Touches of two of a team so near in time and place are a double commit."""
+"""Touches of two mates within this time and distance are a double commit."""
 DECIDED_S = 3.0
-"""Time within which the next touch decides a challenge that the ball leaves for none."""
+"""Time within which the next touch decides a challenge after which the ball leaves in no one's favour."""
 _MATCH = ("match_id", "match_date")
 _TEAM_SIDE = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
 
 
 def touches(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Touches]:
-    """Who hit the ball, where, and what that did to it."""
+    """Returns the touches of the ball: player, place and effect."""
     rows = (
         events.filter(pl.col("kind") == "touch")
         .sort("match_id", "event_number")
@@ -41,14 +41,14 @@ def touches(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Touches]:
 
 
 def length(*columns: str) -> pl.Expr:
-    """The length of a vector with these components."""
+    """Returns the length of a vector with these components."""
     return pl.sum_horizontal((pl.col(column) ** 2 for column in columns), ignore_nulls=False).sqrt()
 
 
 def with_double_commits(touches: pl.LazyFrame) -> pl.LazyFrame:
-    """Touches in their order, with `double_commit_with`: the mate who had touched just before; null where nobody had.
+    """Returns touches in order, with `double_commit_with`: the mate who touched just before; null otherwise.
 
-    A pass is no double commit: the ball has not come far.
+    A pass is not a double commit, because the ball moves further.
     """
     before = {
         name: pl.col(name).shift(1).over("match_id")
@@ -69,10 +69,10 @@ def with_double_commits(touches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Possessions]:
-    """Stretches in which one team alone touched the ball.
+    """Returns stretches with touches of one team alone.
 
-    A possession ends with the touch of the other team, or with the goal before the next kick-off; where neither
-    follows, with its last touch.
+    A possession ends with the other team's touch, or with the goal before the next kick-off; if neither follows, with
+    its last touch.
     """
     numbered = events.filter(pl.col("kind") == "touch").sort("match_id", "event_number").with_columns(
         touch_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id")
@@ -122,10 +122,10 @@ def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvent
 
 
 def challenges(touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[Challenges]:
-    """50/50s: touches of both teams within a moment.
+    """Returns 50/50s: touches of both teams within a moment.
 
-    It is won by the team towards whose opponents' goal the ball leaves; where it leaves towards none, by the team that
-    touches next within three seconds and before the next kick-off; else by nobody.
+    The winner is the team towards whose opponents' goal the ball leaves; if it leaves towards neither, the team that
+    touches next within three seconds and before the next kick-off; else no one.
     """
     follows = (
         touches.sort("match_id", "touch_number")
@@ -143,7 +143,7 @@ def challenges(touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[Challenges]:
         .filter(
             (pl.col("next_team") != pl.col("team"))
             & (pl.col("next_time_s") - pl.col("time_s") <= CHALLENGE_S)
-            # Of three touches in a moment the first two are the challenge.
+            # Of three touches in a moment, the first two are the challenge.
             & ~(
                 (pl.col("before_team") != pl.col("team")) & (pl.col("time_s") - pl.col("before_s") <= CHALLENGE_S)
             ).fill_null(False)

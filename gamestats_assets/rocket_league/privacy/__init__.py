@@ -1,1 +1,1 @@
-"""What people allow, have a right to take along, and can have removed."""
+"""Consents, export and removal of personal data."""

@@ -1,7 +1,7 @@
-"""What players allow, purpose by purpose, and what is made without those who do not allow it.
+"""Consents of players by purpose, and tables without the players who do not consent.
 
-The texts that people agree to stand in `data/reference/rocket_league/consents.toml`, every version that ever was: what
-somebody agreed to can be read for ever. A purpose that is not allowed counts from the next run on.
+All versions of the texts are in `data/reference/rocket_league/consents.toml`, so that people can always read the text
+that they agreed to. A withdrawal takes effect with the next run.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ PURPOSES: Mapping[str, str] = {
     "models": "models_at",
     "comparison": "comparison_at",
 }
-"""The column of `ops.rl_players` that says since when a player allows each purpose."""
+"""Column of `ops.rl_players` with the time of the consent, by purpose."""
 BALLCHASING = "ballchasing"
-"""The purpose of uploads to ballchasing, which has a visibility instead."""
+"""The purpose of uploads to ballchasing; it has a visibility instead of a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentText:
-    """What somebody agrees to.
+    """The text of a consent.
 
     Attributes:
-        title: what is allowed, in a few words.
-        text: what is done then, and what is not done otherwise.
+        title: the purpose, in a few words.
+        text: consequences of consenting and of not consenting.
     """
 
     title: str
@@ -42,7 +42,7 @@ class ConsentText:
 
 @functools.cache
 def consent_texts() -> Mapping[int, Mapping[str, ConsentText]]:
-    """By version, the oldest first, the text of each purpose."""
+    """Returns the text of each purpose, by version, oldest first."""
     read = shipped_facts("data", "reference", "rocket_league", "consents.toml")
     return {
         each["version"]: {name: ConsentText(**each[name]) for name in (*PURPOSES, BALLCHASING)}
@@ -51,12 +51,12 @@ def consent_texts() -> Mapping[int, Mapping[str, ConsentText]]:
 
 
 def newest_text() -> int:
-    """The version of the texts that people are shown."""
+    """Returns the version of the texts that people see now."""
     return max(consent_texts())
 
 
 def withheld(players: dy.LazyFrame[RlPlayers]) -> dy.LazyFrame[Withheld]:
-    """What tracked players do not allow; who tracks somebody has asked for nothing yet, and that allows nothing."""
+    """Returns the purposes that tracked players do not allow; tracking alone allows nothing."""
     allowed = {name: pl.col(column).is_not_null() for name, column in PURPOSES.items() if name != "analysis"}
     rows = (
         players.select("player_id", **allowed)
@@ -69,5 +69,5 @@ def withheld(players: dy.LazyFrame[RlPlayers]) -> dy.LazyFrame[Withheld]:
 
 
 def allowing(rows: pl.LazyFrame, withheld: pl.LazyFrame, purpose: str) -> pl.LazyFrame:
-    """Rows of players (`player_id`) less those of who does not allow a purpose."""
+    """Returns rows by player (`player_id`), without players who do not allow a purpose."""
     return rows.join(withheld.filter(pl.col("purpose") == purpose), on="player_id", how="anti")

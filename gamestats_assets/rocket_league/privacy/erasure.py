@@ -1,11 +1,11 @@
-"""The right to be forgotten: a player is taken out of everything that is stored, and stays out.
+"""The right to be forgotten: removes a player from everything that is stored, for good.
 
-Matches belong to all who played them. So a match stays, and of the forgotten player there is a masked one in it, whom
-nobody can find again in another match; what the others did is as it was. Everything is made from the landing zone, so
-there the player is masked, and the tables follow as they always do. Then what they were before is removed from the
-lake's history and from PostgreSQL's files, and all storage is looked through.
+Matches belong to all who played them. A match therefore stays, with a masked player in the place of the forgotten one,
+whom no one can find again in another match; the other players' data stay as they are. Everything is made from the
+landing zone, so the player is masked there, and the tables follow as usual. Then their former contents are removed from
+the lake's history and from PostgreSQL's files, and all storage is searched.
 
-Every step can be done again: after a process died in between, forgetting the player once more finishes it.
+Every step can be repeated: if a process dies in between, forgetting the player once more finishes the work.
 """
 
 from __future__ import annotations
@@ -57,28 +57,28 @@ from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerSt
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
 UNDATED = ("unreadable", "unreadable_reason")
-"""Kinds of landed files that belong to no match, and may name somebody all the same."""
+"""Kinds of landed files that belong to no match but may still name players."""
 STEPS = 6
-"""In how many steps a player is forgotten; each is reported."""
-# Files that a process looks through at a time.
+"""Number of reported steps in forgetting a player."""
+# Files per task of the process pool.
 _PART = 50
-# Shorter accounts and names are words that may mean something else.
+# Shorter accounts and names may be ordinary words.
 _DISTINCT_ACCOUNT, _DISTINCT_NAME = 8, 4
 _QUARANTINE = quarantine_of(GAME)
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What forgetting a player did.
+    """Result of forgetting a player.
 
     Attributes:
-        player_id: who is forgotten.
-        matches: matches in which the player was masked.
-        days: their days.
-        files_removed: landed files that nobody could read, and that named the player.
-        left: where the player is found still, a place each; nothing when all went well.
-        not_looked_for: names that prove nothing, for others have them too, they are very short, or common words.
-        refused: what PostgreSQL did not let this user do, with the remedy.
+        player_id: the forgotten player.
+        matches: number of matches in which the player was masked.
+        days: days of these matches.
+        files_removed: number of unreadable landed files that named the player.
+        left: places where the player is still found; empty if all went well.
+        not_looked_for: names that prove nothing: others have them too, or they are very short or common words.
+        refused: actions that PostgreSQL denied to this user, with the remedy.
     """
 
     player_id: str
@@ -102,21 +102,20 @@ def forget(
 ) -> Forgotten:
     """Remove every trace of a player: landed files, tables and their history, PostgreSQL, Dagster's storage.
 
-    A tombstone, which names nobody, has the player masked in files that come later.
+    A tombstone, which names no one, has the player masked in future files.
 
     Args:
         stores: landing zone, lake and PostgreSQL.
         player: platform and account, such as steam:76561190000000001.
         today: day of the request.
-        remake: brings up to date what is made from landed files of days, and from what people entered, through to
-            PostgreSQL.
-        forget_runs: takes what names the player, and the player's partitions, out of Dagster (`forget_in_dagster`).
-        called: what the player was called, where an attempt before this one has removed that already.
-        tell: called with what is done next, of each of the steps (`STEPS`).
+        remake: updates everything made from landed files of days and from people's entries, through to PostgreSQL.
+        forget_runs: removes the player's traces and partitions from Dagster (`forget_in_dagster`).
+        called: the player's names, if an earlier attempt has removed them already.
+        tell: called with the text of each step (`STEPS`) as it begins.
 
     Raises:
-        PlayerIdError: when that is no player.
-        UnknownNameError: when nothing is held on the player; nothing was done.
+        PlayerIdError: when the text is not a player's id.
+        UnknownNameError: when there are no data about the player; nothing was done.
     """
     player_id = parse_player_id(player)
     partitions = {RL_PLAYER: player_id}
@@ -130,13 +129,13 @@ def forget(
     days = sorted({*(file.day for file in files), *_days_in_lake(stores.lake, player_id)})
     if not (files or stray or days or names or tombstones.any_buried(stores.landing, GAME, [player_id])):
         raise UnknownNameError(
-            f"Nothing is held on {player_id}: no landed file and no table names the player, and nobody tracks them. "
+            f"Nothing is held on {player_id}: no landed file and no table names the player, who is not tracked either. "
             "Nothing was done.",
             "player",
         )
     tombstones.bury(stores.landing, GAME, player_id, today)
     texts = [*_spellings(player_id), *telling]
-    tell("Taking the player out of what people entered and out of the records of runs")
+    tell("Removing the player from people's entries and from the records of runs")
     forget_runs(texts, partitions)
     with entering(stores.postgres_url, "forget") as conn:
         delete(conn, "rl_players", {"player_id": player_id})
@@ -145,9 +144,9 @@ def forget(
     for file in stray:
         stores.landing.remove(file)
     _forget_retention(stores.lake, player_id)
-    tell(f"Making the tables of {counted(len(days), 'day')} again, without the player")
+    tell(f"Rebuilding the tables of {counted(len(days), 'day')} without the player")
     remake(days)
-    tell("Removing what the tables were before, with their history")
+    tell("Removing former versions of the tables, with their history")
     _forget_partitions(stores, player_id)
     _forget_quarantined(stores.lake, Sought(texts))
     _forget_in_others(stores, Sought(texts))
@@ -158,9 +157,9 @@ def forget(
     distinct = [name for name in telling if name not in shared]
     refused = forget_dead_rows(stores.postgres_url, [GAME, SCHEMA, DAGSTER_SCHEMA])
     for log in _logs_with(stores, Sought(texts)):
-        # What writes it appends to it; what else it told is told no more.
+        # Its process appends to it; the other lines are lost.
         os.truncate(log, 0)
-    tell("Looking through all storage for what is left")
+    tell("Searching all storage for remaining traces")
     left = traces(stores, _spellings(player_id), distinct)
     return Forgotten(
         player_id, matches, tuple(days), len(stray), tuple(left), tuple(sorted({*names} - {*distinct})), tuple(refused)
@@ -168,14 +167,14 @@ def forget(
 
 
 def _spellings(player_id: str) -> list[str]:
-    """An id as it is written in files, tables and logs."""
+    """Returns an id in the forms that occur in files, tables and logs."""
     account = player_id.partition("_")[2]
     found = [player_id, written_id(player_id)]
     return [*found, account] if len(account) >= _DISTINCT_ACCOUNT else found
 
 
 def names_of(stores: Stores, player_id: str) -> list[str]:
-    """What the player is called in the lake, and in what people entered."""
+    """Returns the player's names in the lake and in people's entries."""
     found = stores.lake.scan(RawPlayerStats).filter(pl.col("player_id") == player_id).select("player_name")
     names = {*found.collect().to_series()}
     with entering(stores.postgres_url, "forget") as conn:
@@ -184,8 +183,8 @@ def names_of(stores: Stores, player_id: str) -> list[str]:
 
 
 def _common_words(stores: Stores) -> set[str]:
-    """Words that stand everywhere, whoever is called so: of the tables' own descriptions, cars, maps, playlists,
-    training packs, and what ballchasing calls its figures.
+    """Returns words that occur everywhere, whether or not a player has such a name: from the tables' descriptions,
+    cars, maps, playlists, training packs, and the keys of ballchasing's statistics.
     """
     lake = stores.lake
     text = " ".join(f"{table.spec.key} {table.description()} {table.descriptions()}" for table in ALL)
@@ -198,7 +197,7 @@ def _common_words(stores: Stores) -> set[str]:
 
 
 def _keys(landing: Landing) -> Iterator[str]:
-    """Names of the values of a file of ballchasing's, if there is one; all have the same."""
+    """Yields the keys of one of ballchasing's files, if there is one; all files have the same keys."""
     days = ((day, landing.files(GAME, day)) for day in landing.days(GAME))
     content = next((landing.content(file) for _, files in days for file in files if file.kind == BALLCHASING), b"{}")
     within = [json.loads(content)]
@@ -218,7 +217,7 @@ def _carried_by_others(lake: Lake, names: Collection[str]) -> set[str]:
 
 
 def _days_in_lake(lake: Lake, player_id: str) -> list[str]:
-    """Days of which a table names the player."""
+    """Returns the days for which a table names the player."""
     found: set[str] = set()
     for table in ALL:
         if table.spec.partitioned_by == "match_date" and (by := player_columns(table)):
@@ -228,7 +227,7 @@ def _days_in_lake(lake: Lake, player_id: str) -> list[str]:
 
 
 def player_columns(table: type[Table]) -> list[str]:
-    """Columns of a table that hold ids of players."""
+    """Returns the columns of a table that contain ids of players."""
     return [
         name
         for name, dtype in table.schema().items()
@@ -240,7 +239,7 @@ def player_columns(table: type[Table]) -> list[str]:
 
 
 def files_naming(stores: Stores, player_id: str) -> list[LandedFile]:
-    """Landed files of matches that name a player. Every one is read, in several processes."""
+    """Returns the landed files of matches that name a player. Reads every file, in several processes."""
     landing = stores.landing
     return _naming(stores, [file for day in landing.days(GAME) for file in landing.files(GAME, day)], player_id)
 
@@ -273,15 +272,15 @@ def _is_named(payload: bytes, kind: str, player_id: str, names: Collection[str])
 def mask_matches(
     stores: Stores, matches: Mapping[tuple[str, str], Collection[str]], names: Collection[str] = ()
 ) -> int:
-    """Mask players in the landed files of matches: one masked file takes the place of all files of a match.
+    """Mask players in the landed files of matches: one masked file replaces all files of a match.
 
     Args:
-        stores: the stores; their landing zone changes, and what is known of where the replays are public.
-        matches: by day and match, whom to mask there.
-        names: what they are called elsewhere.
+        stores: the stores; changes the landing zone and the links between matches and public replays.
+        matches: players to mask, by day and match.
+        names: the players' names elsewhere.
 
     Returns:
-        How many matches have landed files, which are masked now.
+        Number of matches with landed files, which are masked now.
     """
     landing = stores.landing
     by_day: dict[str, set[str]] = {}
@@ -294,7 +293,7 @@ def mask_matches(
         if match_id in by_day[day]
     ]
     with connect(stores.postgres_url) as conn:
-        # Under ballchasing's id anybody can look up who played in the match.
+        # Under ballchasing's id anyone can look up the players of the match.
         hidden = [match_id for _, match_id in matches]
         conn.execute("UPDATE ops.rl_replays_found SET match_id = NULL WHERE match_id = ANY(%s)", [hidden])
     for unit, rows in rows_of_matches(landing, units, workers=stores.settings.workers):
@@ -310,7 +309,7 @@ def _by_match(landing: Landing, day: str) -> dict[str, list[LandedFile]]:
 
 
 def _replace(landing: Landing, unit: Unit, before: Rows, after: Rows) -> None:
-    """Land the masked rows of a match, then remove its other files; of a match without rows all of them."""
+    """Land the masked rows of a match, then remove its other files; of a match without rows, all files."""
     kept: LandedFile | None = None
     old = unit.of_kind(MASKED)
     if old and all(after[table].equals(before[table]) for table in TABLES):
@@ -326,12 +325,12 @@ def _replace(landing: Landing, unit: Unit, before: Rows, after: Rows) -> None:
 
 
 def _stored() -> list[type[Table]]:
-    """Every table of the lake that holds something of the game: its own, and the quarantine."""
+    """Returns every table of the lake with data of the game: its own, and the quarantine."""
     return [*ALL, _QUARANTINE]
 
 
 def _forget_retention(lake: Lake, player_id: str) -> None:
-    """Strike the player out of the one table that is made by itself, once a day, and not when days are made again."""
+    """Remove the player from `Retention`, which is updated once a day and not when days are rebuilt."""
     rows = lake.scan(Retention).collect()
     others = rows.filter(pl.col("player_id") != player_id)
     if others.height < rows.height:
@@ -339,7 +338,7 @@ def _forget_retention(lake: Lake, player_id: str) -> None:
 
 
 def _forget_partitions(stores: Stores, player_id: str) -> None:
-    """Empty the player's partitions, in the lake and in PostgreSQL, and strike them out of the ledger."""
+    """Empty the player's partitions, in the lake and in PostgreSQL, and remove them from the ledger."""
     for table in ALL:
         if table.spec.partitioned_by != "player_id":
             continue
@@ -351,7 +350,7 @@ def _forget_partitions(stores: Stores, player_id: str) -> None:
 
 
 def _forget_quarantined(lake: Lake, sought: Sought) -> None:
-    """Take entries out of the quarantine that name the player."""
+    """Remove quarantine entries that name the player."""
     rows = lake.scan(_QUARANTINE).collect()
     text = pl.concat_str(pl.col(pl.String).fill_null(""), separator="\n")
     names = rows.select(text.str.contains(f"(?i){sought.pattern}")).to_series()
@@ -363,8 +362,8 @@ def _forget_quarantined(lake: Lake, sought: Sought) -> None:
 
 
 def _forget_in_others(stores: Stores, sought: Sought) -> None:
-    """Take away what was asked for that names the player: archives of others, who played in what they sent, and of whom
-    something was asked for.
+    """Remove others' archives that name the player, and the player's traces in the records of jobs: in results of
+    uploads of the same matches, and in payloads.
     """
     for path in files_with(stores.objects.root, sought, stores.settings.storage_options):
         if path.startswith(f"{EXPORTS}/"):
@@ -383,24 +382,24 @@ def _forget_in_others(stores: Stores, sought: Sought) -> None:
 
 
 def kept_from(stores: Stores, today: date) -> dict[str, date]:
-    """The first day whose matches are kept, of each tracked player."""
+    """Returns, by tracked player, the first day whose matches are kept."""
     with entering(stores.postgres_url, "retention") as conn:
         found = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
     return {player_id: today - timedelta(days=days) for player_id, days in found}
 
 
 def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]]:
-    """Mask tracked players in the matches that are older than they are to be kept.
+    """Mask tracked players in matches past their retention.
 
-    The players stay tracked, and what is landed again of such a match is masked again the next time.
+    The players stay tracked; if files of such a match land again, the next run masks them again.
 
     Args:
-        stores: the stores; the tables follow their landing zone when they are made again.
+        stores: the stores; rebuilding the tables applies the changes of their landing zone.
         today: the day, UTC.
 
     Returns:
-        Of each tracked player: the id, the first day whose matches are kept, and in how many before that the player
-        was masked now.
+        By tracked player: the id, the first day whose matches are kept, and the number of earlier matches in which the
+        player was masked now.
     """
     first_kept = kept_from(stores, today)
     if not first_kept:
@@ -416,7 +415,7 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
     for day in stores.landing.days(GAME):
         older = {player_id for player_id, first in first_kept.items() if day < first.isoformat()}
         for match_id, files in _by_match(stores.landing, day).items() if older else ():
-            # Where a masked file counts, the lake tells nothing of others that have landed since.
+            # If a masked file counts, the lake does not contain files that have landed since.
             is_masked = len(files) > 1 and any(file.kind == MASKED for file in files)
             wanted = older if is_masked else due.get(day, {}).get(match_id, set())
             if named := {player_id for player_id in wanted if _files_naming(stores.landing, files, player_id)}:
@@ -432,13 +431,13 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
 
 
 def traces(stores: Stores, texts: Sequence[str], names: Collection[str] = ()) -> list[str]:
-    """Where texts are found in what is stored, a place each: the game's landed files and its part of the lake with the
-    whole log and all old files, objects, every schema of PostgreSQL, and the logs of all that runs.
+    """Returns places where texts are found in storage: in the game's landed files, its part of the lake with the whole
+    log and all old files, objects, every schema of PostgreSQL, and all logs.
 
     Args:
         stores: the stores.
         texts: ids of players (`steam_76561190000000001`), accounts, names.
-        names: what players are called besides, which means something else in what other games have in PostgreSQL.
+        names: further names of players, searched only where the game is stored: other games may use them otherwise.
     """
     sought = Sought([*texts, *names])
     accounts = {player_id for text in texts if (player_id := _player_id(text)) is not None}
@@ -471,7 +470,7 @@ def traces(stores: Stores, texts: Sequence[str], names: Collection[str] = ()) ->
 
 
 def _logs_with(stores: Stores, sought: Sought) -> list[Path]:
-    """Logs of the embedded PostgreSQL, of what runs, and of requests, in which one of the texts stands."""
+    """Returns logs of the embedded PostgreSQL, of programs and of requests that contain one of the texts."""
     settings = stores.settings
     folders = {settings.state_folder / "logs", settings.request_logs or settings.state_folder / "logs"}
     logs = [server_log(settings), *sorted(path for folder in folders for path in folder.rglob("*"))]

@@ -1,4 +1,4 @@
-"""Everything that is held on a player, as one archive for the player."""
+"""Exports all data about a player as one archive."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ _README = """\
 What gamestats holds on {player}
 ================================
 
-entry.json    what was entered: name, e-mail address, how long matches are kept, ranks, training sessions; and every
-              consent that was given or taken back
-tables/       every row about the player and the player's matches, of every table; as CSV for people and as Parquet for
-              programs (positions ten times a second, replay_frames, as Parquet alone); others are "somebody" in it
-tables.json   what the tables and their columns mean
-files.json    the files as they were received that name the player
+entry.json    entered data: name, e-mail address, retention of matches, ranks, training sessions; and every
+              consent that was given or withdrawn
+tables/       all rows of all tables about the player and the player's matches; as CSV for people and as Parquet for
+              programs (positions ten times a second, replay_frames, as Parquet only); other players are "somebody"
+tables.json   meaning of the tables and their columns
+files.json    list of the received files that name the player
 {files}
 Rows about other players of the same matches are not here. {why}
 """
 _SOMEBODY = "somebody"
-_WITHOUT = "Those files are left out: each holds the personal data of everybody who played in the match."
-_WITH = "The files as they were received name everybody who played; they are for the player alone."
+_WITHOUT = "Those files are left out: each contains the personal data of all players of the match."
+_WITH = "The received files name all players of the match; they are for the player alone."
 
 
 def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = False) -> dict[str, int]:
-    """Write everything that is held on a player to a zip archive.
+    """Write all data about a player to a zip archive.
 
     Args:
         stores: landing zone, lake and PostgreSQL.
         player: platform and account, such as steam:76561190000000001.
-        to: the archive; what stands there is replaced.
-        with_files: whether the landed files are put in as they are. They hold other players' data too, which only
-            somebody may have who may have theirs; the player's own rows are in the tables anyway.
+        to: the archive; an existing file is replaced.
+        with_files: whether to include the landed files as they are. They contain other players' data too, so only
+            people with a right to those may have them; the player's own rows are in the tables anyway.
 
     Returns:
-        Rows by table, of those that have any.
+        Number of rows by table, for tables with rows.
 
     Raises:
-        PlayerIdError: when that is no player.
-        UnknownNameError: when nothing is held on the player.
+        PlayerIdError: when the text is not a player's id.
+        UnknownNameError: when there are no data about the player.
     """
     player_id = parse_player_id(player)
     part = to.with_name(f".{to.name}.part")
@@ -71,16 +71,16 @@ def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = F
 def write_player(
     stores: Stores, player_id: str, archive: zipfile.ZipFile, folder: str = "", *, with_files: bool = False
 ) -> dict[str, int]:
-    """Write what `export_player` does into an archive.
+    """Write the contents of `export_player` into an archive.
 
     Args:
-        folder: in the archive, with a / behind it.
+        folder: folder in the archive, ending in /.
 
     Returns:
-        Rows by table, of those that have any.
+        Number of rows by table, for tables with rows.
 
     Raises:
-        UnknownNameError: when nothing is held on the player; nothing was written.
+        UnknownNameError: when there are no data about the player; nothing was written.
     """
     entry = _entry(stores, player_id)
     files = files_naming(stores, player_id)
@@ -103,7 +103,7 @@ def write_player(
 
 
 def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
-    """What people entered; the address can be read where the key is there that it was encrypted with."""
+    """Returns people's entries; the e-mail address is readable if its encryption key is available."""
     where = {"player_id": player_id}
     with entering(stores.postgres_url, "export") as conn:
         found = select(conn, "rl_players", where)
@@ -125,18 +125,18 @@ def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
     try:
         email = Keys.of(stores.settings).decrypt(email) if email else None
     except EncryptionKeyError as error:
-        email, note = None, f"An address is kept, encrypted, and could not be read: {error}"
+        email, note = None, f"An address is stored, encrypted, but could not be read: {error}"
     more = {"ranks": ranks, "training_sessions": sessions, "looks": looks, "consents": consents}
     return {**entry, "email": email, "email_note": note, **more}
 
 
 def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame:
     columns = player_columns(table)
-    # Of what people entered the entry tells all.
+    # The entry has all of people's entries.
     if not columns or table in SNAPSHOTS:
         return pl.DataFrame(schema=table.schema())
     if table.spec.partitioned_by == "player_id":
-        # What is made of a tracked player alone is about that one, whoever else stands there to be compared with.
+        # Tables by tracked player are about that player, even where other players are named for comparison.
         of_player = pl.col("player_id") == player_id
     else:
         of_player = pl.any_horizontal(pl.col(columns) == player_id)
@@ -148,7 +148,7 @@ def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame
 
 
 def _matches(stores: Stores, own: pl.DataFrame) -> dict[type[Table], pl.DataFrame]:
-    """The player's matches; title and recorder, which name who saved the replay, where that is the player."""
+    """Returns the player's matches; title and recorder, which name the replay's owner, only if they name the player."""
     called = {*own.get_column("player_name")}
     found: dict[type[Table], pl.DataFrame] = {}
     for table in (RawReplays, MatchFacts):
@@ -185,5 +185,5 @@ def _described(file: LandedFile) -> dict[str, str]:
 
 
 def json_text(value: dict[str, Any] | Sequence[Any]) -> str:
-    """As a file of JSON."""
+    """Returns a value as indented JSON."""
     return json.dumps(value, indent=2, default=str, ensure_ascii=False)

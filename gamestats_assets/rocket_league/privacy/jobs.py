@@ -1,7 +1,7 @@
-"""What is done for people who go, and for those who take back what they allowed.
+"""Jobs for people who leave, and for those who withdraw a consent.
 
-Of who goes every account is forgotten, and all that the person sent is removed. What is allowed no more ends with the
-next run, which a job asks for, so that a page can tell when it did.
+When a person leaves, every account is forgotten and all uploads are removed. A withdrawn consent ends with the next
+run; a job requests that run, so that a page can show when it is in effect.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from gamestats_assets.rocket_league.privacy.erasure import STEPS, forget, names_
 from gamestats_assets.rocket_league.privacy.leaving import SEALED, Leaving
 from gamestats_assets.rocket_league.source import GAME
 
-_FAILED = "Tables could not be made again. It is tried again by itself; an administrator finds why in the worker's log."
+_FAILED = "The tables could not be rebuilt. It is tried again automatically; the worker's log has the reason."
 
 
 class UnfinishedError(Exception):
-    """Tables could not be made again without the person; the job is tried again."""
+    """Tables could not be rebuilt without the person; the job is tried again."""
 
 
 def forget_people(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Forget who has left, or who objected and was heard."""
+    """Forget people who left, or whose objection was granted."""
     for task in tasks:
         _forget_one(context, task)
 
 
 class Steps:
-    """Tells which step is done of the removal of somebody's accounts, one after another.
+    """Reports the steps of removing a person's accounts, one account after another.
 
     Args:
-        task: is told.
-        accounts: how many there are.
-        matches: in how many somebody masked took a place already.
+        task: receives the messages.
+        accounts: number of accounts.
+        matches: number of matches that are masked already.
     """
 
     def __init__(self, task: Task, accounts: int, matches: int) -> None:
@@ -53,22 +53,22 @@ class Steps:
         self.matches = matches
 
     def begin(self, account: int) -> None:
-        """Begin with an account, however many steps there were of the one before."""
+        """Begin with an account, whatever step the previous account reached."""
         self._number = account * STEPS
 
     def tell(self, text: str) -> None:
-        """Tell of the next step."""
+        """Report the next step."""
         self._number += 1
         self._say(text)
 
     def waits(self, runs: int) -> None:
-        """Tell what the step waits for before it is begun."""
-        whom = "a run that makes tables ends, which" if runs == 1 else f"{runs} runs that make tables end, which"
-        self._say(f"Waiting until {whom} began before")
+        """Report the runs that the step waits for before it begins."""
+        waited_for = "a run that makes tables" if runs == 1 else f"{runs} runs that make tables"
+        self._say(f"Waiting for {waited_for}")
 
     def _say(self, text: str) -> None:
-        said = f"Step {self._number} of {self._of}: {text[0].lower()}{text[1:]}"
-        self._task.say(said, {"step": self._number, "steps": self._of, "matches": self.matches})
+        message = f"Step {self._number} of {self._of}: {text[0].lower()}{text[1:]}"
+        self._task.say(message, {"step": self._number, "steps": self._of, "matches": self.matches})
 
 
 def _forget_one(context: JobContext, task: Task) -> None:
@@ -95,17 +95,17 @@ def _forget_one(context: JobContext, task: Task) -> None:
                 tell=steps.tell,
             )
         except UnknownNameError:
-            # Nothing is held, and nothing is to be: files that come later are refused as well.
+            # There are no data, and there must be none later: the tombstone covers future files.
             tombstones.bury(stores.landing, GAME, player_id, datetime.now(UTC).date())
         else:
             steps.matches += done.matches
             left.update(place.partition(":")[0] for place in done.left)
-    # What serves keeps answers in memory: they are shown to nobody, and need not stay there.
+    # Servers keep answers in memory; these are never shown again, but should not stay there.
     forget_answers(stores.postgres_url)
     seconds = round((task.job.result.get("seconds") or 0) + time.monotonic() - began, 1)
     task.done({"matches": steps.matches, "left": dict(left), "seconds": seconds}, _said(left))
     if not left:
-        # Nothing says any more whose erasure it was; as long as something is found, it can be tried again.
+        # Now the job no longer identifies the person; while traces remain, it must, so that it can be tried again.
         with connect(stores.postgres_url) as conn:
             conn.execute(
                 "UPDATE ops.jobs SET payload = payload - %s::text, user_id = NULL WHERE job_id = %s",
@@ -114,7 +114,7 @@ def _forget_one(context: JobContext, task: Task) -> None:
 
 
 def _with_names(stores: Stores, task: Task, leaving: Leaving, keys: Keys) -> Leaving:
-    """What is known of who goes, and what they are called, kept for an attempt after this one."""
+    """Returns the leaving person with all known names, and stores them for another attempt."""
     called = {name for player_id in leaving.players for name in names_of(stores, player_id)}
     known = replace(leaving, called=tuple(sorted(called.union(leaving.called))))
     with connect(stores.postgres_url) as conn:
@@ -132,20 +132,20 @@ def _remake(context: JobContext, days: Sequence[str]) -> None:
 
 def _said(left: Counter[str]) -> str:
     if not left:
-        return "Everything was removed, and nothing is found any more."
+        return "Everything was removed; no traces remain."
     places = ", ".join(f"{store} ({count})" for store, count in left.items())
-    return f"Removed; but something is still found in: {places}. An administrator is told."
+    return f"Removed, but traces remain in: {places}. An administrator has been notified."
 
 
 def make_without(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Make the tables again without those who allow them no more."""
+    """Rebuild the tables without the data of people who withdrew."""
 
     def tell(text: str) -> None:
         for task in tasks:
             task.say(text)
 
-    context.let_runs_end(GAME, lambda runs: tell("waiting until what is being made already is done"))
-    tell("making the tables again without you")
+    context.let_runs_end(GAME, lambda runs: tell("waiting for runs under way"))
+    tell("rebuilding the tables without you")
     if failures := context.follow(GAME, names=tracked(context.stores)):
         for task in tasks:
             task.fail(_FAILED)
@@ -153,6 +153,6 @@ def make_without(context: JobContext, tasks: Sequence[Task]) -> None:
 
 
 def tracked(stores: Stores) -> list[str]:
-    """Whose tables there are: each may tell of another."""
+    """Returns all players with tables of their own: each may refer to another."""
     with connect(stores.postgres_url) as conn:
         return [row["player_id"] for row in rows(conn, "SELECT player_id FROM ops.rl_players")]

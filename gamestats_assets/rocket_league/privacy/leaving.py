@@ -1,8 +1,8 @@
-"""People who go: what is asked for on the pages, and what a job then has to remove.
+"""People who leave: the requests of pages, and the work that they hand to jobs.
 
-Who asks for it is out at once: name, ways to sign in, sessions, links to players, shares, uploads and jobs are gone
-with the request. What takes longer is done by a job, which knows who it is about by an encrypted text alone: what
-searches for the person must not find the job.
+A request takes effect at once: name, sign-in identities, sessions, links to players, shares, uploads and jobs are
+deleted with it. A job does the rest. Only an encrypted text in the job identifies the person, because the search for
+remaining traces must not find the job itself.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from gamestats_assets.serving.middleware.principal import Person
 ERASURE, OBJECTION = "erasure", "objection"
 """Kinds of jobs."""
 SEALED = "sealed"
-"""What the payload of a job calls who is to be forgotten; it is there until nothing is found of them any more."""
+"""Key in a job's payload of the people to be forgotten; it stays until no traces of them are found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Somebody who goes.
+    """A person who leaves.
 
     Attributes:
-        players: the accounts of the game that are to be forgotten.
-        objects: names of what stands in the object store for the person.
-        called: what the players were called when somebody looked first: afterwards nothing tells it any more.
+        players: accounts of the game to be forgotten.
+        objects: names of the person's objects in the object store.
+        called: names of the players, collected by the first attempt: it deletes them everywhere else.
     """
 
     players: tuple[str, ...]
@@ -45,21 +45,21 @@ class Leaving:
     called: tuple[str, ...] = ()
 
     def sealed(self, keys: Keys) -> dict[str, Any]:
-        """As a job has it."""
+        """Returns the encrypted form for a job's payload."""
         return {SEALED: keys.encrypt(json.dumps(asdict(self)))}
 
     @classmethod
     def opened(cls, payload: Mapping[str, Any], keys: Keys) -> Leaving:
-        """As it was sealed."""
+        """Returns the person that `sealed` encrypted."""
         fields = json.loads(keys.decrypt(payload[SEALED]))
         return cls(**{name: tuple(values) for name, values in fields.items()})
 
 
 def leave(conn: psycopg.Connection, keys: Keys, person: Person) -> UUID:
-    """Remove a user, who asks for it, and have all that is held on the person removed; the number of the job.
+    """Remove a user at their own request, and enqueue the removal of all their data; returns the id of the job.
 
     Raises:
-        LastAdminError: when nobody would be left who may give roles; nothing was done.
+        LastAdminError: when no user would be left who can give roles; nothing was done.
     """
     user_id = person.user_id
     uploads = rows(conn, "SELECT upload_id FROM ops.rl_uploads WHERE user_id = %s", [user_id])
@@ -78,11 +78,11 @@ def leave(conn: psycopg.Connection, keys: Keys, person: Person) -> UUID:
 
 
 def grant_objection(conn: psycopg.Connection, keys: Keys, person: Person, objection_id: int, note: str | None) -> UUID:
-    """Have a player forgotten who objected; the number of the job. What tells who it is goes at once.
+    """Grant an objection: enqueue forgetting the player, and delete the player's id at once; returns the id of the job.
 
     Args:
-        person: the admin who decides.
-        note: what is remembered of the decision; not who it is about.
+        person: the deciding admin.
+        note: remark on the decision that is kept; it must not identify the player.
 
     Raises:
         LookupError: when no such objection is open.

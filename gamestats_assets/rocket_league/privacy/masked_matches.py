@@ -1,4 +1,4 @@
-"""Matches whose files name somebody who was forgotten: what the files tell, and what lands of one that arrives."""
+"""Matches with forgotten players: reads the rows of their files, and lands new files of them masked."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DE
 from gamestats_assets.rocket_league.source import BALLCHASING, GAME, MASKED
 from gamestats_assets.rocket_league.tables import RawReplays
 
-# Matches that are read together; of each all frames are in memory.
+# Matches that are read together; all their frames are in memory.
 _BATCH = 8
 
 
 def rows_of_matches(landing: Landing, units: Sequence[Unit], *, workers: int = 1) -> Iterator[tuple[Unit, Rows]]:
-    """The bronze rows of matches, as their steps would read them now: the lake may lag behind, or lack some."""
+    """Yields the bronze rows of matches as their steps would read them now: the lake may be behind or incomplete."""
     batches = [units[start : start + _BATCH] for start in range(0, len(units), _BATCH)]
     files = [[file for unit in batch for file in unit.files] for batch in batches]
     with (
@@ -46,20 +46,20 @@ def rows_of_matches(landing: Landing, units: Sequence[Unit], *, workers: int = 1
 def land_without(
     content: bytes, recognised: Recognised, day: date, players: Collection[str], landing: Landing
 ) -> tuple[LandedFile, bool] | None:
-    """Land what a file tells of its match, players masked; nothing of the file itself.
+    """Land the rows of a file with its players masked, but nothing of the file itself.
 
-    It adds what it is a source of: of a match whose replay is there, masked or by somebody else, another replay adds
-    nothing. Files that are there stay, and count for nothing beside the masked one, which has their rows too.
+    They are added as a new source: a further replay adds nothing to a match that has one, masked or not. Existing files
+    stay, but do not count beside the masked one, which contains their rows.
 
     Args:
         content: the file, decompressed.
-        recognised: what it is.
-        day: day of the match, where none is known yet.
-        players: who is to be masked.
+        recognised: its kind, match and start.
+        day: day of the match, if no other file of it has landed.
+        players: players to mask.
         landing: the landing zone.
 
     Returns:
-        The file that counts, and whether it is new; None where the file cannot be read.
+        The file that counts, and whether it is new; None if the file cannot be read.
     """
     match_id = str(recognised.match_id)
     held = landing.held(GAME, [match_id])[match_id]
@@ -77,7 +77,7 @@ def land_without(
     if new[RawReplays].is_empty():
         return None
     rows = masked(new, players) if before is None else masked_together(before, new, players)
-    # Another file of the match may have landed meanwhile, on another day.
+    # Meanwhile another file of the match may have landed, on another day.
     claimed = date.fromisoformat(landing.claim_day(GAME, match_id, day))
     dated = {table: frame.with_columns(match_date=pl.lit(claimed)) for table, frame in rows.items()}
     return land_masked(landing, match_id, claimed, dated), True

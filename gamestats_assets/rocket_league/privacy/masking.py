@@ -1,7 +1,7 @@
-"""Matches without one of their players: the rows that were read from their files, the player masked, as one file.
+"""Masked matches: the rows of their files with one or more players masked, as one file.
 
-A replay cannot be changed so that it leaves somebody out. So what was read from the files of a match takes their place:
-the bronze rows, as a zip of Parquet files. The rows of the other players are what they were.
+A replay cannot be edited to leave a player out. Instead, the bronze rows of a match's files replace the files, as a zip
+of Parquet files. The rows of the other players stay unchanged.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from gamestats_assets.rocket_league.source import GAME, MASKED
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays, ReplayEvents, ReplayFigures, ReplayFrames
 
 TABLES: tuple[type[Table], ...] = (RawReplays, RawPlayerStats, ReplayFrames, ReplayEvents, ReplayFigures)
-"""Whose rows a masked file holds."""
+"""Tables in a masked file."""
 Rows = Mapping[type[Table], pl.DataFrame]
 """Rows of a match by table."""
-# What a player chose, or has reached; the others' rows have it as it was.
+# Columns that a player chose or achieved; other players keep theirs.
 _OWN = (
     "rank_tier",
     "rank_division",
@@ -35,27 +35,27 @@ _OWN = (
     "steering_sensitivity",
     *(name for name in RawPlayerStats.column_names() if name.startswith("camera_")),
 )
-# What both sources tell alike of a player.
+# Columns that both sources have alike.
 _BOARD = ("team", "score", "goals", "assists", "saves", "shots")
-# Under these anybody can look up at ballchasing who played.
+# With these, anyone can look up the players at ballchasing.
 _PUBLIC = ("replay_id", "ballchasing_id")
-# Shorter ones are in every other title.
+# Shorter names occur in any title.
 _SHORTEST_NAME = 3
 
 
 def masked(
     rows: Rows, player_ids: Collection[str], names: Collection[str] = (), aliases: Mapping[str, str] | None = None
 ) -> Rows:
-    """Rows of a match in which players are called otherwise, the same in all rows, and nothing tells what they chose.
+    """Returns a match's rows with players masked: new ids, the same in all rows, and no personal columns.
 
-    Nor do they tell under which ids the replay is public. Who shared a screen with one of them, as `name(1)`, is masked
-    as well. The new ids are random, so that nobody can tell whether two matches have the same forgotten player.
+    The ids of the public replay are removed, too. A shared-screen guest of a masked player, named as `name(1)`, is
+    masked as well. The new ids are random, so that two matches do not show whether they have the same forgotten player.
 
     Args:
         rows: rows of one match.
-        player_ids: who is to be masked; those who are not in the match are passed over.
-        names: what they were called in other matches, for the title.
-        aliases: what they are called already in some of the rows.
+        player_ids: players to mask; players outside the match are ignored.
+        names: the players' names in other matches, which are removed from the title.
+        aliases: existing masked ids from other rows of the match.
     """
     stats = rows[RawPlayerStats]
     called = dict(stats.filter(pl.col("player_id").is_in(list(player_ids))).select("player_id", "player_name").rows())
@@ -88,10 +88,10 @@ def masked(
 
 
 def masked_together(before: Rows, new: Rows, player_ids: Collection[str]) -> Rows:
-    """Rows of a match and those of a source that they lack as one, players masked in both.
+    """Returns a match's rows merged with those of a new source, with players masked in both.
 
-    Somebody who is masked in the first is so in the second, under the same id: whoever the first do not name, and of
-    whom the scoreboard says the same.
+    A player masked in the first keeps the same id in the second: there it is a player whom the first do not name and
+    who has the same scoreboard.
     """
     free: dict[tuple[object, ...], list[str]] = {}
     is_masked = pl.col("player_id").str.starts_with(FORGOTTEN)
@@ -108,7 +108,7 @@ def masked_together(before: Rows, new: Rows, player_ids: Collection[str]) -> Row
 
 
 def players_in(rows: Rows) -> set[str]:
-    """Ids of all players of a match's rows."""
+    """Returns the ids of all players in a match's rows."""
     columns = (
         frame.get_column(name).unique()
         for frame in rows.values()
@@ -119,7 +119,7 @@ def players_in(rows: Rows) -> set[str]:
 
 
 def _without(text: str, names: Collection[str]) -> str:
-    """A text without names; all of it is gone where one stands there in another spelling."""
+    """Returns a text without names; if a name remains in another spelling, the whole text is replaced."""
     for name in sorted(names, key=len, reverse=True):
         if _bare(name) == _bare(text):
             return FORGOTTEN_NAME
@@ -131,25 +131,25 @@ def _without(text: str, names: Collection[str]) -> str:
 
 
 def _bare(text: str) -> str:
-    """Letters and digits alone: the game writes titles without the signs that it has no letters for."""
+    """Returns letters and digits only: the game drops characters it has no glyphs for from titles."""
     return re.sub(r"[\W_]", "", text).casefold()
 
 
 def land_masked(landing: Landing, match_id: str, day: date, rows: Rows) -> LandedFile:
-    """Land the rows of a match as the file that stands for all its others."""
+    """Land the rows of a match as the file that replaces all its others."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for table in TABLES:
             part = io.BytesIO()
             rows[table].write_parquet(part, statistics=False)
-            # Without a time, the same rows are the same file.
+            # Without timestamps, equal rows make equal files.
             archive.writestr(zipfile.ZipInfo(f"{table.spec.name}.parquet"), part.getvalue())
     payload = packed.getvalue()
     return landing.put(GAME, day, match_id, MASKED, payload, payload, "zip")[0]
 
 
 def read_masked(content: bytes) -> Rows:
-    """The rows of a masked file, in the columns that are declared now; one that is new is null."""
+    """Returns the rows of a masked file, in the columns declared now; new columns are null."""
     found: dict[type[Table], pl.DataFrame] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for table in TABLES:
@@ -162,10 +162,10 @@ def read_masked(content: bytes) -> Rows:
 
 
 def masked_rows(landing: Landing, files: Sequence[LandedFile]) -> tuple[LandedFile, Rows]:
-    """The masked file of a match that counts, with its rows.
+    """Returns the masked file of a match that counts, with its rows.
 
-    Of several the one with most players forgotten, then that of most sources: it was made of another, which counts no
-    more, or is about to be removed.
+    Of several files it is the one with most forgotten players, then the one with most sources: it was made from the
+    others, which are superseded or about to be removed.
     """
     read = [(file, read_masked(landing.read(file))) for file in files]
     return min(read, key=lambda each: (-_forgotten(each[1]), -each[1][RawReplays].height, each[0].content_hash))

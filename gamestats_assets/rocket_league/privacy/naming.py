@@ -1,7 +1,8 @@
-"""Whom files of Rocket League name.
+"""Finds the accounts that files of Rocket League name.
 
-Who all is named in a replay is read from its network updates, which takes a second or more; whether somebody is, is
-looked for in its bits, which takes hundredths of a second: a replay is no whole bytes beyond its header.
+Listing all accounts of a replay means reading its network updates, which takes a second or more. Looking for one
+account searches the replay's bits in hundredths of a second; bits, because beyond the header nothing is aligned to
+bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 
 from gamestats_assets.rocket_league.identities import PlayerIdError, player_id_in_replay, player_id_of
 
-# Shorter accounts are words that may mean something else.
+# Shorter accounts may be ordinary words.
 _DISTINCT = 8
 _NO_CHANCE = 6
 _PLAYSTATION_BYTES = 16
 
 
 def accounts_in_ballchasing(content: bytes) -> set[str]:
-    """Ids of all accounts that ballchasing's JSON of a replay names, who uploaded it too; none where it is no JSON."""
+    """Returns the ids of all accounts in ballchasing's JSON of a replay, uploader included; empty if it is no JSON."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -50,7 +51,7 @@ def _id_of(platform: Any, account: Any) -> str | None:
 
 
 def accounts_in_replay(content: bytes) -> set[str]:
-    """Ids of all accounts that a replay names: who played, left, came too late, watched, or led a party.
+    """Returns the ids of all accounts in a replay: players, leavers, latecomers, spectators, party leaders.
 
     Raises:
         Exception: the library's own, when the replay cannot be read.
@@ -61,7 +62,7 @@ def accounts_in_replay(content: bytes) -> set[str]:
     for frame in subtr_actor.parse_replay(content)["network_frames"]["frames"]:
         for update in frame["updated_actors"]:
             attribute = update["attribute"]
-            # Some are a bare word.
+            # Some attributes are a bare word.
             if not isinstance(attribute, dict):
                 continue
             unique_id = attribute.get("UniqueId") or attribute.get("PartyLeader")
@@ -73,7 +74,7 @@ def accounts_in_replay(content: bytes) -> set[str]:
 
 
 def names_account(content: bytes, player_id: str) -> bool:
-    """Whether a content names an account, be it a replay, JSON, or damaged: where in doubt, it does."""
+    """Whether a replay, JSON or damaged content names an account; True in doubt."""
     platform, _, account = player_id.partition("_")
     lowered = content.lower()
     if account.encode() in lowered:
@@ -86,7 +87,7 @@ def names_account(content: bytes, player_id: str) -> bool:
 
 
 def _in_bits(platform: str, account: str) -> bytes | None:
-    """An account as replays write it, small letters for capital ones too."""
+    """Returns an account as replays write it, in lower case."""
     if platform == "epic":
         return account.encode()
     if platform in ("ps4", "ps5"):
@@ -95,12 +96,12 @@ def _in_bits(platform: str, account: str) -> bytes | None:
         number = bytes.fromhex(account) if platform == "xbox" else int(account).to_bytes(8, "little")
     except (ValueError, OverflowError):
         return None
-    # Less than a word of it would be found by chance.
+    # Two bytes or less would be found by chance.
     return number.lower() if len(number.strip(b"\0")) > 2 else None
 
 
 def _shifts(content: bytes) -> Iterator[bytes]:
-    """A content as it reads from each of its first eight bits on, the lowest bit of a byte first; in small letters."""
+    """Yields a content shifted by 0 to 7 bits, lowest bit of a byte first; in lower case."""
     yield content.lower()
     whole = np.frombuffer(content + b"\0", np.uint8)
     for bits in range(1, 8):
@@ -108,9 +109,9 @@ def _shifts(content: bytes) -> Iterator[bytes]:
 
 
 def holds_text(content: bytes, text: str) -> bool:
-    """Whether a text stands in a content as a word, from whichever bit on, in small letters or capital ones.
+    """Whether a content contains a text as a word, at any bit offset, whatever its case.
 
-    Texts of less than six bytes are not looked for: they would be found by chance.
+    Texts of less than six bytes are not searched: they would be found by chance.
     """
     forms = {text.lower().encode(coding, "ignore") for coding in ("utf-8", "utf-16-le", "cp1252")}
     wanted = b"|".join(re.escape(form) for form in sorted(forms) if len(form) >= _NO_CHANCE)

@@ -1,7 +1,7 @@
-"""Who asked to be forgotten, so that no file names them again; and nobody can tell who they are.
+"""Tombstones of forgotten players: they keep future files from naming them, without naming them themselves.
 
-A tombstone stands in the landing zone: a salt, the day of the request, and a digest of the player's id that takes long
-to compute (scrypt). A file whose accounts have one of those digests lands without them.
+A tombstone is a file in the landing zone with a salt, the day of the request, and a digest of the player's id that
+takes long to compute (scrypt). Files with an account whose digest matches land with that player masked.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ TOMBSTONE = "tombstone"
 
 
 def bury(landing: Landing, game: str, player_id: str, day: date) -> bool:
-    """Set up the tombstone of a player, unless there is one; whether it is new.
+    """Create the tombstone of a player, unless it exists; returns whether it is new.
 
     Args:
         landing: the landing zone.
         game: folder of the game.
-        player_id: who is to be forgotten.
+        player_id: the player to be forgotten.
         day: day of the request.
     """
     known = _tombstones(landing, game)
     if _is_buried(known, player_id):
         return False
-    # One salt for all, for each costs a digest of every account.
+    # One salt for all, because each salt costs a digest of every account.
     salt = min(known) if known else secrets.token_hex(16)
     tombstone = {"salt": salt, "digest": _digest(salt, player_id), "day": day.isoformat()}
     content = json.dumps(tombstone, sort_keys=True).encode()
@@ -40,29 +40,29 @@ def bury(landing: Landing, game: str, player_id: str, day: date) -> bool:
 
 
 def unbury(landing: Landing, game: str, player_id: str) -> bool:
-    """Take the tombstone of a player away, who wants to be taken up again; whether there was one."""
-    found = False
+    """Remove the tombstone of a player who wants to be included again; returns whether it existed."""
+    existed = False
     for file in landing.files(game, TOMBSTONE):
         tombstone = json.loads(landing.read(file))
         if tombstone["digest"] == _digest(tombstone["salt"], player_id):
             landing.remove(file)
-            found = True
-    return found
+            existed = True
+    return existed
 
 
 def buried(landing: Landing, game: str, player_ids: Iterable[str]) -> set[str]:
-    """Which of these players were forgotten on request."""
+    """Returns those players who were forgotten on request."""
     known = _tombstones(landing, game)
     return {player_id for player_id in player_ids if _is_buried(known, player_id)}
 
 
 def any_buried(landing: Landing, game: str, player_ids: Iterable[str]) -> bool:
-    """Whether one of these players was forgotten on request."""
+    """Whether one of the players was forgotten on request."""
     return bool(buried(landing, game, player_ids))
 
 
 def are_any(landing: Landing, game: str) -> bool:
-    """Whether anybody was forgotten on request; a listing of one folder."""
+    """Whether any player was forgotten on request; costs one listing of a folder."""
     return bool(landing.files(game, TOMBSTONE))
 
 
@@ -71,7 +71,7 @@ def _is_buried(known: dict[str, set[str]], player_id: str) -> bool:
 
 
 def _tombstones(landing: Landing, game: str) -> dict[str, set[str]]:
-    """Digests by salt."""
+    """Returns digests by salt."""
     found: dict[str, set[str]] = {}
     for file in landing.files(game, TOMBSTONE):
         tombstone = json.loads(landing.read(file))

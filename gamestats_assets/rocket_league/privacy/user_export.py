@@ -1,4 +1,4 @@
-"""Everything that is held on a user, as one archive for that person, kept for some days."""
+"""Exports all data about a user as one archive, which is kept for some days."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _README = """\
 What gamestats holds on {name}
 {line}
 
-account/          your account here, a table a file, as JSON and as CSV: the account, by what you sign in, where you are
-                  signed in, your roles, which players are yours, whom you let see your pages and who lets you, who saw
-                  them, replays that you share, what you uploaded and asked for, and what the audit log tells of you
-consent_texts.json   every version of the texts that you were asked to agree to
-players/          for each player that is yours what is held on that player; each folder says what is in it
+account/          your account here, one table per file, as JSON and as CSV: the account, your sign-in identities and
+                  sessions, your roles, your players, people who see your pages and whose pages you see, visits,
+                  replays that you share, uploads and requests, and entries of the audit log about you
+consent_texts.json   all versions of the texts that you were asked to agree to
+players/          the data about each of your players; each folder explains its contents
 replays/          the replays that you uploaded, as you sent them{missing}
 """
 _MISSING = """.
-                  {count} of them are not here: they could not be read, or somebody in them was forgotten since"""
+                  {count} of them are missing: they could not be read, or a player in them was forgotten since"""
 _ACCOUNT: Mapping[str, LiteralString] = {
     "user": "SELECT user_id, name, created_at FROM accounts.users WHERE user_id = %(user_id)s",
     "sessions": "SELECT session_id, parent_id, device, created_at, last_seen_at, expires_at FROM accounts.sessions "
@@ -69,11 +69,11 @@ _ACCOUNT: Mapping[str, LiteralString] = {
     "audit_log": "SELECT at, act, what, before, after, user_id IS NOT DISTINCT FROM %(user_id)s AS by_you "
     "FROM accounts.audit_log WHERE user_id = %(user_id)s OR what = 'user ' || %(user_id)s::text ORDER BY audit_id",
 }
-"""Tables of the archive's folder `account`, less by what one signs in."""
+"""Tables of the archive's folder `account`, except the sign-in identities."""
 
 
 def export_users(context: JobContext, tasks: Sequence[Task]) -> None:
-    """Make the archives that people asked for."""
+    """Make the requested archives."""
     stores = context.stores
     for task in tasks:
         user_id = task.job.user_id
@@ -90,7 +90,7 @@ def export_users(context: JobContext, tasks: Sequence[Task]) -> None:
 
 
 def export_user(stores: Stores, user_id: int, to: Path, tell: Task | None = None) -> dict[str, int]:
-    """Write everything that is held on a user to a zip archive; how much, by what it is."""
+    """Write all data about a user to a zip archive; returns the number of items by kind."""
     keys = Keys.of(stores.settings)
     with connect(stores.postgres_url) as conn:
         account, columns = _account(conn, keys, user_id)
@@ -107,7 +107,7 @@ def export_user(stores: Stores, user_id: int, to: Path, tell: Task | None = None
         for player in account["players"]:
             if player["game"] == GAME and player["state"] == "linked":
                 if tell is not None:
-                    tell.say(f"Looking for what is held on {player['player_id']}")
+                    tell.say(f"Collecting the data about {player['player_id']}")
                 with suppress(UnknownNameError):
                     write_player(stores, player["player_id"], archive, f"players/{player['player_id']}/")
                     counts["players"] += 1
@@ -129,7 +129,7 @@ def export_user(stores: Stores, user_id: int, to: Path, tell: Task | None = None
 def _account(
     conn: psycopg.Connection, keys: Keys, user_id: int
 ) -> tuple[dict[str, list[Row]], dict[str, Sequence[str]]]:
-    """The rows of each table, and its columns."""
+    """Returns the rows of each table, and its columns."""
     found = {"identities": identities_of(conn, keys, user_id)}
     columns: dict[str, Sequence[str]] = {"identities": ("identity_id", "issuer", "created_at", "subject")}
     for name, query in _ACCOUNT.items():
@@ -140,7 +140,7 @@ def _account(
 
 
 def _sent(stores: Stores, upload: Row) -> bytes | None:
-    """A replay as somebody sent it; None where it is kept no more."""
+    """Returns a replay as it was sent; None if it is no longer stored."""
     with suppress(MissingObjectError):
         return stores.objects.get(upload_object(upload["upload_id"]))
     day = stores.landing.day_of(GAME, upload["match_id"]) if upload["match_id"] else None
@@ -153,13 +153,13 @@ def _sent(stores: Stores, upload: Row) -> bytes | None:
 
 
 def _csv(of_table: Sequence[Row], columns: Sequence[str]) -> str:
-    """Rows as CSV for people; in the JSON all values are as they are."""
+    """Returns rows as CSV for people; the JSON has the values as they are."""
     shown = [{name: None if value is None else str(value) for name, value in row.items()} for row in of_table]
     return without_formulas(pl.DataFrame(shown, schema=dict.fromkeys(columns, pl.String))).write_csv()
 
 
 def forget_old_exports(stores: Stores) -> int:
-    """Remove archives that were kept long enough, or whose user has gone; how many."""
+    """Delete archives past their time, or of users who left; returns how many."""
     with connect(stores.postgres_url) as conn:
         found = rows(
             conn,
@@ -171,7 +171,7 @@ def forget_old_exports(stores: Stores) -> int:
 
 
 def forget_old_notes(stores: Stores) -> None:
-    """Remove the contacts of objections that were decided long ago, and views of pages that are long past."""
+    """Delete reply addresses of objections decided long ago, and old views of pages."""
     with connect(stores.postgres_url) as conn:
         conn.execute(
             "UPDATE ops.rl_objections SET contact_encrypted = NULL "

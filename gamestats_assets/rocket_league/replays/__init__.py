@@ -1,1 +1,1 @@
-"""Replays: read from their files, and made ready to be watched."""
+"""Replays: reading their files, and preparing them for the viewer."""

@@ -1,7 +1,7 @@
-"""The landed files of matches to bronze: which of a match's files count, and what becomes of the others.
+"""Decodes the landed files of matches to bronze, and chooses between several files of a match.
 
-Two steps read them. The first takes what is quick: headers, scoreboards, ballchasing's statistics, ten frames a second.
-The second goes through every update of a replay, for what happened in it and for the figures that need all of them.
+There are two steps. The first reads what is quick: headers, scoreboards, ballchasing's statistics, ten frames a second.
+The second reads every update of a replay, for its events and for figures that need all updates.
 """
 
 from __future__ import annotations
@@ -37,37 +37,37 @@ _T = TypeVar("_T")
 def _read_each(
     files: Sequence[LandedFile], read: Callable[[LandedFile], _T], table: type[Table], unit: Unit, into: DecodedUnits
 ) -> list[_T]:
-    """What is read of each file of a match; those that cannot be read are rejected with the reason."""
-    found: list[_T] = []
+    """Returns the results for the files of a match; files that cannot be read are rejected with the reason."""
+    results: list[_T] = []
     for file in files:
         try:
-            found.append(read(file))
+            results.append(read(file))
         except (UnreadableContentError, UnreadableReplayError) as error:
             reason = f"{file.path}: {error}"
             into.add_rejections({table: [Rejection(unit.unit_id, "file", "unreadable_file", reason, 0)]})
-    return found
+    return results
 
 
 def _recordings(landing: Landing, unit: Unit) -> list[LandedFile]:
-    """What holds a match's every frame: its replays, else what a simulator made in their place."""
+    """Returns the files with every frame of a match: its replays, else a simulator's files."""
     return unit.newest_first(landing, REPLAY) or unit.newest_first(landing, SIMULATED)
 
 
 def _take_best(
     files: Sequence[LandedFile], read: Callable[[LandedFile], tuple[int, Row, _T]], unit: Unit, into: DecodedUnits
 ) -> _T | None:
-    """Take the row of a match from the file that counts for most, then landed last; what else was read of that."""
-    found = _read_each(files, read, t.RawReplays, unit, into)
-    if not found:
+    """Add the row of the file that counts most, latest first; returns the rest of that file's result."""
+    results = _read_each(files, read, t.RawReplays, unit, into)
+    if not results:
         return None
-    _, row, rest = max(found, key=lambda each: each[0])
-    row |= {"other_files": len(files) - 1, "landed_at": min(each["landed_at"] for _, each, _ in found)}
+    _, row, rest = max(results, key=lambda each: each[0])
+    row |= {"other_files": len(files) - 1, "landed_at": min(each["landed_at"] for _, each, _ in results)}
     into.add_frames({t.RawReplays: pl.DataFrame([row], schema=t.RawReplays.schema())})
     return rest
 
 
 def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode the replay of a match; of several recordings the longest counts."""
+    """Decode the replay of a match; of several recordings, the longest."""
 
     def read(file: LandedFile) -> tuple[int, Row, replay_files.Replay]:
         content = landing.content(file)
@@ -90,7 +90,7 @@ def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
 
 
 def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode ballchasing's JSON of a match; of several the one with most players counts."""
+    """Decode ballchasing's JSON of a match; of several, the one with most players."""
 
     def read(file: LandedFile) -> tuple[int, Row, list[Row]]:
         content = without_nul(landing.content(file))
@@ -106,9 +106,9 @@ def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
 
 
 def _take_masked(landing: Landing, unit: Unit, into: DecodedUnits, tables: Sequence[type[Table]]) -> bool:
-    """Take the rows that stand for the files of a match in which somebody was forgotten.
+    """Add the rows that replace the files of a match with forgotten players.
 
-    What else has landed of the match came later, or is about to be removed, so these rows count alone.
+    Other files of the match landed later or are about to be removed, so only these rows count.
     """
     files = unit.of_kind(MASKED)
     if not files:
@@ -154,7 +154,7 @@ def _network_of(landing: Landing, file: LandedFile) -> tuple[Network, Mapping[st
 
 
 def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[Table], pl.DataFrame]:
-    """Rows of `ReplayEvents` and `ReplayFigures` of one match."""
+    """Returns the rows of `ReplayEvents` and `ReplayFigures` of one match."""
     keys = {"match_id": unit.unit_id, "match_date": unit.day}
     of_team = {is_orange: team_figures(network, is_orange) for is_orange in (False, True)}
     rows = [
@@ -163,7 +163,7 @@ def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[T
         if (of_player := figures(network, number))
     ]
     if not has_pads:
-        # Tanks fill by themselves there.
+        # Tanks fill without pads there.
         rows = [
             {name: None if "boost" in name and name != "time_boost_speed_s" else value for name, value in row.items()}
             for row in rows
@@ -182,4 +182,4 @@ RAW_DECODER = Decoder(
 EVENTS_DECODER = Decoder(
     "Rocket League", EVENT_TABLES, (REPLAY, SIMULATED, MASKED), _decode_events, part=2, is_guarded=True
 )
-"""What happened, and figures of every update."""
+"""Events, and figures over every update."""

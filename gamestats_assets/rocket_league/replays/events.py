@@ -1,12 +1,12 @@
-"""What happened in a replay, and when: touches, boost pickups, shots, saves, assists, goals, demolitions, cameras.
+"""Events of a replay: touches, boost pickups, shots, saves, assists, goals, demolitions, cameras.
 
-**Touches.** The server tells the first touch of a team after the other's, and not by whom. Every other touch shows in
-the ball: its velocity jumps beside a car. Who touched is the player whose car was nearest to the ball around that
-moment, hit box against ball; how sure that is depends on how near, and on how much nearer than the next car.
+**Touches.** The server sends only the first touch of a team after the other's, without the player. Every other touch
+shows in the ball: its velocity jumps beside a car. The touch belongs to the player whose car was nearest to the ball
+around that moment, hit box against ball; the confidence depends on that distance, and on the lead over the next car.
 
-**Pickups.** What the server tells of a tank rises. A pickup in the middle of a burn that leaves the tank no fuller than
-it was last told is not seen, by ballchasing neither. The pad is the nearest one, of the 34 of a soccar field. Of the
-pads themselves the server tells when one was taken (`pad_taken`), by full tanks, too; figures are not made of these.
+**Pickups.** A pickup is a rise of the tank's boost as sent by the server. A pickup in the middle of a burn that leaves
+the tank no fuller than last sent is missed, as it is by ballchasing. The pad is the nearest of the 34 pads of a soccar
+field. The server also sends when a pad was taken (`pad_taken`), even by full tanks; figures do not use these events.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from gamestats_assets.rocket_league.replays.network import Flags, Floats, Network, Numbers
 
-# Half of the pads; the others mirror them across the middle line. x, y, and whether it is a big one.
+# Half of the pads; the others mirror them across the middle line. x, y, and whether the pad is big.
 _HALF = (
     (0, 4240, 0), (-1792, 4184, 0), (1792, 4184, 0), (-3072, 4096, 1), (3072, 4096, 1), (-940, 3308, 0),
     (940, 3308, 0), (0, 2816, 0), (-3584, 2484, 0), (3584, 2484, 0), (-1788, 2300, 0), (1788, 2300, 0),
@@ -26,24 +26,24 @@ _HALF = (
 )  # fmt: skip
 _MIDDLE = ((-3584, 0, 1), (3584, 0, 1), (-1024, 0, 0), (1024, 0, 0))
 PADS = np.array([*_HALF, *((x, -y, big) for x, y, big in _HALF), *_MIDDLE], dtype=float)
-"""Boost pads of a soccar field: x, y, and whether it is a big one. Source: the RLBot project's list of them."""
+"""Boost pads of a soccar field: x, y, and whether the pad is big. Source: the RLBot project's list."""
 _PAD_REACH_UU = 450.0
 
 _BALL_RADIUS_UU = 92.75
-# The hit box of most cars, Octane's, and where its middle is seen from the car.
+# Hit box of most cars, the Octane's, and the offset of its middle from the car's position.
 _HALF_BOX = np.array([118.01, 84.20, 36.16]) / 2
 _BOX_OFFSET = np.array([13.88, 0.0, 20.75])
 _GRAVITY = np.array([0.0, 0.0, -650.0])
-# A jump of the ball's velocity that no bounce and no rounding makes, and how near a car must be for it.
+# A larger jump of the ball's velocity than bounces and rounding make, and the largest distance of its car.
 _JUMP_UU_S, _TOUCH_REACH_UU = 80.0, 70.0
 _SAME_TOUCH_S = 0.15
-# Two updates of the ball that are further apart tell no jump.
+# Updates of the ball that are further apart show no jump.
 _LONGEST_STEP = 6
 _BEFORE, _AFTER = 3, 1
 
 
 def events(network: Network, *, has_pads: bool = True) -> list[dict[str, Any]]:
-    """Rows of `ReplayEvents` without the columns of the match, in the order in which they happened.
+    """Returns rows of `ReplayEvents` without the columns of the match, in order of time.
 
     Args:
         has_pads: whether the field has soccar's boost pads.
@@ -105,7 +105,7 @@ def _touches(network: Network) -> list[dict[str, Any]]:
                 attribution_confidence=confidence(gap, margin),
             )
         )  # fmt: skip
-    # Nobody of the team is near enough to be known, and yet it touched.
+    # The team touched the ball, but none of its cars is near enough.
     rows += [
         _row(network, frame, "touch", None, told_by="server", attribution_confidence=0.0) | {"team": _team(team == 1)}
         for frame, team, player, _, _ in sent
@@ -115,7 +115,7 @@ def _touches(network: Network) -> list[dict[str, Any]]:
 
 
 def confidence(gap_uu: float, margin_uu: float) -> float:
-    """How sure it is who touched: 1 with the car at the ball and the next one far off, less as either comes nearer.
+    """Returns how sure a touch is: 1 with the car at the ball and the next car far off, less as either comes nearer.
 
     >>> confidence(0, 500), round(confidence(0, 20), 2), confidence(200, 500)
     (1.0, 0.6, 0.0)
@@ -126,7 +126,7 @@ def confidence(gap_uu: float, margin_uu: float) -> float:
 
 
 def _team_touches(network: Network) -> list[int]:
-    """Frames in which the server tells another team's touch than the last since the kick-off."""
+    """Returns frames in which the server sends another team's touch than the last one since the kick-off."""
     frames: list[int] = []
     before: int | None = None
     for frame in np.flatnonzero(network.touch >= 0):
@@ -138,7 +138,7 @@ def _team_touches(network: Network) -> list[int]:
 
 
 def _gaps(network: Network, players: Sequence[int] | Numbers, frame: int, ball: Floats, ahead_s: float = 0.0) -> Floats:
-    """From each car's hit box to the ball's surface, in unreal units; the cars moved on; inf where there is none."""
+    """Returns the distance from each car's hit box to the ball's surface, with cars moved on; inf without a car."""
     rotation = network.rotation[frame, players]
     axis, w = rotation[:, :3], rotation[:, 3:]
     offset = ball - (network.position[frame, players] + ahead_s * np.nan_to_num(network.velocity[frame, players]))
@@ -150,7 +150,7 @@ def _gaps(network: Network, players: Sequence[int] | Numbers, frame: int, ball: 
 
 
 def _nearest_of_team(network: Network, frame: int) -> tuple[int | None, float, float]:
-    """The team's player nearest to the ball around a frame, the gap, and how much larger the next one's is."""
+    """Returns the team's player nearest to the ball around a frame, the distance, and the lead over the next one."""
     team = np.flatnonzero(network.is_orange == (network.touch[frame] == 1))
     around = range(max(frame - 4, 0), min(frame + 2, len(network.time)))
     return _nearest(team, np.min([_gaps(network, team, each, network.ball[each]) for each in around], axis=0))
@@ -165,7 +165,7 @@ def _nearest(players: Numbers, gaps: Floats) -> tuple[int | None, float, float]:
 
 
 def _jumps(network: Network) -> list[tuple[int, int, float, float, str]]:
-    """Frames in which the ball's velocity jumps beside a car."""
+    """Returns frames in which the ball's velocity jumps beside a car."""
     ball, velocity = network.ball, network.ball_velocity
     everybody = np.arange(len(network.players))
     moved = np.r_[True, (np.diff(ball, axis=0) != 0).any(axis=1) | (np.diff(velocity, axis=0) != 0).any(axis=1)]
@@ -215,7 +215,7 @@ def _changes(network: Network, *, has_pads: bool) -> list[dict[str, Any]]:
 
 
 def last_defender(network: Network, frame: int, *, is_orange: bool) -> int | None:
-    """The player of a team nearest to its goal line in the frame before one."""
+    """Returns the player of a team nearest to its goal line in the frame before a given one."""
     before = max(frame - 1, 0)
     own = [player for player in np.flatnonzero(network.is_orange == is_orange) if network.life[before, player] >= 0]
     side = 1 if is_orange else -1
@@ -237,7 +237,7 @@ def _pickups(network: Network) -> list[dict[str, Any]]:
 
 
 def _pad_at(network: Network, frame: int, player: int) -> dict[str, Any] | None:
-    """The boost pad that a player's car is at, if it is at one."""
+    """Returns the boost pad at a player's car; None if there is none."""
     away = np.hypot(*(PADS[:, :2] - network.position[frame, player, :2]).T)
     pad = int(away.argmin())
     if not away[pad] < _PAD_REACH_UU:

@@ -1,15 +1,14 @@
-"""Ballchasing's figures of every player, computed from a replay's network updates.
+"""Ballchasing's figures of each player, computed from a replay's network updates.
 
-How ballchasing counts was found by comparing with its answers for the same replays; the README shows how near this
-comes. What it comes down to:
+The rules were found by comparing results with ballchasing's for the same replays; PARITY.md shows how close they are:
 
-- The time between two updates of a car goes whole to where the later one finds it. Averages are plain means over
-  updates. Countdowns and goal celebrations count for movement and positions.
-- What follows a car's last update is left out (one that stands still sends nothing), and so are the three seconds of a
-  demolition, goal replays that were not recorded, and what key frames repeat.
-- Boost is what the server sent of the tank: at every pickup, and at the end of every burn. It is from 0 to 255, and
+- The time between two updates of a car counts for the state at the later one. Averages are plain means over updates.
+  Countdowns and goal celebrations count for movement and positions.
+- The time after a car's last update is left out (a car that stands still sends nothing), and so are the three seconds
+  after a demolition, goal replays that were not recorded, and repetitions by key frames.
+- Boost is the tank as sent by the server: at every pickup, and at the end of every burn. It is sent from 0 to 255 and
   shown from 0 to 100.
-- Shares of a minute (of boost collected) are of the time outside countdowns.
+- Figures per minute (of boost collected) refer to the time outside countdowns.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ import numpy as np
 from gamestats_assets.rocket_league.replays.network import FULL_BOOST, Flags, Floats, Network, Numbers, lives
 
 SUPERSONIC_UU_S, BOOST_SPEED_UU_S = 2200.0, 1410.0
-"""Speeds from which a car is supersonic, and faster than it gets without boost."""
+"""Speeds from which a car is supersonic, and faster than possible without boost."""
 GROUND_Z_UU, HIGH_AIR_Z_UU = 20.0, 840.0
-"""Heights below which a car counts as on the ground, and above which as high in the air."""
+"""Heights below which a car counts as on the ground, and above which it counts as high in the air."""
 THIRD_Y_UU = 1714.0
-"""Where the middle third of the field ends."""
+"""Distance from the middle line to the end of the middle third."""
 _QUARTERS = ("0_25", "25_50", "50_75", "75_100")
 _PER_CENT = 100 / FULL_BOOST
 
 
 def counted_s(network: Network) -> float:
-    """Seconds played outside countdowns."""
+    """Returns the seconds played outside countdowns."""
     return float(network.step[~network.in_countdown].sum())
 
 
 def figures(network: Network, player: int) -> dict[str, Any]:
-    """Columns of `PlayerMatchStats` that need every update, of one player; None where it is unknown."""
+    """Returns the columns of `PlayerMatchStats` that need every update, of one player; unknown values are None."""
     a, b, w = _intervals(network, player, network.sent[:, player])
     if not len(b):
         return {}
@@ -50,7 +49,7 @@ def figures(network: Network, player: int) -> dict[str, Any]:
 
 
 def _intervals(network: Network, player: int, sent: Flags) -> tuple[Numbers, Numbers, Floats]:
-    """Frames of one update and the next of the same car, and the seconds between them."""
+    """Returns the frames of consecutive updates of the same car, and the seconds between them."""
     rows = np.flatnonzero(sent & (network.life[:, player] >= 0))
     a, b = rows[:-1], rows[1:]
     kept = network.life[a, player] == network.life[b, player]
@@ -64,7 +63,7 @@ def _movement(network: Network, player: int, a: Numbers, b: Numbers, w: Floats) 
     v, z = speeds[b], place[b, 2]
     held, ground = network.brakes[:, player] & there, np.nan_to_num(place[:, 2], nan=np.inf) < GROUND_Z_UU
     before_ground, before_held = np.r_[False, ground[:-1]], np.r_[False, held[:-1]]
-    # Of a frame the brake is read before the place; a brake that is let go on landing counts, too.
+    # The brake of a frame is read before its position; a brake released on landing counts, too.
     steps = np.stack([held & before_ground, held & ground], axis=1).ravel()
     begun = (steps & ~np.r_[False, steps[:-1]]).sum() + (before_held & ~held & ground & ~before_ground).sum()
     return {
@@ -109,7 +108,7 @@ def _positions(network: Network, player: int, b: Numbers, w: Floats) -> dict[str
 
 
 def _moving(network: Network, player: int) -> Flags:
-    """Frames from the first to the last update of each of a player's cars."""
+    """Returns the frames from the first to the last update of each of a player's cars."""
     inside = np.zeros(len(network.time), dtype=bool)
     for first, last in lives(network, player):
         sent = np.flatnonzero(network.sent[first : last + 1, player])
@@ -124,10 +123,11 @@ def _distance_between(network: Network, player: int, mate: int) -> float | None:
 
 
 def _rank_in_team(network: Network, player: int, mates: Sequence[int], side: Floats) -> dict[str, float]:
-    """Time as last, foremost, nearest and farthest of the team.
+    """Returns the time as last, foremost, nearest and farthest player of the team.
 
-    An update is worth the time since the one before, even where that was another car's (who is demolished counts where
-    the next car appears); countdowns are worth nothing, who is away is no rival, and a tie counts for both.
+    An update counts for the time since the previous one, even if that was another car's (for a demolished player, the
+    next car's first update counts). Countdowns count for nothing, absent players are no rivals, and ties count for
+    both.
     """
     rows = np.flatnonzero(network.sent[:, player] & (network.life[:, player] >= 0))
     at = rows[1:]
@@ -163,7 +163,7 @@ def _boost(network: Network, player: int) -> dict[str, Any]:
     known_s = sum(quarters.values())
     used = float(np.clip(before - after, 0, None).sum()) * _PER_CENT
     speed = np.linalg.norm(network.velocity[:, player], axis=1)
-    # A burn is sent when it is over: it was at supersonic speed as far as the frames since then were.
+    # A burn is sent when it ends: its supersonic part is estimated from the frames since the previous update.
     fast = np.cumsum(speed >= SUPERSONIC_UU_S)
     supersonic = (fast[b] - fast[a]) / np.maximum(b - a, 1)
     return {
@@ -177,7 +177,7 @@ def _boost(network: Network, player: int) -> dict[str, Any]:
 
 
 def last_touch(network: Network) -> Numbers:
-    """Team that touched last before each frame, 0 blue and 1 orange: held over goals and kick-offs.
+    """Returns the team that touched last before each frame, 0 blue and 1 orange, across goals and kick-offs.
 
     -1 before the first touch, and after the last one unless a goal follows.
     """
@@ -190,9 +190,10 @@ def last_touch(network: Network) -> Numbers:
 
 
 def team_figures(network: Network, is_orange: bool) -> dict[str, float]:
-    """Seconds in which a team had the ball, and in which that was in the team's own half.
+    """Returns the seconds with the ball in a team's possession, and with the ball in the team's own half.
 
-    The ball is a team's from its touch to the next touch before the next kick-off, and nobody's after the last touch.
+    The ball is in a team's possession from its touch to the next touch before the next kick-off; after the last touch
+    it is in no one's.
     """
     touches = np.flatnonzero(network.touch >= 0)
     clock = network.clock

@@ -1,4 +1,4 @@
-"""Replays, to rows: the match and its scoreboard by the header, and the frames."""
+"""Converts replays to rows: the match and its scoreboard from the header, and the frames."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from gamestats_assets.rocket_league.replays.network import (
 from gamestats_assets.rocket_league.source import REPLAY, match_id_of, on_disk, started_at_of, why_unreadable
 
 Row = dict[str, Any]
-# More than the header tells of a replay's length is none that was played.
+# A longer length in a header cannot be a real match.
 _LONGEST_S = 4 * 3600
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A replay that was read.
+    """The contents of a replay.
 
     Attributes:
         header: properties of its header.
-        meta: what the library makes of the header.
-        players: who played.
+        meta: the library's summary of the header.
+        players: the players.
         frames: rows of `ReplayFrames` without the columns of the match.
-        frames_method: `matrix`, or `updates` where players came and went.
+        frames_method: `matrix`, or `updates` if players came and went.
         is_simulated: whether a simulator made it.
-        cars: by player, what is known of the car and the camera.
+        cars: car and camera, by player.
     """
 
     header: Mapping[str, Any]
@@ -52,10 +52,10 @@ class Replay:
 
 
 def read_replay(content: bytes) -> Replay:
-    """Read the header and ten frames a second of a decompressed replay.
+    """Returns the header and ten frames a second of a decompressed replay.
 
     Raises:
-        UnreadableReplayError: when the replay is damaged, or of a season whose format is not known yet.
+        UnreadableReplayError: when the replay is damaged, or of a season with an unknown format.
     """
     import subtr_actor
 
@@ -78,9 +78,9 @@ def read_replay(content: bytes) -> Replay:
 
 
 def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
-    """Every update of a decompressed replay, and the properties of its header.
+    """Returns every update of a decompressed replay, and the properties of its header.
 
-    Those that were read last are kept: a replay is read by one step after another.
+    The latest results are cached, because several steps read the same replay.
 
     Raises:
         UnreadableReplayError: as `read_replay` does.
@@ -93,7 +93,7 @@ def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
     return _READ_LAST[digest]
 
 
-# Of a match of five minutes one takes 6 MB.
+# One takes 6 MB for a match of five minutes.
 _MOST_KEPT = 16
 _READ_LAST: dict[bytes, tuple[Network, Mapping[str, Any]]] = {}
 
@@ -105,7 +105,7 @@ def _read_network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
         with _without_garbage_collection():
             parsed = subtr_actor.parse_replay(content)
             network, properties = read_network(parsed), parsed["properties"]
-            # Before the collector looks at all of it.
+            # Free it before the collector would traverse all of it.
             del parsed
             return network, properties
     except UnreadableReplayError:
@@ -116,7 +116,7 @@ def _read_network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """A replay is a million small objects, none of them garbage: looking for some takes as long as parsing it."""
+    """Parsing makes a million small objects and no garbage; collecting would take as long as the parsing itself."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -127,7 +127,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def recorded_frames(header: Mapping[str, Any]) -> int:
-    """Frames of a recording as its header tells them: of several of a match the longest counts."""
+    """Returns the number of frames in a recording's header; of several recordings of a match, the longest counts."""
     return _whole(header, "NumFrames") or 0
 
 
@@ -163,7 +163,7 @@ def _player(entry: Mapping[str, Any], *, is_orange: bool) -> Player:
 
 
 def _on_board(entry: Mapping[str, Any]) -> str:
-    """The player of a row of the header's scoreboard, which has those who were there in the end."""
+    """Returns the player of a row of the header's scoreboard, which lists the players at the end."""
     name, account = _text(entry, "Name") or "", entry.get("OnlineID")
     platform, unique_id = (entry.get(each) for each in ("Platform", "PlayerID"))
     epic = (unique_id.get("fields") or {}).get("EpicAccountId") if isinstance(unique_id, Mapping) else None
@@ -179,17 +179,17 @@ def _on_board(entry: Mapping[str, Any]) -> str:
 
 
 def match_row(replay: Replay, match_id: str, day: date, content_hash: str, landed_at: datetime) -> Row:
-    """The row of `RawReplays`.
+    """Returns the row of `RawReplays`.
 
     Raises:
-        UnreadableReplayError: when the header tells no time.
+        UnreadableReplayError: when the header has no time.
     """
     header, meta = replay.header, replay.meta
     started = started_at_of(dict(header))
     if started is None:
-        raise UnreadableReplayError(f"The header tells no usable time; Date is {header.get('Date')!r}.")
+        raise UnreadableReplayError(f"The header has no usable time; Date is {header.get('Date')!r}.")
     game_type, season = meta.get("game_type") or {}, meta.get("season") or {}
-    # In their order: sums of 32-bit numbers depend on it.
+    # In frame order: sums of 32-bit numbers depend on it.
     duration_s = replay.frames.unique("frame", keep="first", maintain_order=True).get_column("step_s").sum()
     played_s = header.get("TotalSecondsPlayed")
     return {
@@ -225,9 +225,9 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
 
 
 def _overtime(frames: pl.DataFrame) -> bool:
-    """Whether there was a kick-off when the clock had run down: it counts upwards from there.
+    """Whether there was a kick-off after the clock had run down: overtime counts upwards from there.
 
-    A match without a limit of time has a clock that counts upwards from its beginning.
+    Matches without a time limit have a clock that counts upwards from the beginning.
     """
     clock = pl.col("seconds_remaining")
     first = pl.col("kickoff_number") == 1
@@ -236,7 +236,7 @@ def _overtime(frames: pl.DataFrame) -> bool:
 
 
 def playlist_in(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str | None:
-    """The playlist, by a header and what the library makes of it."""
+    """Returns the playlist, from a header and the library's summary of it."""
     if header.get("MatchType") in ("LAN", "Private") or game_type.get("game_type") in ("Lan", "Private"):
         return "private"
     if header.get("MatchType") == "Offline":
@@ -245,13 +245,13 @@ def playlist_in(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str 
 
 
 def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
-    """Rows of `RawPlayerStats`: everybody who played, with the scoreboard's figures where the header has them."""
+    """Returns rows of `RawPlayerStats`: all players, with the scoreboard's figures if the header has them."""
     header = replay.header
     rows: dict[str, Row] = {}
     listed = header.get("PlayerStats")
     board = {_on_board(entry): entry for entry in (listed if isinstance(listed, list) else ())}
     ids = {player.player_id for player in replay.players}
-    # A name may be written otherwise than the account that it stands for.
+    # The scoreboard may spell an account's name differently.
     others = {entry.get("Name"): entry for player_id, entry in board.items() if player_id not in ids}
     score = [_whole(header, name) or 0 for name in ("Team0Score", "Team1Score")]
     shots = [

@@ -1,7 +1,7 @@
-"""A replay's frames, ten a second: where the ball and everybody was.
+"""A replay's frames, ten a second: positions of the ball and all players.
 
-Read as a matrix of samples, which takes a tenth of the time that every update takes. A replay in which players come
-and go has no such matrix; its frames are then taken from its updates.
+They are read as a matrix of samples, which takes a tenth of the time of reading every update. Replays whose players
+come and go have no such matrix; their frames come from the updates.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from gamestats_assets.rocket_league.replays.network import Flags, Floats, Networ
 from gamestats_assets.rocket_league.tables.bronze import BALL, ReplayFrames
 
 FPS = 10.0
-"""Frames a second."""
+"""Frames per second."""
 WORLD = ("BallRigidBodyQuaternionVelocities", "FrameTime", "SecondsRemaining", "ReplicatedStateName",
          "ReplicatedGameStateTimeRemaining", "BallHasBeenHit")  # fmt: skip
 CAR = ("PlayerRigidBodyQuaternionVelocities", "PlayerBoost", "PlayerAnyJump", "PlayerDemolishedBy")
-"""What the library is asked for of the ball and the game, and of each car."""
+"""Columns requested from the library: for the ball and the game, and for each car."""
 # Position, quaternion, velocity, angular velocity.
 _BODY = 13
 _OF_BODY = ("x_uu", "y_uu", "z_uu", "rotation_x", "rotation_y", "rotation_z", "rotation_w",
@@ -30,14 +30,14 @@ _COLUMNS = tuple(name for name in ReplayFrames.column_names() if name not in ("m
 
 
 def frames_from_matrix(matrix: npt.NDArray[Any], players: Sequence[Player]) -> pl.DataFrame:
-    """Rows of `ReplayFrames` without the columns of the match.
+    """Returns rows of `ReplayFrames` without the columns of the match.
 
     Args:
-        matrix: as the replay library gives it for `WORLD` and `CAR`.
-        players: who played, in the order of its columns: blue first.
+        matrix: the replay library's matrix for `WORLD` and `CAR`.
+        players: the players in the order of its columns: blue first.
     """
     table = matrix.astype(np.float64)
-    # Over a goal replay one frame is repeated.
+    # During a goal replay one frame is repeated.
     table = table[np.r_[True, np.diff(table[:, _BODY]) > 0]]
     time, seconds, state, countdown, is_hit = (table[:, _BODY + number] for number in range(5))
     first = _BODY + len(WORLD) - 1
@@ -71,9 +71,9 @@ def _frame_columns(
 
 
 def _present(body: Floats, demolished_by: Floats) -> Flags:
-    """Frames in which a car is on the field: there is a place, and from a demolition on it moves again."""
+    """Returns the frames with a car on the field: it has a position and, after a demolition, moves again."""
     is_out = demolished_by >= 0
-    # The flag is gone before the new car is there, whose place is that of the old one until then.
+    # The flag disappears before the new car exists; until then the old car's position is repeated.
     is_back = np.r_[True, (np.diff(body[:, 7:], axis=0) != 0).any(axis=1)] & ~is_out
     changed = np.maximum.accumulate(np.where(is_out | is_back, np.arange(len(body)), 0))
     return (body[:, :3] != 0).any(axis=1) & ~is_out[changed]
@@ -100,7 +100,7 @@ def _rows(
 
 
 def frames_from_updates(network: Network) -> pl.DataFrame:
-    """The same from every update: the first frame at or after each tenth of a second."""
+    """Returns the same rows from every update: the first frame at or after each tenth of a second."""
     at = _ticks(network.time)
     clock = network.clock[at]
     frames = _frame_columns(

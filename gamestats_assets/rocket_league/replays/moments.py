@@ -1,8 +1,7 @@
-"""Moments of a replay that are worth being looked at: what happened, and which mistakes players made.
+"""Moments of a replay worth watching: events of the match and players' mistakes.
 
-Times are `time_s` of frames and events. What is a mistake is so in the features too, where these count it: double
-commits (`touches`), turns as first man without a rotation (`rotations`), time with an empty tank, goals conceded as the
-last of the team.
+Times are `time_s` of frames and events. Mistakes agree with the features that count them: double commits (`touches`),
+turns as first man without a rotation (`rotations`), time with an empty tank, goals conceded as the last of the team.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from gamestats_assets.rocket_league.ranks import kept
 from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
 
 EMPTY_TANK = 0.5
-"""Boost, of 255, below which a tank is empty."""
+"""Boost, of 255, below which a tank counts as empty."""
 STARVED_S = 3.0
-"""Seconds of play with an empty tank that are a mistake."""
+"""Seconds of play with an empty tank that count as a mistake."""
 STAYED_UP_S = 2.0
-"""Seconds for which the second of two stays in front of the ball after a turn as first, and has missed a rotation."""
+"""Seconds in front of the ball, in a team of two after a turn as first man, that count as a missed rotation."""
 REACH_UU = 350.0
-"""How near to the ball a car in the air comes that was to hit it: from middle to middle, a touch is at 100 to 250."""
+"""Largest distance to the ball of a car that tried to hit it: from middle to middle; a touch is at 100 to 250."""
 SHORTEST_FLIGHT_S, AROUND_FLIGHT_S = 0.3, 0.5
-"""Shorter is no attempt; a touch so long before or after belongs to it."""
+"""A shorter flight is no attempt; a touch up to so long before or after belongs to the flight."""
 _WALL_UU, _CORNER_UU, _CEILING_UU = 200.0, 7700.0, 1950.0
 _SIDE_WALL_UU = 4096.0
 _MATCH = ("match_id", "match_date")
@@ -43,7 +42,7 @@ def moments(
     rotations: dy.LazyFrame[t.Rotations],
     frames: dy.LazyFrame[t.ReplayFrames],
 ) -> dy.LazyFrame[t.Moments]:
-    """Goals, shots, saves, demolitions; and in soccar, mistakes; by time, numbered within the match."""
+    """Returns goals, shots, saves, demolitions and, in soccar, mistakes, numbered by time within the match."""
     soccar = facts.filter("is_soccar").select("match_id")
     cars = live_cars(frames.join(soccar, on="match_id", how="semi"))
     mistakes = [
@@ -60,7 +59,7 @@ def moments(
                 *(_rows(each.join(soccar, on="match_id", how="semi")) for each in mistakes),
             ]
         )
-        # By places before ids: somebody who is forgotten gets another.
+        # Positions sort before ids, because a forgotten player's id changes.
         .sort("match_id", "time_s", "kind", "x_uu", "y_uu", "player_id", nulls_last=True)
         .with_columns(moment_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
     )
@@ -68,20 +67,20 @@ def moments(
 
 
 def replay_moments(moments: dy.LazyFrame[t.Moments]) -> dy.LazyFrame[t.ReplayMoments]:
-    """What happened in a match, which belongs to all who played it."""
+    """Returns the events of a match, which belong to all its players."""
     return t.ReplayMoments.cast(moments.filter(pl.col("kind").is_in(HAPPENED)))
 
 
 def player_mistakes(
     tracked: dy.LazyFrame[t.TrackedPlayers], moments: dy.LazyFrame[t.Moments]
 ) -> dy.LazyFrame[t.PlayerMistakes]:
-    """The mistakes of tracked players, who agreed to it: others have none that anybody could read."""
+    """Returns the mistakes of tracked players, who agreed; those of others are in no table that anyone can read."""
     own = kept(moments, tracked).filter(pl.col("kind").is_in(MISTAKES)).sort("player_id", "match_id", "moment_number")
     return t.PlayerMistakes.cast(own)
 
 
 def _rows(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Moments with all columns; one that is not there is null."""
+    """Returns moments with all columns; missing columns are null."""
     known, types = set(rows.collect_schema().names()), t.Moments.schema()
     return rows.select(
         (pl.col(name) if name in known else pl.lit(None)).cast(types[name]).alias(name) for name in _COLUMNS
@@ -114,7 +113,7 @@ def _goals(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _shots(shots: pl.LazyFrame) -> pl.LazyFrame:
-    """From where the ball was struck, when the game counted the shot: once, however many it counted then.
+    """Returns shots from where the ball was struck, at the time when the game counted them, one per moment.
 
     Dropshot counts one for each tile that the ball damages.
     """
@@ -148,7 +147,7 @@ def _demolitions(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _double_commits(touches: pl.LazyFrame) -> pl.LazyFrame:
-    """The later of two touches by mates within a second and ten metres."""
+    """Returns the later of two touches by mates within a second and ten metres."""
     return with_double_commits(touches).filter(pl.col("double_commit_with").is_not_null()).with_columns(
         **_BALL,
         kind=pl.lit("double_commit"),
@@ -158,10 +157,10 @@ def _double_commits(touches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _missed_rotations(rotations: pl.LazyFrame, cars: pl.LazyFrame) -> pl.LazyFrame:
-    """Where somebody stopped being first man and did not go last then, as `rotation_efficiency` counts it.
+    """Returns turns as first man without a rotation to last afterwards, as `rotation_efficiency` counts them.
 
-    Of a team of two that counts every change as a rotation. There it is who stays in front of the ball, mostly, for two
-    seconds or more.
+    In a team of two, where that counts every change as a rotation, a player misses one by staying mostly in front of
+    the ball for at least two seconds.
     """
     after = {name: pl.col(name).shift(-1).over("match_id", "player_id") for name in ("duration_s", "goal_side_share")}
     after_s = pl.col("end_s").shift(-1).over("match_id", "player_id")
@@ -176,7 +175,7 @@ def _missed_rotations(rotations: pl.LazyFrame, cars: pl.LazyFrame) -> pl.LazyFra
 
 
 def _conceded(events: pl.LazyFrame, frames: pl.LazyFrame) -> pl.LazyFrame:
-    """Goals of the others, of who was last of the team."""
+    """Returns conceded goals of the last player of the team."""
     goals = events.filter(pl.col("kind") == "goal", pl.col("other_player_id").is_not_null()).select(
         *_MATCH, "time_s", kind=pl.lit("conceded"), player_id="other_player_id", other_player_id="player_id"
     )
@@ -184,7 +183,7 @@ def _conceded(events: pl.LazyFrame, frames: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _at_place(rows: pl.LazyFrame, cars: pl.LazyFrame) -> pl.LazyFrame:
-    """Moments of players with team and place of their cars in the last frame before."""
+    """Returns moments with the team and the car's position in the last frame before."""
     places = cars.filter(pl.col("team").is_not_null()).select(
         "match_id", "player_id", "team", "x_uu", "y_uu", "z_uu", frame_s=pl.col("time_s").cast(pl.Float64)
     )
@@ -203,7 +202,7 @@ def _at_place(rows: pl.LazyFrame, cars: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _stretches(cars: pl.LazyFrame, where: pl.Expr) -> pl.LazyFrame:
-    """Frames of cars where something holds, with `stretch`: those of a player without another between, in one play."""
+    """Returns frames of cars where something holds, with the `stretch`: consecutive frames of a player in one play."""
     changes = (pl.col("holds") != pl.col("holds").shift()) | (
         pl.col("kickoff_number") != pl.col("kickoff_number").shift()
     )
@@ -221,7 +220,7 @@ _BEGIN = (pl.col("time_s") - pl.col("step_s")).first().clip(0)
 
 
 def _boost_starved(cars: pl.LazyFrame) -> pl.LazyFrame:
-    """Three seconds and more with an empty tank; where the car was at their beginning."""
+    """Returns stretches of at least three seconds with an empty tank, at the car's position at their beginning."""
     return (
         _stretches(cars, pl.col("boost") < EMPTY_TANK)
         .group_by(_STRETCH, maintain_order=True)
@@ -237,9 +236,9 @@ def _boost_starved(cars: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _missed_aerials(cars: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:
-    """Flights that came near to a ball in the air, and in which the player did not touch it; where they came nearest.
+    """Returns flights close to an airborne ball without a touch, at their nearest point.
 
-    Who drives along a wall, through a corner or on the ceiling does not fly.
+    Driving along a wall, through a corner or on the ceiling is not flying.
     """
     x, y, z = pl.col("x_uu").abs(), pl.col("y_uu").abs(), pl.col("z_uu")
     on_wall = (x > _SIDE_WALL_UU - _WALL_UU) | (y > GOAL_Y_UU - _WALL_UU) | (x + y > _CORNER_UU)

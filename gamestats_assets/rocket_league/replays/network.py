@@ -1,9 +1,9 @@
-"""What a replay's network updates say, as arrays: where everybody was whenever that was sent, and what happened.
+"""A replay's network updates as arrays: positions whenever they were sent, and events.
 
-A replay is the stream of updates that a game server sent: of actors (cars, the ball, players, boost tanks) whose
-attributes are sent when they change, about 30 times a second for what moves. A car is a new actor after every kick-off
-and demolition. About every ten seconds a key frame sends everything once more; what has not changed in it is no news.
-Units and forms of vectors changed with the years: https://github.com/rlrml/subtr-actor, replay-format-evolution.
+A replay is the stream of a game server's updates about actors (cars, the ball, players, boost tanks). Attributes are
+sent when they change, about 30 times a second for moving actors. After every kick-off and demolition a car is a new
+actor. About every ten seconds a key frame repeats everything; unchanged attributes in it are not news. Units and
+formats of vectors have changed over the years: https://github.com/rlrml/subtr-actor, replay-format-evolution.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ _STATS = {"MatchShots": "shot", "MatchSaves": "save", "MatchAssists": "assist", 
 _DEMOLITIONS = ("ReplicatedDemolish", "ReplicatedDemolish_CustomFX", "ReplicatedDemolishGoalExplosion",
                 "ReplicatedDemolishExtended")  # fmt: skip
 _BOOSTS = ("ReplicatedBoost", "ReplicatedBoostAmount")
-# Attributes of the game, which hold until they are sent again: its state, seconds until the kick-off, whether the ball
-# was hit, and the clock; and those of cars, with where they are kept.
+# Attributes of the game, valid until sent again: its state, seconds until the kick-off, whether the ball was hit, and
+# the clock; and attributes of cars with their fields.
 _STATE, _COUNTDOWN, _HIT, _CLOCK = _OF_GAME = (
     "ReplicatedStateName", "ReplicatedGameStateTimeRemaining", "bBallHasBeenHit", "SecondsRemaining",
 )  # fmt: skip
 _OF_CARS = {"bReplicatedHandbrake": "brakes", "bHidden": "hidden"}
 _AT_REST = (0.0, 0.0, 0.0)
-# Before this version of the network format positions were sent in other units, and rotations as angles.
+# Older versions of the network format have positions in other units, and rotations as angles.
 _UNITS_SINCE, _QUATERNIONS_SINCE = 5, 7
-# A demolition is sent by several attributes, and again by key frames.
+# A demolition is sent by several attributes, and repeated by key frames.
 _SAME_DEMOLITION_S = 2.0
 
 
 class UnreadableReplayError(GamestatsError):
-    """A replay cannot be read: it is damaged, or of a season whose format is not known yet."""
+    """A replay cannot be read: it is damaged, or of a season with an unknown format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Somebody who played.
+    """A player of a match.
 
     Attributes:
-        player_id: platform and account; `guest_` and more for who has none.
+        player_id: platform and account; `guest_` and a hash for players without an account.
         name: name in the match.
         is_orange: the team.
         is_bot: whether it is a bot.
@@ -64,20 +64,20 @@ class Player:
 
 
 def player_of(remote_id: Any, name: str, *, is_orange: bool, is_bot: bool) -> Player:
-    """A player by what a replay tells of the account."""
+    """Returns a player from a replay's data of the account."""
     player_id = None if is_bot else player_id_in_replay(remote_id if isinstance(remote_id, dict) else {})
     return Player(player_id or guest_id(name), name or player_id or "?", is_orange, is_bot)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that happened in a frame.
+    """An event in a frame.
 
     Attributes:
         frame: number of the frame.
         player: number of the player.
-        kind: shot, save, assist, goal, demolition; pad_taken (a boost pad, as the server tells it); ball_cam_on and
-            ball_cam_off (a camera that is set to look at the ball, and no more).
+        kind: shot, save, assist, goal, demolition; pad_taken (a boost pad, as sent by the server); ball_cam_on and
+            ball_cam_off (a camera starts or stops following the ball).
         other: the demolished player.
     """
 
@@ -92,24 +92,24 @@ class Network:
     """A replay of n frames and p players, in unreal units and seconds; `(n, p)` arrays are by frame and player.
 
     Attributes:
-        players: who played, blue first, in the order in which they came.
-        time: of each frame, as sent.
-        step: since the frame before; 0 over a goal replay that was not recorded.
-        in_countdown: the three seconds before a kick-off.
-        round: number of the kick-off that a frame belongs to, from 1.
-        is_live: after a kick-off's countdown and before a goal, or the end.
-        seconds_remaining: on the game's clock.
+        players: the players, blue first, in order of arrival.
+        time: time of each frame, as sent.
+        step: time since the previous frame; 0 across a goal replay that was not recorded.
+        in_countdown: whether the frame is in the three seconds before a kick-off.
+        round: number of the frame's kick-off, from 1.
+        is_live: whether the frame is after a kick-off's countdown and before a goal or the end.
+        seconds_remaining: seconds on the game's clock.
         is_ball_hit: whether the ball was hit since the kick-off.
         ball, ball_velocity, ball_sent: `(n, 3)` and `(n)`: as last sent, and whether sent in the frame.
-        touch: team whose touch of the ball was sent in the frame, -1 without; the game tells a team's first one alone.
-        life: number of the player's car, -1 while there is none.
+        touch: team whose touch of the ball was sent in the frame, else -1; the game sends only a team's first touch.
+        life: number of the player's car, -1 without one.
         sent: whether the car was sent.
         position, velocity, rotation: as last sent; NaN before.
-        boost: from 0 to 255, as last sent.
-        boost_sent: whether it was sent, or is that of a new car.
-        is_burning, brakes: whether boost burns, and the handbrake is held.
-        changes: what happened, in the order of frames.
-        goals: frame and team of each goal, as the header tells.
+        boost: boost from 0 to 255, as last sent.
+        boost_sent: whether boost was sent, or belongs to a new car.
+        is_burning, brakes: whether boost burns, and whether the handbrake is held.
+        changes: events, in order of frames.
+        goals: frame and team of each goal, from the header.
     """
 
     players: Sequence[Player]
@@ -138,12 +138,12 @@ class Network:
 
     @property
     def clock(self) -> Floats:
-        """Seconds played until each frame."""
+        """Returns the seconds played until each frame."""
         return np.cumsum(self.step)
 
     @property
     def is_orange(self) -> Flags:
-        """Of each player, whether of the orange team."""
+        """Returns for each player whether the team is orange."""
         return np.array([player.is_orange for player in self.players], dtype=bool)
 
 
@@ -152,7 +152,7 @@ class Network:
 
 @dataclass(slots=True)
 class _Car:
-    """A car as its updates come: frame, then what was sent."""
+    """A car's updates: frames with the values sent."""
 
     died: int = -1
     info: dict[str, Any] | None = None
@@ -165,14 +165,14 @@ class _Car:
 
 @dataclass(slots=True)
 class _Camera:
-    """A camera as its updates come."""
+    """A camera's updates."""
 
     info: dict[str, Any] | None = None
     on_ball: list[tuple[int, bool]] = field(default_factory=list)
 
 
 class _Reader:
-    """Goes once through all frames and keeps what matters, by actor."""
+    """Reads all frames once and keeps the relevant updates, by actor."""
 
     def __init__(self, replay: Mapping[str, Any]) -> None:
         self.objects: list[str] = replay["objects"]
@@ -218,7 +218,7 @@ class _Reader:
             **{name: self._demolition for name in _DEMOLITIONS},
         }
         by_object = [handlers.get(name) for name in self.attributes]
-        # PlayerReplicationInfo is an attribute of other actors than cars too.
+        # Other actors than cars have the attribute PlayerReplicationInfo, too.
         for number, name in enumerate(self.objects):
             if name.endswith(":PlayerReplicationInfo") and not name.startswith("Engine.Pawn"):
                 by_object[number] = None
@@ -250,7 +250,7 @@ class _Reader:
             known.pop(actor, None)
 
     def _create(self, frame: int, actor: int, kind: str) -> None:
-        # A key frame names living actors again.
+        # Key frames list living actors again.
         if self.kinds.get(actor) == kind:
             return
         if actor in self.kinds:
@@ -281,7 +281,7 @@ class _Reader:
             car.info = self._info_of(value["actor"])
 
     def _info_of(self, actor: int) -> dict[str, Any]:
-        """What is known of a player, which may come later than what refers to it."""
+        """Returns the data of a player, which may arrive after references to it."""
         if actor not in self.infos:
             self.infos[actor] = info = {}
             self.all_infos.append(info)
@@ -306,7 +306,7 @@ class _Reader:
 
     def _of_tank(self, what: str, frame: int, actor: int, value: Any) -> None:
         if actor not in self.vehicles:
-            # Sent before the tank's car.
+            # The tank was sent before its car.
             self.waiting.setdefault(actor, []).append((what, frame, value))
             return
         car = self.cars.get(self.vehicles[actor])
@@ -343,7 +343,7 @@ class _Reader:
         if not news or not isinstance(value, dict):
             return
         attacker, victim = (self._car_of(value.get(role)) for role in ("attacker", "victim"))
-        # Who leaves is sent so, too, without an attacker.
+        # Players who leave are sent in the same way, but without an attacker.
         if attacker is not None and victim is not None:
             self.demolitions.append((frame, attacker, victim))
 
@@ -371,7 +371,7 @@ class _Reader:
     # ------------------------------------------------------------ people
 
     def players(self) -> dict[str, Player]:
-        """Everybody by what identifies them, in the order in which they came, with what was sent last."""
+        """Returns all players by a unique key, in order of arrival, with the values sent last."""
         people: dict[str, dict[str, Any]] = {}
         for info in self.all_infos:
             key = _key(info)
@@ -389,7 +389,7 @@ class _Reader:
 
 
 def _key(info: Mapping[str, Any] | None) -> str | None:
-    """What tells a player from the others: the account, or of a bot, which has none, the name."""
+    """Returns the key of a player: the account, or the name of a bot, which has no account."""
     if info is None:
         return None
     if info.get("is_bot"):
@@ -401,20 +401,20 @@ def _key(info: Mapping[str, Any] | None) -> str | None:
 
 
 def read_network(replay: Mapping[str, Any]) -> Network:
-    """What a parsed replay's frames say.
+    """Returns a parsed replay's frames as arrays.
 
     Args:
-        replay: as `subtr_actor.parse_replay` gives it.
+        replay: result of `subtr_actor.parse_replay`.
 
     Raises:
         UnreadableReplayError: when it has no frames.
     """
     if not (replay.get("network_frames") or {}).get("frames"):
-        raise UnreadableReplayError("The replay has a header, and no frames.")
+        raise UnreadableReplayError("The replay has a header but no frames.")
     reader = _Reader(replay)
     reader.read()
     frames, n = reader.frames, len(reader.frames)
-    # Who only looked on had no car.
+    # Spectators had no car.
     drove = {_key(car.info) for car in reader.all_cars if car.bodies}
     players = {key: player for key, player in reader.players().items() if key in drove}
     number_of: dict[str | None, int] = {
@@ -463,7 +463,7 @@ def read_network(replay: Mapping[str, Any]) -> Network:
 
 
 def _filled(changes: Sequence[tuple[int, Any]], n: int, first: float) -> Floats:
-    """Of each frame the last value that was sent, in it or before."""
+    """Returns for each frame the last value sent in it or before."""
     return _last(np.arange(n), changes, first)
 
 
@@ -474,30 +474,30 @@ def _last(frames: Numbers, changes: Sequence[tuple[int, Any]], first: float) -> 
 
 
 def phases(time: Floats, state: Floats, in_countdown: Flags) -> tuple[Numbers, Floats, Flags]:
-    """Of each frame the number of its kick-off from 1, the seconds since the frame before, and whether play is on.
+    """Returns for each frame its kick-off's number from 1, the seconds since the previous frame, and whether play is on.
 
-    The state of the game that has a countdown is that before a kick-off, and the one that follows it is play. The
-    seconds of goal replays were not recorded.
+    The state of the game during a countdown means before a kick-off, and the state that follows it means play. Goal
+    replays were not recorded, so their seconds are left out.
 
     Args:
-        time: of each frame.
-        state: of the game, a number for each.
+        time: time of each frame.
+        state: state of the game in each frame, as a number.
         in_countdown: whether the game counts down.
     """
     step = np.maximum(np.diff(time, prepend=time[0]), 0)
     before = state == state[in_countdown.argmax()]
     after = np.flatnonzero(before[:-1] & ~before[1:]) + 1
     if not in_countdown.any() or not len(after):
-        # A part of a match, without a kick-off.
+        # A part of a match without a kick-off.
         numbers, counts = np.unique(state, return_counts=True)
         is_live = (state == numbers[counts.argmax()]) & ~in_countdown
         return np.ones(len(time), dtype=np.int64), step, is_live
     starts = before & ~np.r_[False, before[:-1]]
     is_live = state == state[after[0]]
-    # After a goal the next state, be it that before a kick-off or of the replay itself, is the first one recorded.
+    # After a goal, the next state (before a kick-off, or the goal replay's own) begins with the first recorded frame.
     ends = np.r_[False, ~(before | is_live)[:-1] & (state[1:] != state[:-1])]
     step[starts | ends] = 0
-    # What was played before the first kick-off that was recorded belongs to one, too.
+    # Play before the first recorded kick-off belongs to a kick-off, too.
     number = np.cumsum(starts) + int(is_live[: starts.argmax()].any())
     return np.maximum(number, 1), step, is_live
 
@@ -518,7 +518,7 @@ def _place_car(network: Network, car: _Car, life: int, player: int, has_quaterni
     rows = np.array(car.bodies, dtype=float)
     at = rows[:, 0].astype(np.int64)
     frames = np.arange(at[0], car.died if car.died >= 0 else n)
-    # In the very first frame a car may be said to be hidden that is not.
+    # The very first frame may mark a visible car as hidden.
     visible = (_last(frames, car.hidden, 0.0) == 0) | (frames == 0)
     frames = frames[visible]
     held = np.searchsorted(at, frames, side="right") - 1
@@ -541,7 +541,7 @@ def _place_car(network: Network, car: _Car, life: int, player: int, has_quaterni
 
 
 def _quaternions(angles: Floats) -> Floats:
-    """Pitch, yaw and roll in half turns, roll the other way round, as quaternions (x, y, z, w)."""
+    """Returns quaternions (x, y, z, w) for pitch, yaw and roll in half turns, with roll the other way round."""
     from scipy.spatial.transform import Rotation
 
     pitch, yaw, roll = angles.T * np.pi
@@ -557,7 +557,7 @@ def _changes(reader: _Reader, number_of: Mapping[str | None, int], time: Floats)
             continue
         before = counters.get((player, kind), 0)
         counters[player, kind] = max(count, before)
-        # What the first frame tells had happened before it.
+        # Counts in the first frame are events before it.
         changes += [Change(frame, player, kind)] * (count - before if frame else 0)
     seen: dict[tuple[int | None, int], float] = {}
     for frame, *cars in reader.demolitions:
@@ -586,7 +586,7 @@ def _changes(reader: _Reader, number_of: Mapping[str | None, int], time: Floats)
 
 
 def lives(network: Network, player: int) -> Iterator[tuple[int, int]]:
-    """First and last frame of each car that a player had."""
+    """Yields the first and last frame of each of a player's cars."""
     life = network.life[:, player]
     edges = np.flatnonzero(np.diff(np.r_[-1, life, -1]))
     for first, after in itertools.pairwise(edges):

@@ -1,7 +1,7 @@
-"""Frames of simulated matches, to what replays are read to.
+"""Converts frames of simulated matches to the form of replays.
 
-A simulator cannot write the game's own file. Its JSON document of a match holds what a replay's network updates tell:
-in every frame the ball, the cars and the clock, and what happened. What is made of a replay is made of it.
+A simulator cannot write the game's own format. Its JSON document of a match contains the data of a replay's network
+updates: ball, cars and clock in every frame, and the events. Everything made from replays can be made from it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COUNTDOWN = 0
 _TURN = 10_000
 _LARGEST = 2**31 - 1
 _KINDS = ("shot", "save", "assist", "goal", "demolition", "ball_cam_on", "ball_cam_off")
-# Beyond an hour nobody plays, and a document may say what it likes.
+# No one plays longer than an hour, but documents are not trusted.
 _MOST_FRAMES = 200_000
 
 
@@ -89,10 +89,10 @@ _ERAS = {"free2play": "FreeToPlay", "legacy": "Legacy"}
 
 
 def read_simulated(content: bytes) -> tuple[Replay, Network]:
-    """The match of a decompressed document, with ten frames a second, and every frame.
+    """Returns the match of a decompressed document with ten frames a second, and with every frame.
 
     Raises:
-        UnreadableReplayError: when it is damaged, or holds what no match can have.
+        UnreadableReplayError: when it is damaged, or contains impossible values.
     """
     try:
         document = _DECODER.decode(content)
@@ -111,7 +111,7 @@ def read_simulated(content: bytes) -> tuple[Replay, Network]:
 
 
 def _cars(document: _Document, players: list[Player]) -> dict[str, Mapping[str, Any]]:
-    """By player, the car and the camera as a replay's header tells them."""
+    """Returns car and camera by player, as in a replay's header."""
     return {
         player.player_id: {**seat.car, "camera": seat.camera and {**seat.camera, "angle": seat.camera.get("pitch")}}
         for seat, player in zip(document.players, players, strict=True)
@@ -135,7 +135,7 @@ def _players(document: _Document) -> list[Player]:
 
 
 def _header(document: _Document, network: Network) -> Mapping[str, Any]:
-    """What a replay's header would tell."""
+    """Returns the header that a replay would have."""
     started_at = date_of(document.date)
     match_id = match_id_of(None, document.rocket_league_id)
     if started_at is None or match_id is None:
@@ -178,7 +178,7 @@ def _network(document: _Document, players: list[Player]) -> Network:
 
     for frame, *_ in (*document.happened, *document.goals, *document.turns):
         if not 0 <= frame < n:
-            raise UnreadableReplayError(f"Something happened in frame {frame}, and there are {n}.")
+            raise UnreadableReplayError(f"An event is in frame {frame}, but there are only {n} frames.")
     state, time = column(frames.phase), column(frames.time_ms) / 1000
     number, step, is_live = phases(time, state.astype(float), state == _COUNTDOWN)
     life, boost, is_burning, brakes = (cars(name)[:, :, 0] for name in ("life", "boost", "is_burning", "brakes"))

@@ -1,4 +1,4 @@
-"""The track of a replay: one binary object that a viewer shows it from, and shows while it still arrives.
+"""The track of a replay: one binary object for the viewer, which can show it while it is still arriving.
 
     "GST1", the length of the header (uint32), the header (JSON, UTF-8), then chunks of 100 frames, the last one shorter
 
@@ -16,14 +16,14 @@ and all of it gzipped. Numbers are little-endian. The header:
     touches     [[time_s, player or null, is_orange, x, y, z, speed_uu_s, is_aerial]]   place and speed of the ball
     stints      [[player, role, from_s, to_s]]  1 is first man, nearest of the team to the ball
 
-A player is a place in `players`, which are those of `participants`: blue first, then by player_id. A chunk of n frames
-is columns, one after another:
+A player is an index into `players`, which are those of `participants`: blue first, then by player_id. A chunk of n
+frames consists of columns, one after another:
 
     time_ms uint32[n], seconds_remaining int16[n], flags uint8[n]   1 countdown, 2 play is on, 4 the ball was hit
-    of the ball: is_there uint8[n], x int16[n], y, z, qx int16[n], qy, qz, qw
-    of each player the same, then boost uint8[n] (255 is a full tank), flags uint8[n]   1 jumping, 2 ball camera
+    for the ball: is_there uint8[n], x int16[n], y, z, qx int16[n], qy, qz, qw
+    for each player the same, then boost uint8[n] (255 is a full tank), flags uint8[n]   1 jumping, 2 ball camera
 
-Positions are in `scale`ths of unreal units, rotations quaternions in 32767ths. Of somebody who is not there all is 0.
+Positions are in `scale`ths of unreal units, rotations quaternions in 32767ths. Absent players have zeros.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Any
 
 MAGIC = b"GST1"
 CHUNK_FRAMES, SCALE, TURN = 100, 4, 32767
-"""Frames of a chunk, whole numbers for an unreal unit, and for a rotation of 1."""
+"""Frames per chunk, and integers for one unreal unit and for a rotation of 1."""
 COUNTDOWN, LIVE, BALL_HIT = 1, 2, 4
 JUMPING, BALL_CAM = 1, 2
 """Bits of the flags of a frame, and of a player in it."""
@@ -43,10 +43,10 @@ _PIECE = 64 * 1024
 
 
 def read_header(track: bytes) -> dict[str, Any]:
-    """The header of a gzipped track; of the chunks no more is unpacked than comes with it.
+    """Returns the header of a gzipped track; unpacks as little of the chunks as possible.
 
     Raises:
-        ValueError: when it is no track.
+        ValueError: when it is not a track.
     """
     unpacking, content = zlib.decompressobj(zlib.MAX_WBITS | 16), b""
     try:

@@ -1,4 +1,4 @@
-"""The track of each replay: everything that a viewer shows of it, as `track_format` says."""
+"""Builds the track of each replay: all data for the viewer, in the format of `track_format`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from gamestats_assets.rocket_league.source import REPLAY
 from gamestats_assets.rocket_league.tables.bronze import BALL
 
 SMALL_PAD_BACK_S, BIG_PAD_BACK_S = 4.0, 10.0
-"""Seconds after which a boost pad that was taken is there again; at a kick-off all of them are."""
+"""Seconds after which a taken boost pad returns; at a kick-off all pads return."""
 HITBOXES = ("octane", "dominus", "plank", "breakout", "hybrid", "merc")
 _PAD_Z_UU, _BIG_PAD_Z_UU = 70, 73
-# Of all cars most have it.
+# The hit box of most cars.
 _USUAL_HITBOX = "octane"
 _PLACE = {(x, y): number for number, (x, y, _) in enumerate(PADS.tolist())}
 _CAMERA = {
@@ -50,7 +50,7 @@ def replay_tracks(
     touches: dy.LazyFrame[t.Touches],
     rotations: dy.LazyFrame[t.Rotations],
 ) -> dy.LazyFrame[t.ReplayTracks]:
-    """One row per match that has frames."""
+    """Returns one row per match with frames."""
     of_car = [*_CAMERA.values(), "car_id", "car_hitbox"]
     setups = stats.group_by("match_id", "player_id").agg(
         pl.col(name).sort_by(pl.col("source") != REPLAY).drop_nulls().first() for name in of_car
@@ -81,7 +81,7 @@ def replay_tracks(
 
 
 def field_of(map_code: str | None) -> str:
-    """What a map is a field of.
+    """Returns the kind of field of a map.
 
     >>> field_of("stadium_p"), field_of("hoopsstadium_p"), field_of("shattershot_p")
     ('soccar', 'hoops', 'dropshot')
@@ -91,7 +91,7 @@ def field_of(map_code: str | None) -> str:
 
 
 class _Track:
-    """The track of one match, of its rows; players and frames are there."""
+    """The track of one match, from its rows; it has players and frames."""
 
     def __init__(
         self,
@@ -113,10 +113,10 @@ class _Track:
         self.ball_cam = self._ball_cam()
 
     def row(self) -> Row:
-        """The row of `ReplayTracks`."""
+        """Returns the row of `ReplayTracks`."""
         header = json.dumps(self.header(), ensure_ascii=False, separators=(",", ":")).encode()
         content = b"".join([form.MAGIC, struct.pack("<I", len(header)), header, *self.chunks()])
-        # Without a time the same rows are the same bytes.
+        # Without a timestamp, equal rows make equal bytes.
         track = gzip.compress(content, _LEVEL, mtime=0)
         return {
             "match_id": self.fact["match_id"],
@@ -160,7 +160,7 @@ class _Track:
         }
 
     def _first_times(self, where: pl.Expr) -> dict[int, float]:
-        """Of each kick-off the time of the first frame of it where something holds."""
+        """Returns for each kick-off the time of its first frame where something holds."""
         found = self.each.filter(where).group_by("kickoff_number", maintain_order=True).agg(pl.col("time_s").first())
         return dict(found.iter_rows())
 
@@ -185,7 +185,7 @@ class _Track:
 
     def _pad_events(self) -> list[list[Any]]:
         kinds = {row["kind"] for row in self.happened}
-        # Where the server sent no pads, tanks that were filled show most of them.
+        # If the server sent no pads, filled tanks show most of them.
         kind = "pad_taken" if "pad_taken" in kinds else "boost_pickup"
         rows: list[list[Any]] = []
         for row in self.happened:
@@ -278,10 +278,10 @@ def _by(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
 
 
 def _placed(body: pl.DataFrame, at: np.ndarray, n: int) -> Iterator[np.ndarray]:
-    """Whether something is there, its place, and how it is turned."""
+    """Yields presence, position and rotation of a body."""
     places = body.select("x_uu", "y_uu", "z_uu").to_numpy().astype(np.float64)
     turns = body.select("rotation_x", "rotation_y", "rotation_z", "rotation_w").fill_null(0).to_numpy().astype(float)
-    # Of old replays the ball's is not known.
+    # Old replays lack the ball's rotation.
     turns[~turns.any(axis=1), 3] = 1.0
     there = ~np.isnan(places).any(axis=1)
     at, places, turns = at[there], places[there], turns[there]
@@ -293,7 +293,7 @@ def _placed(body: pl.DataFrame, at: np.ndarray, n: int) -> Iterator[np.ndarray]:
 
 
 def _spread(values: Floats, at: np.ndarray, n: int, largest: int, dtype: Any) -> np.ndarray:
-    """Values as whole numbers in their frames, and 0 in all others."""
+    """Returns values as integers in their frames, with 0 in all others."""
     column = np.zeros(n, dtype=dtype)
     column[at] = np.clip(np.rint(values), -largest if np.dtype(dtype).kind == "i" else 0, largest)
     return column
