@@ -56,7 +56,7 @@ def test_whatever_is_written_is_an_id_or_refused_with_advice(text: str) -> None:
     [
         ("Ann", "write the platform and the account"),
         ("", "write the platform and the account"),
-        ("pc:Ann", "'pc' is no platform; these are: steam, epic"),
+        ("pc:Ann", "'pc' is no platform; choose from: steam, epic"),
         ("steam:", "'' is no account on steam"),
         ("steam:a b", "'a b' is no account"),
         ("steam:a,b", "is no account"),

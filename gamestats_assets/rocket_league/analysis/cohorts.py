@@ -1,25 +1,26 @@
-"""How everybody plays: the profile of each player, and how features and skills are distributed within a rank.
+"""Cohorts: the profile of each player, and the distribution of features and skills within a rank.
 
-A cohort is the players of a playlist and rank; a player is of the last rank that ballchasing gave. Where fewer than
-30 of a rank have a feature, the rank below and the rank above are taken in, then the next two, at the ends of the scale
-those that there are. Where they are too few then, or where the mean rank of those in it is more than half a rank
-off, for most are of the ranks on one side, the cohort has no row of the feature: it would be that of another rank.
+A cohort is the players of a playlist and rank; a player's rank is the last one from ballchasing. If fewer than 30 of a
+rank have a feature, the ranks directly below and above are included, then the next two; at the ends of the scale, those
+that exist. If there are still too few players, or if their mean rank is more than half a rank off because most are on
+one side, the cohort has no row of the feature: it would be that of another rank.
 
-**Estimates.** Let player i of N have n_i matches in which the feature is known, with mean m_i and variance s_i^2, let
-the players' true means differ by `between_spread`, and a player's matches by `within_spread`. Each player counts once:
+**Estimates.** Let player i of N have n_i matches with a known value of the feature, with mean m_i and variance s_i^2.
+Let the players' true means differ by `between_spread`, and a player's matches by `within_spread`. Each player counts
+once:
 
     mean      = sum(m_i) / N,    mean_standard_error^2 = sum((m_i - mean)^2) / (N - 1) / N
     within^2  = sum((n_i - 1) s_i^2) / sum(n_i - 1)
     between^2 = (Q - within^2 (A - B / W)) / (W - V / W), never below 0
-    match^2   = within^2 + between^2, the variance of a match of a player taken at random
+    match^2   = within^2 + between^2, the variance of a match of a random player
 
 with weights w_i = n_i / (n_i + 9), W = sum(w_i), V = sum(w_i^2), A = sum(w_i / n_i), B = sum(w_i^2 / n_i) and
 Q = sum(w_i (m_i - sum(w_i m_i) / W)^2). That is the method of moments for unequal numbers of matches: the expectation
 of Q is between^2 (W - V / W) + within^2 (A - B / W) for any weights, with equal ones as in the analysis of variance
 (Searle, Casella and McCulloch, Variance Components, 1992, chapter 3; DerSimonian and Kacker, Contemporary Clinical
-Trials 28, 2007). These weights are near the best where a player's matches differ three times as much as players do,
-which is usual here. Who has one match counts for all but within^2; where nobody has two, neither spread is known, and
-match^2 is the variance of the means.
+Trials 28, 2007). These weights are near the best if a player's matches differ three times as much as players do, which
+is usual here. Players with one match count for everything except within^2. If no player has two matches, neither spread
+is known, and match^2 is the variance of the means.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerPro
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 COHORT_PLAYERS = 30
-"""Players below which a cohort tells nothing of a feature."""
+"""Players that a cohort needs for a feature."""
 FARTHEST = 2
-"""Ranks below and above that a cohort takes in at most."""
+"""Largest number of ranks included below and above."""
 MOST_OFF = 0.5
-"""Ranks by which the mean rank of its players may be off at most."""
+"""Largest deviation of the players' mean rank from the cohort's rank."""
 _PRIOR_MATCHES = 9
 _AT_ONCE = 10
 _STEPS = 20
-# Sums in another order end in other digits: nothing is made again for those, nor does what is constant differ by them.
+# Sums in another order differ in later digits: that must neither trigger rebuilds nor make constants vary.
 _DIGITS, _NOTHING = 11, 1e-9
 _PLAYLIST = ("is_simulated", "playlist")
 
@@ -63,9 +64,9 @@ _PLAYLIST = ("is_simulated", "playlist")
 def player_profiles(
     features: dy.LazyFrame[PlayerMatchFeatures], withheld: dy.LazyFrame[Withheld]
 ) -> dy.LazyFrame[PlayerProfiles]:
-    """The mean of every feature of every player with an account, over the matches in a playlist in which it is known.
+    """Returns the mean of every feature of every player with an account, over the matches of a playlist that have it.
 
-    The rank is the last that ballchasing gave there. Who does not allow to be part of cohorts is left out.
+    The rank is the last one from ballchasing there. Players who do not allow cohorts are left out.
     """
     players = _players(_in_cohorts(features, withheld), FEATURES, PLAYER, rank_tier=last_tier()).lazy()
     result = pl.concat(
@@ -80,10 +81,10 @@ def player_profiles(
 def rank_cohorts(
     features: dy.LazyFrame[PlayerMatchFeatures], withheld: dy.LazyFrame[Withheld]
 ) -> dy.LazyFrame[RankCohorts]:
-    """How each feature and each skill is distributed in each cohort that knows it; see the top of this module.
+    """Returns the distribution of each feature and skill in each cohort that has enough players; see the module.
 
-    A skill is measured by the cohort's own means and spreads of its features. Where ranks around are taken in, their
-    players are measured by those, too.
+    Skills are measured by the cohort's own means and spreads of the features. If neighbouring ranks are included, these
+    apply to their players, too.
     """
     matches = _in_cohorts(features, withheld)
     players = _players(matches, FEATURES, PLAYER, tier=last_tier()).drop_nulls("tier")
@@ -123,14 +124,14 @@ def _of_skill(skill: str, matches: pl.LazyFrame, windows: pl.DataFrame, measures
 
 
 def _in_cohorts(features: pl.LazyFrame, withheld: pl.LazyFrame) -> pl.LazyFrame:
-    """Matches of players with an account, less those of who does not allow it."""
+    """Returns matches of players with an account who allow cohorts."""
     player = pl.col("player_id")
     with_account = features.filter(~(player.str.starts_with(GUEST) | player.str.starts_with(FORGOTTEN)))
     return allowing(with_account, withheld, "cohorts")
 
 
 def _players(rows: pl.LazyFrame, names: Sequence[str], by: Sequence[str], **more: pl.Expr) -> pl.DataFrame:
-    """A row per player, with the matches in which each column is known, its mean, and its variance from two on."""
+    """Returns a row per player, with the number of matches, mean and variance (from two on) of each column."""
     aggregates = (
         expression.alias(f"{name} {what}")
         for name in names
@@ -144,7 +145,7 @@ def _players(rows: pl.LazyFrame, names: Sequence[str], by: Sequence[str], **more
 
 
 def _of(players: pl.LazyFrame, name: str, *columns: str) -> pl.LazyFrame:
-    """Players in whose matches one column is known: `matches`, `mean`, `variance`."""
+    """Returns the players with values of one column: `matches`, `mean`, `variance`."""
     columns_of = {what: pl.col(f"{name} {what}") for what in ("matches", "mean", "variance")}
     return players.select(*columns, **columns_of).filter(pl.col("matches") > 0)
 
@@ -153,7 +154,7 @@ def _of(players: pl.LazyFrame, name: str, *columns: str) -> pl.LazyFrame:
 
 
 def _around(players: pl.DataFrame) -> pl.DataFrame:
-    """For each feature and rank, how many players know it in each rank that is not too many steps away."""
+    """Returns, for each feature and rank, how many players have it in each rank that is close enough."""
     known = players.group_by(*_PLAYLIST, "tier").agg(
         (pl.col(f"{name} matches") > 0).sum().alias(name) for name in FEATURES
     )
@@ -161,7 +162,7 @@ def _around(players: pl.DataFrame) -> pl.DataFrame:
 
 
 def _around_knowing(players: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFrame:
-    """The same of each skill: a player knows it who knows one of the features that the cohort can measure it by."""
+    """Returns the same for each skill: players who have one of the features by which the cohort can measure it."""
     found: list[pl.DataFrame] = []
     for skill, of in SKILL_FEATURES.items():
         names = [name for name, _ in of]
@@ -179,7 +180,7 @@ def _around_knowing(players: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFra
 
 
 def _aimed(by_tier: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a rank, once for each rank (`rank_tier`) whose cohort may take it in, with how many steps it is above."""
+    """Returns rows of a rank, once for each `rank_tier` whose cohort may include it, with the `step` above it."""
     steps = pl.DataFrame({"step": range(-FARTHEST, FARTHEST + 1)}, schema={"step": pl.Int32})
     return (
         by_tier.join(steps, how="cross")
@@ -189,7 +190,7 @@ def _aimed(by_tier: pl.DataFrame) -> pl.DataFrame:
 
 
 def _windows(around: pl.DataFrame) -> pl.DataFrame:
-    """The cohorts that have enough players of a feature, with the ranks from `from_tier` to `to_tier` in them."""
+    """Returns the cohorts with enough players for a feature, with the included ranks, `from_tier` to `to_tier`."""
 
     def is_enough(far: int) -> pl.Expr:
         players = pl.col("players").filter(pl.col("step").abs() <= far)
@@ -211,7 +212,7 @@ def _windows(around: pl.DataFrame) -> pl.DataFrame:
 
 
 def _members(windows: pl.DataFrame) -> pl.DataFrame:
-    """The ranks (`tier`) that are in each cohort."""
+    """Returns the ranks (`tier`) in each cohort."""
     tiers = pl.int_ranges("from_tier", pl.col("to_tier") + 1, dtype=pl.Int32)
     return windows.select(*COHORT, "feature", tier=tiers).explode("tier")
 
@@ -220,12 +221,12 @@ def _members(windows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _described(players: pl.DataFrame, matches: pl.LazyFrame, windows: pl.DataFrame) -> pl.DataFrame:
-    """The distribution of each column in each cohort: rows of `rank_cohorts`.
+    """Returns the distribution of each column in each cohort: rows of `rank_cohorts`.
 
     Args:
-        players: as `_players` gives them, with the rank `tier`, and with `rank_tier` where the columns hold for the
-            cohort of that rank alone.
-        matches: the matches, with the same columns besides.
+        players: result of `_players`, with the rank `tier`, and with `rank_tier` if the columns are valid only for the
+            cohort of that rank.
+        matches: the matches, with the same additional columns.
         windows: the cohorts of each column.
     """
     on = [name for name in (*_PLAYLIST, "tier", "rank_tier") if name in players.columns]
@@ -233,7 +234,7 @@ def _described(players: pl.DataFrame, matches: pl.LazyFrame, windows: pl.DataFra
     names = windows.get_column("feature").unique().sort().to_list()
     frames: list[pl.DataFrame] = []
     for start in range(0, len(names), _AT_ONCE):
-        # Many columns at once would not fit into memory, and each by itself would have to be joined again.
+        # All columns at once would not fit into memory, and single columns would repeat the join.
         some = names[start : start + _AT_ONCE]
         values = matches.select(*on, *some).collect(engine="streaming").lazy()
         for name in some:
@@ -285,7 +286,7 @@ def _with_spreads(sums: pl.LazyFrame) -> pl.LazyFrame:
             mean_standard_error=(pl.col("variance_of_means") / pl.col("players")).sqrt(),
             **{f"{name}_spread": pl.col(name).sqrt() for name in spreads},
         )
-        # Those of a skill are counted by what they know, and a duel has no skill of teams.
+        # A skill can lose players who know its features: duels have no team skills.
         .filter(pl.col("players") >= COHORT_PLAYERS)
         .with_columns(correlations=pl.lit(None, pl.List(pl.Float64)))
         .select(name for name in RankCohorts.schema())
@@ -294,7 +295,7 @@ def _with_spreads(sums: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _quantiles(values: pl.LazyFrame) -> pl.LazyFrame:
-    """The quantiles of single matches of each cohort."""
+    """Returns the quantiles of single matches of each cohort."""
     place = {step: (pl.col("count") - 1) * (step / _STEPS) for step in range(_STEPS + 1)}
 
     def at(where: pl.Expr) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Players who play most like a tracked player, of the same rank and of the next one, and in what they differ."""
+"""Players who play most like a tracked player, of the same rank and the next, and their differences."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from gamestats_assets.rocket_league.privacy.consents import allowing
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
 
 COMPARED_MATCHES = 5
-"""Matches that both players must have."""
+"""Matches that both players need."""
 NEAREST = 5
-"""Players of a rank that are named."""
+"""Players named per rank."""
 DIFFERENCES = 3
-"""Differences that are shown of each."""
+"""Differences shown per player."""
 KNOWN_SHARE = 0.5
-"""Share of the features in which both must be known."""
+"""Share of the features that both players must have."""
 _FAR_MORE = 3.0
 
 
 def difference_in_words(feature: str, value: float, other: float) -> str:
-    """How a value of a feature is against another.
+    """Returns the difference between two values of a feature, in words.
 
     >>> difference_in_words("boost_per_minute", 412.2, 335.0)
     'boosts 23% more (412 against 335 a minute)'
@@ -35,7 +35,7 @@ def difference_in_words(feature: str, value: float, other: float) -> str:
     """
     words = feature_words()[feature]
     ratio = value / other if other > 0 else float("inf") if value > other else 1.0
-    # A ratio to next to nothing has no size worth telling.
+    # A ratio to almost nothing has no meaningful size.
     size = "far" if ratio >= _FAR_MORE else f"{abs(ratio - 1):.0%}"
     size = "hardly" if size == "0%" else size
     message = " ".join(filter(None, [words.verb, size, words.more if value >= other else words.less, words.of_what]))
@@ -44,7 +44,7 @@ def difference_in_words(feature: str, value: float, other: float) -> str:
 
 
 def _figures(feature: str, value: float, other: float) -> tuple[str, str]:
-    """Two values with as many digits as their size asks for, and as it takes to tell them apart."""
+    """Returns two values with as many digits as their size needs, and as distinguish them."""
     in_percent = is_share(feature)
     factor, sign = (100, "%") if in_percent else (players_unit(feature)[0], "")
     largest = max(abs(value), abs(other)) * factor
@@ -64,13 +64,13 @@ def player_comparison(
     ranks: dy.LazyFrame[t.RlRanks],
     withheld: dy.LazyFrame[t.Withheld],
 ) -> dy.LazyFrame[t.PlayerComparison]:
-    """The five players of a tracked player's rank, and the five of the next one, who play most like the player.
+    """Returns the five players of a tracked player's rank, and the five of the next, who play most like the player.
 
-    The distance between two players is the root of the mean, over the features that are known of both, of the squared
-    difference of their means in units of `between_spread` of the player's cohort: the features are those that models
-    of ranks may take, less those in which the cohort does not differ; at least half of them must be known of both.
-    Players with fewer than five matches are left out, and those who do not allow to be compared. There is no row for
-    a player who does not, whose rank is not known, who has fewer matches, or whose rank has no cohort.
+    The distance between two players is the root mean square, over the features known for both, of the difference of
+    their means in units of `between_spread` of the player's cohort. The features are those that models of ranks may
+    use, without those in which the cohort does not differ; at least half of them must be known for both. Players with
+    fewer than five matches, and those who do not allow comparison, are left out. A tracked player without consent, a
+    known rank, enough matches or a cohort has no rows.
     """
     matches = kept(features, allowing(tracked, withheld, "comparison"))
     cohort = ["is_simulated", "playlist", "rank_tier", "feature"]

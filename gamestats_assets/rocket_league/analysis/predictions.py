@@ -1,23 +1,24 @@
-"""Which rank a player plays at, why, and where that is heading.
+"""Predicts the rank at which a player plays, its drivers, and where it is heading.
 
-**Rank played at.** The served model of the playlist is asked about the player's means. Its interval holds for players
-with as many matches as those it was trained on. For fewer it is wider, and the rank nearer to the middle: chance in the
-player's strength has the variance of single matches times 1/matches, which is above that in the model's players.
+**Rank played at.** The serving model of the playlist predicts it from the player's means. Its interval holds for
+players with as many matches as its training players. With fewer matches it is wider, and the rank is nearer to the
+middle: chance in the player's strength is the variance of single matches times 1/matches, which exceeds that of the
+training players.
 
-**Expected change.** Over `HORIZON_DAYS` days from the player's last match on. It is the sum of two parts, in ranks by
-the local slope of the expected rank (`tiers_per_strength`):
+**Expected change.** It covers `HORIZON_DAYS` days from the player's last match on, and is the sum of two parts, in
+ranks by the local slope of the expected rank (`tiers_per_strength`):
 
-- *form*: the slope over time of the strength shown in the matches of the 90 days up to the last one (weighted least
-  squares, the weight of a match is the time played), less what the training done meanwhile is worth. It is drawn
-  towards 0 by as much as chance is in it: the slope times s^2 / (s^2 + v), v being its variance and s the spread of
-  slopes between players (empirical Bayes). Who climbs far faster than others do is told too little by it. There must
-  be 20 matches on 5 different days, and the spread must be known.
-- *training*: the pace of the 28 days up to the last match or training, whichever is later, is kept, and an hour is
-  worth what it was for players who trained. Without training this part is 0; where the worth of training is not known
-  it is null, and not counted.
+- *form*: the slope over time of the strength in the matches of the 90 days up to the last one (least squares weighted
+by
+  the time played), minus the effect of training in that time. It is shrunk towards 0 according to its uncertainty: the
+  slope times s^2 / (s^2 + v), with v its variance and s the spread of slopes between players (empirical Bayes). For
+  players who climb far faster than others it is too low. It needs 20 matches on 5 different days, and a known spread.
+- *training*: assumes the pace of the 28 days up to the last match or training, whichever is later, and the effect per
+  hour that it had for players who trained. Without training this part is 0; if the effect is unknown it is null and not
+  counted.
 
-The interval of the change is that of its mean, a normal one: of the slope, as it is known after it is drawn towards
-0, and of the worth of training, which enters both parts. How much ranks go up and down by chance is not in it.
+The interval of the change is a normal interval of its mean: from the uncertainty of the shrunk slope, and of the effect
+of training, which enters both parts. It does not include how much ranks go up and down by chance.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
 
 PREDICTION_MATCHES = 10
-"""Matches that a prediction needs."""
+"""Matches needed for a prediction."""
 HORIZON_DAYS = 30
 PACE_DAYS = 28
-"""Days whose training sets the pace."""
+"""Days of training that determine the pace."""
 _WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
@@ -74,10 +75,10 @@ def rank_predictions(
     ranks: dy.LazyFrame[t.RlRanks],
     profiles: dy.LazyFrame[t.PlayerProfiles],
 ) -> dy.LazyFrame[t.RankPredictions]:
-    """One row for each playlist in which a tracked player has matches: measured, or refused with the reason.
+    """Returns one row for each playlist with matches of a tracked player: measured, or refused with the reason.
 
-    Refused are players with fewer than ten matches, and playlists without a model that serves. Where the rank is
-    measured and the change is not, its columns are null and `change_note` says why.
+    Players with fewer than ten matches and playlists without a serving model are refused. If the rank is measured and
+    the change is not, its columns are null and `change_note` says why.
     """
     matches = kept(features, tracked)
     played = matches.group_by(PLAYER).agg(
@@ -113,7 +114,7 @@ def rank_predictions(
 
 
 def _without_model(versions: pl.DataFrame, profiles: pl.LazyFrame, playlist: str) -> str:
-    """Why no model serves in a playlist, whose versions and profiles these are."""
+    """Returns why no model serves in a playlist, from its versions and profiles."""
     refused = versions.sort("version").get_column("reason").drop_nulls()
     if len(refused):
         return f"No model of ranks serves in {playlist_name(playlist)}: the last one was refused. {refused[-1]}"
@@ -124,10 +125,10 @@ def _without_model(versions: pl.DataFrame, profiles: pl.LazyFrame, playlist: str
 def _lately(
     model: Mapping[str, Any], matches: pl.LazyFrame, sessions: pl.DataFrame, players: pl.DataFrame
 ) -> dict[str, dict[str, Any]]:
-    """By player, what there is of late: the sums of `sums_by_player` over the days of form, and training.
+    """Returns recent data by player: the sums of `sums_by_player` over the days of form, and training.
 
-    Besides them `last`, the player's last match, up to which form is, and `trained_s` of the weeks up to the last match
-    or session.
+    Further keys are `last`, the last match, at which form ends, and `trained_s`, the training in the weeks up to the
+    last match or session.
     """
     ended = sessions.lazy().group_by("player_id").agg(ended=pl.col("completed_at").max())
     last = (
@@ -168,7 +169,7 @@ def _prediction(model: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 
 
 def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of the expected change; `lately` is what `_lately` tells of the player."""
+    """Returns the columns of the expected change; `lately` is the player's entry of `_lately`."""
     in_tiers = tiers_per_strength(model, values)
     matches, days = lately["matches"] or 0, lately["days"] or 0
     hours = (lately["trained_s"] or 0) / 3600
@@ -179,26 +180,26 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
         note = f"No training in the last {PACE_DAYS} days."
     elif effect is None:
         note = (
-            f"What training is worth is not known yet: {counted(model['training_players'], 'player')} trained, "
+            f"The effect of training is not known yet: {counted(model['training_players'], 'player')} trained, "
             f"{TRAINING_PLAYERS} are needed; the {hours:.1f} hours of the last {PACE_DAYS} days do not count."
         )
     else:
         note = (
             f"Training: {hours:.1f} hours in the last {PACE_DAYS} days; an hour went with {_ranks(effect, 3)} for "
-            f"{model['training_players']} players who trained; {_ranks(effect * ahead)} if it goes on so."
+            f"{model['training_players']} players who trained; at this pace {_ranks(effect * ahead)}."
         )
     row = {"horizon_days": HORIZON_DAYS, "training_change_tiers": training}
     spread = model["slope_spread_per_day"]
     if matches < FORM_MATCHES or days < FORM_PLAY_DAYS:
         form = (
-            f"Form is not told: {counted(matches, 'match', 'matches')} on {counted(days, 'day')} of the last "
+            f"No form: {counted(matches, 'match', 'matches')} on {counted(days, 'day')} of the last "
             f"{FORM_DAYS} {'is' if matches == 1 else 'are'} known; it needs {FORM_MATCHES} on {FORM_PLAY_DAYS}."
         )
         return row | {"change_note": f"{form} {note}"}
     if spread is None:
         form = (
-            f"Form is not told: how much it differs between players is known of {FORM_PLAYERS} players at least, and "
-            f"{counted(model['form_players'], 'player')} have enough matches."
+            f"No form: it needs {FORM_PLAYERS} players with enough matches to compare with, and there "
+            f"{'is' if model['form_players'] == 1 else 'are'} {model['form_players']}."
         )
         return row | {"change_note": f"{form} {note}"}
     day_day = lately["day_day"]
@@ -208,14 +209,14 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
     chance = (model["strength_within_spread"] * in_tiers) ** 2 / day_day
     kept_share = prior / (prior + chance) if prior else 0.0
     of_form = slope * kept_share * HORIZON_DAYS
-    # What training is worth is taken off form by as much as it is added again.
+    # The effect of training is subtracted from form and added by training, so its error partly cancels.
     by_error = (error or 0.0) * (ahead - kept_share * trained_per_day * HORIZON_DAYS)
     deviation = (kept_share * chance * HORIZON_DAYS**2 + by_error**2) ** 0.5
     total = of_form + (training or 0.0)
     form = (
         f"Form: {matches} matches on {days} days up to {day_words(lately['last'])} change by "
-        f"{_ranks(slope * HORIZON_DAYS)} in {HORIZON_DAYS} days, of which {kept_share:.0%} counts, as the rest is what "
-        f"chance gives: {_ranks(of_form)}."
+        f"{_ranks(slope * HORIZON_DAYS)} in {HORIZON_DAYS} days; {kept_share:.0%} of it counts, because the rest is "
+        f"chance: {_ranks(of_form)}."
     )
     return row | {
         "form_change_tiers": of_form,
@@ -227,6 +228,6 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
 
 
 def _ranks(value: float, digits: int = 1) -> str:
-    """A number of ranks with its sign; what rounds to nought has none."""
+    """Returns a number of ranks with its sign; 0 has none."""
     rounded = round(value, digits) or 0.0
     return f"{'+' if rounded > 0 else ''}{rounded:.{digits}f} ranks"

@@ -1,19 +1,19 @@
-"""Models of the rank by how somebody plays: what they are, how they are fitted and how they are asked.
+"""Models of the rank from a player's style: definition, fit and prediction.
 
 A model is an ordered logistic regression: P(rank <= k) = F(threshold_k - strength), F the logistic function, and
-strength the sum of the features, each in standard deviations from its mean, times their coefficients. There is one for
-each playlist, of simulated and of real matches apart.
+strength the sum of the features, each in standard deviations from its mean, times their coefficients. Each playlist has
+its own, separately for simulated and real matches.
 
-**Training data.** One row for each player with an account, `MODEL_MATCHES` matches or more in the playlist and a known
-rank there: the last known rank, and the player's mean of each feature. A feature takes part that `KNOWN_SHARE` of the
-players have and that varies; for a player without it, it stands at the mean. A rank that has fewer than `TIER_PLAYERS`
-players is pooled with the smaller of its neighbours, until no group has fewer. A group counts with the mean rank of its
-players. The fit is scikit-learn's (`ordered_logit`). Coefficients are drawn towards 0 by a ridge penalty of `RIDGE`:
-little with hundreds of players, and enough to keep separated or collinear data finite.
-There is no model below `MODEL_PLAYERS` players, or with fewer than `MODEL_TIERS` ranks of `TIER_PLAYERS` players each.
+**Training data.** One row for each player with an account, at least `MODEL_MATCHES` matches in the playlist and a known
+rank there: the last known rank, and the player's mean of each feature. A feature takes part if `KNOWN_SHARE` of the
+players have it and if it varies; players without it get its mean. A rank with fewer than `TIER_PLAYERS` players is
+pooled with the smaller of its neighbours, until every group has enough. A group counts with the mean rank of its
+players. The fit is scikit-learn's (`ordered_logit`). A ridge penalty of `RIDGE` shrinks coefficients towards 0: little
+with hundreds of players, and enough to keep separated or collinear data finite. There is no model with fewer than
+`MODEL_PLAYERS` players, or with fewer than `MODEL_TIERS` ranks of `TIER_PLAYERS` players each.
 
-**Ranks as a scale.** A rank is as wide as 1 and stands in the middle of it (its divisions are within), so a
-distribution over ranks has quantiles between them; half of the width of rank 13 is below 13.0.
+**Ranks as a scale.** Each rank covers a range of 1 with its number in the middle (its divisions lie within), so a
+distribution over ranks has quantiles between them; half of the range of rank 13 is below 13.0.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER
 
 MODEL_MATCHES = 5
-"""Matches that a player must have to be learnt from."""
+"""Matches that a player needs to be in the training data."""
 MODEL_PLAYERS = 200
-"""Players that a model must have to learn from."""
+"""Players that a model needs."""
 MODEL_TIERS = 4
-"""Ranks with `TIER_PLAYERS` players that it must have."""
+"""Ranks with `TIER_PLAYERS` players that a model needs."""
 TIER_PLAYERS = 10
 """Players below which a rank is pooled with a neighbour."""
 KNOWN_SHARE = 0.9
-"""Share of the players who must have a feature that a model takes."""
+"""Share of the players that must have a feature for a model to use it."""
 RIDGE = 0.1
 LEVEL = 0.8
-"""Of intervals."""
+"""Probability of intervals."""
 FEATURES = (
     "supersonic_share", "slow_share", "avg_speed_uu_s", "ground_share", "high_air_share", "powerslides_per_minute",
     "boost_per_minute", "avg_boost", "zero_boost_share", "boost_wasted_supersonic_share", "boost_stolen_share",
     "small_pad_share", "behind_ball_share", "avg_distance_to_ball_uu", "role_imbalance",
     "last_defender_conceded_share", "shots_per_minute", "shot_accuracy", "shots_against_per_minute",
     "goals_against_per_minute", "save_share",
-    # These are known where replays were read.
+    # These are known if replays were read.
     "position_spread_uu", "aerial_touches_per_minute", "aerial_success_share", "avg_shot_speed_uu_s",
     "touches_per_minute", "turnover_share", "rotation_efficiency", "double_commits_per_minute", "challenge_win_share",
 )  # fmt: skip
-"""Features that a model may take. Of shares that sum to 1 one is left out, as are goals and saves per minute, which the
-result of a match makes more than the player."""
+"""Features that a model may use. Shares that sum to 1 lack one of them; goals and saves per minute are left out because
+they depend on the match result more than on the player."""
 KIND = ["is_simulated", "playlist"]
-"""What models are made within."""
+"""Columns that separate models."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -67,13 +67,13 @@ _FREE = 1000.0
 
 
 def served_models(models: pl.DataFrame) -> dict[tuple[bool, str], dict[str, Any]]:
-    """The models that serve, as rows of RankModels, by (is_simulated, playlist)."""
+    """Returns the serving models, as rows of RankModels, by (is_simulated, playlist)."""
     rows = models.filter(pl.col("state") == "served").iter_rows(named=True)
     return {(row["is_simulated"], row["playlist"]): row for row in rows}
 
 
 def predicted_tier(model: Mapping[str, Any], values: Mapping[str, float | None], more_chance: float = 0.0) -> float:
-    """The expected rank, 1 to 22, of a player with these means; arguments as for `tier_interval`."""
+    """Returns the expected rank, 1 to 22, of a player with these means; arguments as for `tier_interval`."""
     eta, scale = _drawn(model, values, more_chance)
     return float(FittedModel.of(model).expected(eta, scale)[0])
 
@@ -81,14 +81,14 @@ def predicted_tier(model: Mapping[str, Any], values: Mapping[str, float | None],
 def tier_interval(
     model: Mapping[str, Any], values: Mapping[str, float | None], level: float = LEVEL, more_chance: float = 0.0
 ) -> tuple[float, float]:
-    """The central interval of the rank, within 1 to 22; `model` and `values` as for `strength`.
+    """Returns the central interval of the rank, within 1 to 22.
 
     Args:
-        level: probability of a rank within it.
-        more_chance: variance of the strength by chance beyond that in the means of the players the model was trained
-            on. The strength is then drawn towards their mean, V / (V + more_chance) of it counts, V being the variance
-            of theirs; and what stays uncertain, this share of `more_chance`, widens the distribution of ranks, which
-            is taken to stay logistic with pi^2/3 and so much as its variance.
+        level: probability that the interval contains the rank.
+        more_chance: variance of the strength by chance beyond that in the training players' means. It shrinks the
+            strength towards their mean by the factor V / (V + more_chance), with V the variance of their strengths. The
+            remaining uncertainty, this factor times `more_chance`, widens the distribution of ranks, which is assumed
+            to stay logistic with pi^2/3 plus this amount as its variance.
     """
     eta, scale = _drawn(model, values, more_chance)
     low, high = FittedModel.of(model).interval(eta, level, scale)
@@ -96,7 +96,7 @@ def tier_interval(
 
 
 def _drawn(model: Mapping[str, Any], values: Mapping[str, float | None], more_chance: float) -> tuple[Floats, float]:
-    """The strength of a player, drawn towards the mean, and the scale of the logistic distribution around it."""
+    """Returns a player's strength, shrunk towards the mean, and the scale of the logistic distribution around it."""
     eta = FittedModel.of(model).strengths(_matrix(model, [values]))
     if not more_chance:
         return eta, 1.0
@@ -105,9 +105,9 @@ def _drawn(model: Mapping[str, Any], values: Mapping[str, float | None], more_ch
 
 
 def tiers_per_strength(model: Mapping[str, Any], values: Mapping[str, float | None]) -> float:
-    """By how many ranks a rise of the strength by one raises the expected rank, at these means; never below 0.
+    """Returns the rise of the expected rank per unit of strength, at these means; never below 0.
 
-    Chance in players' means flattens what a model learns of the differences between them. A rise over time is no such
+    Chance in players' means flattens the differences that a model learns between them. A rise over time is not such a
     difference, so this is the model's slope divided by `strength_reliability`.
     """
     known = FittedModel.of(model)
@@ -115,9 +115,9 @@ def tiers_per_strength(model: Mapping[str, Any], values: Mapping[str, float | No
 
 
 def drivers(model: Mapping[str, Any], values: Mapping[str, float | None], n: int = 5) -> list[tuple[str, float]]:
-    """The features that raise or lower the expected rank most, the strongest first.
+    """Returns the features that raise or lower the expected rank most, strongest first.
 
-    Each with the expected rank as it is, less that with the feature at its mean, all others as they are.
+    Each comes with its effect: the expected rank minus that with the feature at its mean and all others unchanged.
     """
     as_is = predicted_tier(model, values)
     given = [name for name in model["features"] if values.get(name) is not None]
@@ -132,7 +132,7 @@ def _matrix(model: Mapping[str, Any], players: Sequence[Mapping[str, float | Non
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted model as arrays: of `RankModels` the columns of the same names."""
+    """A fitted model as arrays, named as the columns of `RankModels`."""
 
     features: tuple[str, ...]
     means: Floats
@@ -145,41 +145,41 @@ class FittedModel:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> FittedModel:
-        """The model of a row of RankModels."""
+        """Returns the model of a row of RankModels."""
         lists = ("means", "spreads", "coefficients", "thresholds", "tier_means", "tier_edges")
         floats = {name: np.array(row[name], dtype=np.float64) for name in lists}
         return cls(features=tuple(row["features"]), tiers=np.array(row["tiers"], dtype=np.int64), **floats)
 
     def columns(self) -> dict[str, list[Any]]:
-        """As a row holds it."""
+        """Returns the values for a row of RankModels."""
         arrays = ("means", "spreads", "coefficients", "thresholds", "tiers", "tier_means", "tier_edges")
         return {"features": list(self.features)} | {name: getattr(self, name).tolist() for name in arrays}
 
     def strengths(self, x: Floats) -> Floats:
-        """Of players, a row each with this model's features; nan counts as the mean."""
+        """Returns the strengths of players, given as rows of this model's features; nan counts as the mean."""
         return np.nan_to_num((x - self.means) / self.spreads, nan=0.0) @ self.coefficients
 
     def below(self, eta: Floats, scale: float = 1.0) -> Floats:
-        """Probability of a rank below each edge: a column for each edge, from 0 to 1."""
+        """Returns the probability of a rank below each edge: one column per edge, from 0 to 1."""
         inner = _logistic((self.thresholds - eta[:, None]) / scale)
         return np.hstack([np.zeros((len(eta), 1)), inner, np.ones((len(eta), 1))])
 
     def expected(self, eta: Floats, scale: float = 1.0) -> Floats:
-        """The expected ranks."""
+        """Returns the expected ranks."""
         return np.diff(self.below(eta, scale), axis=1) @ self.tier_means
 
     def most_probable(self, eta: Floats) -> Floats:
-        """The most probable ranks."""
+        """Returns the most probable ranks."""
         return np.rint(self.tier_means[np.diff(self.below(eta), axis=1).argmax(axis=1)])
 
     def slopes(self, eta: Floats) -> Floats:
-        """By how much the expected ranks rise with the strength."""
+        """Returns the rise of the expected ranks per unit of strength."""
         below = self.below(eta)
-        # Each threshold passes what it gains in rank from one group to the next.
+        # Each threshold contributes the difference in rank between its two groups.
         return (below * (1 - below))[:, 1:-1] @ np.diff(self.tier_means)
 
     def interval(self, eta: Floats, level: float = LEVEL, scale: float = 1.0) -> tuple[Floats, Floats]:
-        """The central intervals of the ranks."""
+        """Returns the central intervals of the ranks."""
         below = self.below(eta, scale)
         return self._quantile(below, (1 - level) / 2), self._quantile(below, (1 + level) / 2)
 
@@ -194,26 +194,26 @@ class FittedModel:
 
 
 def ordered_logit(x: Floats, group: Integers, ridge: float = RIDGE) -> tuple[Floats, Floats]:
-    """Coefficients and thresholds of an ordered logistic regression.
+    """Returns coefficients and thresholds of an ordered logistic regression.
 
     It is fitted as one logistic regression (Li and Lin, Ordinal regression by extended binary classification, NIPS
-    2006): at each edge between two groups every player is one who is above, or one who is not; the coefficients are
-    the same at all edges, and each edge has a threshold of its own. Thresholds come out in order.
+    2006): at each edge between two groups, every player is either above or not; the coefficients are the same at all
+    edges, and each edge has its own threshold. Thresholds come out in order.
 
     Args:
-        x: a row for each player, a column for each feature, in like units.
-        group: group of each player, 0 to the highest, of which there are two at least; every number up to it occurs.
-        ridge: half of it, times the sum of the squared coefficients, is taken off the mean log-likelihood of the edges.
+        x: one row per player and one column per feature, in comparable units.
+        group: group of each player, from 0 to at least 1, without gaps.
+        ridge: half of it, times the sum of the squared coefficients, is subtracted from the edges' mean log-likelihood.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     edges, features = int(group.max()), x.shape[1]
-    # The columns of the thresholds are so large that the penalty does not reach them.
+    # The columns of the thresholds are so large that the penalty does not affect them.
     rows = np.hstack([np.repeat(x, edges, axis=0), np.tile(-_FREE * np.eye(edges), (len(x), 1))])
     is_above = (group[:, None] > np.arange(edges)).ravel()
     fit = LogisticRegression(C=1 / (ridge * edges), fit_intercept=False, solver="newton-cholesky", tol=1e-8)
-    # The products are small: threads would wait for each other longer than they compute.
+    # The matrix products are small: threads would cost more than they save.
     with threadpool_limits(1, user_api="blas"):
         weights = fit.fit(rows, is_above).coef_[0]
     return weights[:features], weights[features:] * _FREE
@@ -224,7 +224,7 @@ def _logistic(value: Floats) -> Floats:
 
 
 def _pooled(tiers: Integers) -> list[list[int]]:
-    """The ranks that occur, in order, those with few players pooled with a neighbour."""
+    """Returns the occurring ranks in order, with small ones pooled with a neighbour."""
     known, counts = np.unique(tiers, return_counts=True)
     pools, sizes = [[int(tier)] for tier in known], counts.tolist()
     while len(pools) > 1 and min(sizes) < TIER_PLAYERS:
@@ -238,7 +238,7 @@ def _pooled(tiers: Integers) -> list[list[int]]:
 
 
 def fit_model(rows: pl.DataFrame, only: str | None = None) -> FittedModel:
-    """Fits a model to some training rows, by all features or by one of them."""
+    """Fits a model to training rows, with all features or with one of them."""
     tiers = rows.get_column("rank_tier").to_numpy().astype(np.int64)
     pools = _pooled(tiers)
     group = np.searchsorted([pool[0] for pool in pools], tiers, side="right") - 1
@@ -269,14 +269,14 @@ def _usable(rows: pl.DataFrame) -> list[str]:
 
 
 def values_of(rows: pl.DataFrame, names: Sequence[str]) -> Floats:
-    """The values of features: a row for each row, a column for each feature, nan where one is not known."""
+    """Returns the values of features as a matrix: rows by columns of `names`, nan if unknown."""
     values = rows.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in names).to_numpy()
-    # Without a name there are no rows either.
+    # Without names, numpy loses the number of rows.
     return values.reshape(rows.height, len(names))
 
 
 def best_single_feature(rows: pl.DataFrame) -> str | None:
-    """The feature that goes with the players' ranks most (Spearman); None where none is usable."""
+    """Returns the feature with the highest Spearman correlation with players' ranks; None without usable features."""
 
     def goes_with(name: str) -> float:
         known = rows.select("rank_tier", name).drop_nulls()
@@ -289,7 +289,7 @@ def best_single_feature(rows: pl.DataFrame) -> str | None:
 
 
 def training_rows(profiles: pl.LazyFrame) -> pl.LazyFrame:
-    """What models are trained on: one row for each player with enough matches and a known rank.
+    """Returns the training data of models: one row for each player with enough matches and a known rank.
 
     Columns `is_simulated`, `playlist`, `player_id`, `rank_tier`, `matches`, and the player's mean of every feature.
     """
@@ -305,16 +305,16 @@ def training_rows(profiles: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def too_few(rows: pl.DataFrame, playlist: str) -> str | None:
-    """Why some training rows of a playlist make no model; None where they do."""
+    """Returns why training rows of a playlist do not suffice for a model; None if they do."""
     name = playlist_name(playlist)
     if rows.height < MODEL_PLAYERS:
-        found, are = ("1 player", "is") if rows.height == 1 else (f"{rows.height} players", "are")
+        players, are = ("1 player", "is") if rows.height == 1 else (f"{rows.height} players", "are")
         return (
-            f"{found} of known rank with {MODEL_MATCHES} matches or more {are} known in {name}; "
+            f"{players} of known rank with {MODEL_MATCHES} matches or more {are} known in {name}; "
             f"a model of ranks needs {MODEL_PLAYERS}."
         )
     large = rows.group_by("rank_tier").len().filter(pl.col("len") >= TIER_PLAYERS).height
     if large < MODEL_TIERS:
-        found, have = ("1 rank", "has") if large == 1 else (f"{large} ranks", "have")
-        return f"{found} in {name} {have} {TIER_PLAYERS} players or more; a model of ranks needs {MODEL_TIERS} of them."
+        ranks, have = ("1 rank", "has") if large == 1 else (f"{large} ranks", "have")
+        return f"{ranks} in {name} {have} {TIER_PLAYERS} players or more; a model of ranks needs {MODEL_TIERS} of them."
     return None if _usable(rows) else f"No feature is known of {KNOWN_SHARE:.0%} of the players in {name}."

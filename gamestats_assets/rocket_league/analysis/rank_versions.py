@@ -1,12 +1,12 @@
-"""Versions of the models of ranks: trained on what was ingested, cross-validated, compared, refused when worse.
+"""Versions of the models of ranks: training, cross-validation, comparison, and refusal of worse ones.
 
-**Cross-validation** is over players, in `FOLDS` parts by a hash of the player's id. All that is learnt (which features,
-means, pooling of ranks, coefficients, the baselines too) is learnt from the other parts.
+**Cross-validation** is over players, in `FOLDS` parts by a hash of the player's id. Everything learnt (features, means,
+pooling of ranks, coefficients, and the baselines) is learnt from the other parts.
 
-**Versions** are compared on the same players. A player is always of the same part, and a version keeps the models of
-its cross-validation: of each player it is asked by the one that has not learnt from the player's part, so that no
-version is at an advantage. A candidate is compared with the best, on these players, of all versions that ever served,
-not with the last alone: of many small losses, each within its error, the sum would soon be more than that.
+**Versions** are compared on the same players. A player always belongs to the same part, and a version keeps the models
+of its cross-validation. Each player is predicted by the model that was not trained on the player's part, so that no
+version has an advantage. A candidate is compared with the version, among all that ever served, that is best on these
+players. If it were compared with the last one alone, many small losses, each within its error, could add up.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from gamestats_assets.rocket_league.privacy.consents import allowing
 
 FOLDS = 5
 BEYOND_CHANCE = 2.0
-"""Standard errors by which a model must be better than naming the middle rank; of those that know nothing
-fewer than one in forty are."""
+"""Standard errors by which a model must beat naming the middle rank; by chance, fewer than one in forty useless
+models do."""
 RETRAINED_AFTER_DAYS, RETRAINED_BY_GROWTH = 7, 0.1
-"""A version is trained when there are matches so many days later than the last one's, or so many more or fewer."""
-# As many digits as sums in another order keep.
+"""A new version is trained if the last match is so many days later, or if matches grew or shrank by this share."""
+# Digits that do not depend on the order of sums.
 _DIGITS = 7
 
 
@@ -55,7 +55,7 @@ _DIGITS = 7
 
 
 def fold_of(player_id: str, folds: int = FOLDS) -> int:
-    """The part of the cross-validation that a player belongs to, by a hash of the id; 0 is the first."""
+    """Returns the part of the cross-validation of a player, by a hash of the id; 0 is the first."""
     return int.from_bytes(hashlib.sha256(player_id.encode()).digest()[:4]) % folds
 
 
@@ -64,22 +64,22 @@ def _folds(rows: pl.DataFrame, folds: int = FOLDS) -> Integers:
 
 
 def _fold_models(rows: pl.DataFrame) -> list[FittedModel]:
-    """For each part of the cross-validation a model of all others."""
+    """Returns, for each part of the cross-validation, a model of all other parts."""
     folds = _folds(rows)
     return [fit_model(rows.filter(folds != fold)) for fold in range(FOLDS)]
 
 
 def cross_validated(rows: pl.DataFrame, models: Sequence[FittedModel] = ()) -> pl.DataFrame:
-    """What models and baselines that never saw a player say of the player.
+    """Returns predictions of each player by models and baselines that never saw the player.
 
     Args:
         rows: training rows of one playlist.
-        models: of each part, where they are made already.
+        models: models by part, if they exist already.
 
     Returns:
         Columns `player_id`, `rank_tier`, `fold`; `predicted` (expected rank), `most_probable` (rank), `covered` (part
         of the rank within the 80% interval), `middle` and `most_frequent` (rank of the players of the other parts),
-        `by_single` (expected rank by the feature that is best alone in the other parts). Rows as they are given.
+        `by_single` (expected rank by the best single feature of the other parts). Rows keep their order.
     """
     folds, models = _folds(rows), models or _fold_models(rows)
     columns = {
@@ -117,32 +117,32 @@ def next_models(
     sessions: dy.LazyFrame[t.TrainingSessions],
     withheld: dy.LazyFrame[t.Withheld],
 ) -> dy.LazyFrame[t.RankModels]:
-    """The models as they stand, and one more of each playlist whose training data are new.
+    """Returns the existing models, and a new one for each playlist with new training data.
 
-    Where the training data are those of a version that is there, or little more than the last one's
-    (`RETRAINED_AFTER_DAYS`), nothing is added. Otherwise the candidate is cross-validated, and is refused
+    Nothing is added if the training data equal those of an existing version, or exceed those of the last version only
+    slightly (`RETRAINED_AFTER_DAYS`). Otherwise the candidate is cross-validated. It is refused
 
     - when its mean error is not below that of naming the middle rank by two standard errors of the paired difference
-      (of models that know nothing a third can be below it by chance), or not below that of the best single feature;
+      (a third of all useless models are below it by chance), or not below that of the best single feature;
     - when its mean error is above that of the best version that serves or has served, by more than one standard error
-      of the paired difference. All are asked about the candidate's players, and of each by what has not learnt from the
+      of the paired difference. All versions predict the candidate's players, each with models that have not seen the
       player (see the top of this module).
 
-    Else it serves from then on, and the one before is superseded. Every version keeps its number.
+    Otherwise it serves from then on, and its predecessor is superseded. Every version keeps its number.
 
-    A model knows besides, from matches of its players, how much strength differs between matches of a player; how much
-    its slopes over time differ between players (`slope_spread_per_day`, players without training sessions); and what
-    has gone with an hour of training: the change of strength per hour trained before a match, within players, given a
-    change over time that all players have in common, with a standard error that is robust to whatever players' own
-    changes are. That is no proof of cause: who trains may climb for other reasons. It is told in ranks at the average
+    A model also has these results from matches of its players: how much strength differs between matches of a player;
+    how much slopes over time differ between players (`slope_spread_per_day`, players without training sessions); and
+    the effect of an hour of training: the change of strength per hour trained before a match, within players, given a
+    change over time that all players have in common, with a standard error that is robust to players' own changes. That
+    does not prove a cause: players who train may climb for other reasons. It is converted to ranks with the average
     slope of the expected rank.
 
     Args:
-        served: this very table as it stands.
+        served: the existing rows of this table.
         profiles: every player's means.
-        features: the matches that the profiles are of.
-        sessions: what players trained.
-        withheld: who does not allow to be learnt from, among the rest.
+        features: the matches of the profiles.
+        sessions: training sessions of players.
+        withheld: purposes that players do not allow, such as models.
     """
     standing = served.collect()
     trained_hours = sessions.select("player_id", "completed_at", "duration_s").collect()
@@ -165,7 +165,7 @@ def next_models(
 def _candidate(
     rows: pl.DataFrame, versions: Sequence[Mapping[str, Any]], features: pl.LazyFrame, sessions: pl.DataFrame
 ) -> dict[str, Any] | None:
-    """The next row of a playlist, or None where there are too few players, or no new data."""
+    """Returns the next row of a playlist, or None if there are too few players or no new data."""
     is_simulated, playlist = rows.select(KIND).row(0)
     if too_few(rows, playlist):
         return None
@@ -227,14 +227,14 @@ def _candidate(
 
 
 def _is_due(last: Mapping[str, Any], rows: pl.DataFrame, last_day: date) -> bool:
-    """Whether there is enough that the last version has not seen: matches come all the time."""
+    """Whether the last version has missed enough new data; small amounts arrive all the time."""
     later = (last_day - last["trained_to_day"]).days if last["trained_to_day"] else None
     grown = abs(rows.get_column("matches").sum() / max(last["matches"], 1) - 1)
     return later is None or later >= RETRAINED_AFTER_DAYS or grown >= RETRAINED_BY_GROWTH
 
 
 def _digest(rows: pl.DataFrame, sessions: pl.DataFrame) -> str:
-    """Names all that a model is made from, and how."""
+    """Returns a hash of everything a model is made from, parameters included."""
     means = [pl.col(name).round_sig_figs(_DIGITS) for name in FEATURES]
     texts = (
         f"{RIDGE} {MODEL_MATCHES} {TIER_PLAYERS} {KNOWN_SHARE}",
@@ -254,8 +254,8 @@ def _against_baselines(metrics: Mapping[str, Any], standard_error: float) -> lis
     reasons: list[str] = []
     if not middle - own > BEYOND_CHANCE * standard_error:
         reasons.append(
-            f"Its mean error of {own:.2f} ranks is not better beyond chance than the {middle:.2f} of naming the middle "
-            "rank for everybody."
+            f"Its mean error of {own:.2f} ranks is not better beyond chance than the {middle:.2f} of always naming the "
+            "middle rank."
         )
     if not own < single:
         reasons.append(
@@ -276,7 +276,7 @@ class _Compared(NamedTuple):
 
 
 def _against_best(rows: pl.DataFrame, errors: Floats, versions: Sequence[Mapping[str, Any]]) -> _Compared:
-    """A candidate with these errors beside the version that is best on the same players."""
+    """Returns the comparison of a candidate, given its errors, with the version that is best on the same players."""
     tiers = rows.get_column("rank_tier").to_numpy()
     others = [(row["version"], np.abs(_unseen(row, rows) - tiers)) for row in versions]
     version, best = min(others, key=lambda each: each[1].mean())
@@ -284,8 +284,8 @@ def _against_best(rows: pl.DataFrame, errors: Floats, versions: Sequence[Mapping
 
 
 def _unseen(version: Mapping[str, Any], rows: pl.DataFrame) -> Floats:
-    """The expected rank of players by a version, of each by a model that has not learnt from the player."""
-    # A version that kept none is asked itself, which is in its favour.
+    """Returns the expected ranks by a version, each from a model that was not trained on the player."""
+    # A version without such models predicts itself, which is in its favour.
     models = [FittedModel.of(each) for each in json.loads(version["fold_models"] or "[]")] or [FittedModel.of(version)]
     folds, expected = _folds(rows, len(models)), np.empty(rows.height)
     names = {name for model in models for name in model.features} - {*rows.columns}
@@ -301,9 +301,9 @@ def _unseen(version: Mapping[str, Any], rows: pl.DataFrame) -> Floats:
 
 
 def worse_models(models: pl.DataFrame) -> pl.DataFrame:
-    """Models that serve though by their own figures they are worse than a baseline, or than the best before them.
+    """Returns serving models that by their own figures are worse than a baseline or than the best before them.
 
-    Columns `is_simulated`, `playlist`, `version` and `reason`; no rows are good.
+    Columns `is_simulated`, `playlist`, `version` and `reason`; empty if all is well.
     """
     figures = {
         "naming the middle rank": ("mean_error_tiers", "majority_mean_error_tiers", None),

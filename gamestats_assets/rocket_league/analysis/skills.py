@@ -1,18 +1,18 @@
-"""What skills are: sums of features, in units of how matches of the same playlist and rank differ.
+"""Skills: sums of features, in units of the differences between matches of the same playlist and rank.
 
 The skill of a player in one match is the sum of the signed features of `SKILL_FEATURES`, each as
 
     sign * (value in the match - mean of the cohort) / spread of single matches in the cohort,
 
-over those features that are known in the match and that the cohort knows: in which it has enough players, and in which
-its matches differ at all. It is divided by the standard deviation of such a sum, which is the root of the sum of all
-correlations between these features in single matches, so that matches of which little is known are on one scale with
-those of which much is. It is null where nothing is known. The cohort is that of the playlist and of the rank that the
-player has now, so that all matches of a player are on one scale. More is better.
+over the features that are known in the match and usable in the cohort, which needs enough players with the feature and
+differences between its matches. The sum is divided by its standard deviation, the root of the sum of all correlations
+between these features in single matches, so that matches with few known features and matches with many are on one
+scale. It is null if no feature is known. The cohort is that of the playlist and the player's current rank, so that all
+matches of a player are on one scale. More is better.
 
-Which features are known goes with how a match went (a team that nothing is shot at has no share of saves), so the mean
-of a skill in a cohort is near 0 and not quite 0; it is in `rank_cohorts` as that of every feature, under `skill_` and
-the name of the skill.
+Which features are known depends on the match (without shots against the team there is no share of saves), so the mean
+of a skill in a cohort is near 0 but not exactly 0; `rank_cohorts` has it like that of a feature, under `skill_` and the
+name of the skill.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ SKILL_FEATURES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "rotation": (("role_imbalance", -1), ("rotation_efficiency", 1), ("double_commits_per_minute", -1)),
     "shooting": (("shot_accuracy", 1), ("shots_per_minute", 1), ("avg_shot_speed_uu_s", 1)),
 }
-"""The features of each skill, with 1 where more is better, and -1 where less is."""
+"""The features of each skill, with 1 if more is better, and -1 if less is better."""
 TEAM_SKILLS = ("rotation",)
-"""Skills that nobody has without team mates."""
+"""Skills that need team mates."""
 SKILL = "skill_"
-"""What the name of a skill begins with among the features of `rank_cohorts`."""
+"""Prefix of skills among the features of `rank_cohorts`."""
 FEATURES: tuple[str, ...] = tuple(
     name
     for name, column in PlayerMatchFeatures.columns().items()
     if isinstance(column.dtype, pl.Float64) and name != "played_s"
 )
-"""What is measured of a player in a match: every number but the length."""
+"""Features of a player in a match: every number except its length."""
 _LEAST = 0.1
 COHORT = ("is_simulated", "playlist", "rank_tier")
-"""What names a cohort."""
+"""Columns that identify a cohort."""
 _USED: tuple[str, ...] = tuple(dict.fromkeys(name for of in SKILL_FEATURES.values() for name, _ in of))
 
 
 def scales(cohorts: pl.LazyFrame) -> pl.LazyFrame:
-    """What features are measured by in each cohort: one row per cohort, with columns of `COHORT`.
+    """Returns the scales of features in each cohort: one row per cohort, with columns of `COHORT`.
 
-    For each feature of a skill the columns `<feature> mean` and `<feature> spread`; null where the cohort does not know
-    it, or where its matches do not differ in it. For each skill `<skill> correlations`, as `rank_cohorts` has them.
+    For each feature of a skill there are the columns `<feature> mean` and `<feature> spread`, null if the cohort lacks
+    the feature or its matches do not differ in it; for each skill `<skill> correlations`, as in `rank_cohorts`.
     """
     differs = pl.col("match_spread") > 0
     return cohorts.group_by(COHORT).agg(
@@ -76,7 +76,7 @@ def scales(cohorts: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def signed_features(skill: str) -> list[pl.Expr]:
-    """The features of a skill in a match in units of the cohort, more being better; null where one is not known."""
+    """Returns the features of a skill in a match in units of the cohort, with more being better; null if unknown."""
     return [
         (sign * (pl.col(name) - pl.col(f"{name} mean")) / pl.col(f"{name} spread")).alias(name)
         for name, sign in SKILL_FEATURES[skill]
@@ -84,7 +84,7 @@ def signed_features(skill: str) -> list[pl.Expr]:
 
 
 def correlations(skill: str) -> pl.Expr:
-    """Of rows of matches with `signed_features`: the column `correlations` of `rank_cohorts`."""
+    """Returns the column `correlations` of `rank_cohorts`, for rows of matches with `signed_features`."""
     names = [name for name, _ in SKILL_FEATURES[skill]]
     both = [
         pl.corr(*(pl.col(each).filter(pl.all_horizontal(pl.col(pair).is_not_null())) for each in pair))
@@ -94,7 +94,7 @@ def correlations(skill: str) -> pl.Expr:
 
 
 def skill_values(skills: Iterable[str] = SKILLS) -> list[pl.Expr]:
-    """The skills in a match, one column each, of rows with features, `team_size` and the columns of `scales`."""
+    """Returns the skills in a match as columns, for rows with features, `team_size` and the columns of `scales`."""
 
     def value(skill: str) -> pl.Expr:
         signed = signed_features(skill)
@@ -103,7 +103,7 @@ def skill_values(skills: Iterable[str] = SKILLS) -> list[pl.Expr]:
             2 * one * other * pl.col(f"{skill} correlations").list.get(at)
             for at, (one, other) in enumerate(itertools.combinations(known, 2))
         )
-        # Of features that tell each other the opposite nothing would be left.
+        # Perfectly opposed features would leave no variance.
         variance = pl.sum_horizontal(*known, *pairs).clip(lower_bound=_LEAST)
         value = pl.when(pl.any_horizontal(each.is_not_null() for each in signed)).then(
             pl.sum_horizontal(signed) / variance.sqrt()
@@ -116,7 +116,7 @@ def skill_values(skills: Iterable[str] = SKILLS) -> list[pl.Expr]:
 
 
 def match_skills(features: pl.LazyFrame, cohorts: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.LazyFrame:
-    """The skills of players in single matches, measured by the cohort of the rank that each has in the playlist now.
+    """Returns the skills of players in single matches, measured by the cohort of each player's current rank.
 
     Args:
         features: rows of `player_match_features`.
@@ -124,8 +124,8 @@ def match_skills(features: pl.LazyFrame, cohorts: pl.LazyFrame, ranks: pl.LazyFr
         ranks: rows of `rl_ranks`.
 
     Returns:
-        Columns `is_simulated`, `playlist`, `player_id`, `match_id`, `started_at`, `rank_tier` (that it is measured
-        by), `skill` and `value` (see the top of this module); one row for each skill that is known in a match.
+        Columns `is_simulated`, `playlist`, `player_id`, `match_id`, `started_at`, `rank_tier` (of the cohort), `skill`
+        and `value` (see the top of this module); one row for each known skill in a match.
     """
     of_match = [*PLAYER, "match_id", "started_at", "rank_tier"]
     return (

@@ -1,4 +1,4 @@
-"""How the strength of players, by a model of ranks, differs from match to match: chance, form, and training."""
+"""How a player's strength, by a model of ranks, varies between matches: chance, form, and training."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from gamestats_assets.lakehouse.sums import exact_sum
 from gamestats_assets.rocket_league.analysis.rank_models import FittedModel, Floats, values_of
 
 LEAST_RELIABILITY = 0.1
-"""That is taken for the strength: what chance alone makes has no slope that could be corrected for it."""
+"""Lowest reliability of strength: if all differences were chance, there would be no slope to correct."""
 FORM_DAYS = 90
 FORM_MATCHES = 20
 FORM_PLAY_DAYS = 5
-"""Form is known by the matches of so many days, if they are so many on so many different days."""
+"""Form needs so many matches, on so many different days, within this period."""
 _DECIMALS = 12
-"""Of what is added up over a player's matches, so that sums do not depend on the order of these."""
+"""Decimals of sums over a player's matches, so that the sums do not depend on the order of matches."""
 FORM_PLAYERS = 30
-"""Players with form that it takes to know how much slopes differ."""
+"""Players with form that are needed to estimate how much slopes differ."""
 TRAINING_PLAYERS = 30
-"""Players who trained that it takes to know what training is worth."""
+"""Players who trained that are needed to estimate the effect of training."""
 TRAINING_MATCHES = 5
-"""Matches that each of them must have before the middle of the hours trained, and since."""
+"""Matches that each of them needs before the middle of the hours trained, and since."""
 _DAY_S = 86_400.0
 _HOUR_S = 3_600.0
 
@@ -33,10 +33,10 @@ _HOUR_S = 3_600.0
 def match_strengths(
     model: Mapping[str, Any] | FittedModel, features: pl.LazyFrame, sessions: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """The strength that players showed in single matches of one playlist, and how much they had trained by then.
+    """Returns the strength that players showed in single matches of one playlist, and their training until then.
 
-    A feature that is not known in a match stands at the player's own mean, so that the mean of matches is the strength
-    of the mean.
+    A feature that is unknown in a match is set to the player's own mean, so that the mean over matches is the strength
+    of the means.
 
     Args:
         features: rows of PlayerMatchFeatures of one playlist, simulated or real.
@@ -79,13 +79,13 @@ def match_strengths(
 
 
 def sums_by_player(matches: pl.LazyFrame) -> pl.LazyFrame:
-    """Weighted sums of squares and products around each player's means, of `day`, `strength` and `hours`.
+    """Returns weighted sums of squares and products around each player's means, of `day`, `strength` and `hours`.
 
     Args:
-        matches: as `match_strengths` gives them.
+        matches: result of `match_strengths`.
 
     Returns:
-        Columns `player_id`, `matches`, `days` (different ones), `last_day`, and for each pair such as
+        Columns `player_id`, `matches`, `days` (number of different days), `last_day`, and for each pair such as
         `day_strength` the sum of the products.
     """
     names = ("day", "strength", "hours")
@@ -110,18 +110,18 @@ def sums_by_player(matches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def recent(matches: pl.LazyFrame, until: pl.Expr | None = None) -> pl.LazyFrame:
-    """The matches of the `FORM_DAYS` days up to each player's last match, or up to `until`."""
+    """Returns the matches of the `FORM_DAYS` days up to each player's last match, or up to `until`."""
     end = pl.col("started_at").max().over("player_id") if until is None else until
     return matches.filter(pl.col("started_at") > end - timedelta(days=FORM_DAYS), pl.col("started_at") <= end)
 
 
 def has_form() -> pl.Expr:
-    """Whether sums of a player's recent matches tell a slope."""
+    """Whether a player has enough recent matches for a slope."""
     return (pl.col("matches") >= FORM_MATCHES) & (pl.col("days") >= FORM_PLAY_DAYS)
 
 
 def over_time(model: FittedModel, rows: pl.DataFrame, features: pl.LazyFrame, sessions: pl.DataFrame) -> dict[str, Any]:
-    """What a model knows of matches one after another: the columns of `RankModels` from `strength_within_spread` on."""
+    """Returns a model's results over time: the columns of `RankModels` from `strength_within_spread` on."""
     matches = match_strengths(model, features, sessions.lazy()).collect(engine="streaming").lazy()
     sums = sums_by_player(matches).collect()
     free = int(sums.get_column("matches").sum()) - sums.height
@@ -159,7 +159,7 @@ def over_time(model: FittedModel, rows: pl.DataFrame, features: pl.LazyFrame, se
 
 
 def _spread_of(values: Floats, variances: Floats) -> float:
-    """The spread around 0 of what is known with these variances, by Paule and Mandel (1982); never below 0.
+    """Returns the spread around 0 of values with known variances, by Paule and Mandel (1982); never below 0.
 
     It solves sum(values^2 / (variances + spread^2)) = number of values.
     """
@@ -167,7 +167,7 @@ def _spread_of(values: Floats, variances: Floats) -> float:
     def excess(squared: float) -> float:
         return float((values**2 / (variances + squared)).sum() - len(values))
 
-    # What is known without any doubt differs by all that it is.
+    # Without variances the equation has no solution that the search below would find.
     if not values.any() or ((variances > 0).all() and excess(0.0) <= 0):
         return 0.0
     low, high = 0.0, float((values**2).max())
@@ -178,7 +178,7 @@ def _spread_of(values: Floats, variances: Floats) -> float:
 
 
 def _training_effect(sums: pl.DataFrame) -> tuple[float, float] | None:
-    """Change of strength per hour trained, and its standard error, robust to clusters (players, CR1).
+    """Returns the change of strength per hour trained, and its standard error, robust to clusters (players, CR1).
 
     Least squares of the strength in a match on hours trained and time, around each player's means.
     """
@@ -191,7 +191,7 @@ def _training_effect(sums: pl.DataFrame) -> tuple[float, float] | None:
     )
     with_strength = np.array([sums.get_column("strength_hours"), sums.get_column("day_strength")], dtype=np.float64)
     information = cross.sum(axis=2)
-    # Where all train at the same pace, hours and days tell each other.
+    # If all train at the same pace, hours and days are collinear.
     if np.linalg.cond(information / np.sqrt(np.outer(*[np.diag(information)] * 2))) > 1e8:
         return None
     bread = np.linalg.inv(information)

@@ -21,15 +21,15 @@ from gamestats_assets.rocket_league.ranks import kept, known_tiers, rank_name, t
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 FEWEST_MATCHES = 5
-"""Matches on either side of the first session below which a change of skill is refused."""
+"""Matches needed on either side of the first session to measure a change of skill."""
 FEWEST_SESSIONS = 3
-"""Sessions with attempts below which there is no improvement score."""
+"""Sessions with attempts needed for an improvement score."""
 MOST_PACKS = 10
-"""Packs that are recommended at most."""
+"""Largest number of recommended packs."""
 RAISED_ABOVE, LOWERED_BELOW = 0.8, 0.3
-"""Success shares in the packs that suit the rank, above and below which harder or easier ones are recommended."""
+"""Success shares in packs of the rank's difficulty above which harder and below which easier packs are recommended."""
 FEWEST_ATTEMPTS = 20
-"""Attempts below which a success share moves nothing."""
+"""Attempts needed for a success share to change the difficulty."""
 
 Row = Mapping[str, Any]
 _Z = NormalDist().inv_cdf(0.95)
@@ -46,21 +46,21 @@ def training_progress(
     cohorts: dy.LazyFrame[t.RankCohorts],
     ranks: dy.LazyFrame[t.RlRanks],
 ) -> dy.LazyFrame[t.TrainingProgress]:
-    """Per playlist with matches and skill with sessions: what was trained, and the skill before and since.
+    """Returns, per playlist with matches and skill with sessions, the training and the skill before and since.
 
-    A match that began before the first session was over is one before, every other one since. The skill of a match is
-    that of `match_skills`: 0 is the mean of the cohort of the player's rank now, so matches before and after a
-    promotion are on one scale. Matches of one player scatter around his skill with the cohort's `within_spread` s, so
-    the difference of the means of n and m matches has the standard error s * sqrt(1/n + 1/m), and the 90% interval is
-    1.645 of these to both sides. `has_helped` says that its lower end is above 0. Below 5 matches on either side the
-    change is refused.
+    Matches that began before the end of the first session count as before, all others as since. The skill of a match is
+    that of `match_skills`: 0 is the mean of the cohort of the player's current rank, so matches before and after a
+    promotion are on one scale. Matches of one player scatter around the player's skill with the cohort's
+    `within_spread` s, so the difference of the means of n and m matches has the standard error s * sqrt(1/n + 1/m), and
+    the 90% interval extends 1.645 times that to either side. `has_helped` means that its lower end is above 0. With
+    fewer than 5 matches on either side the change is refused.
 
-    A difference is no proof that the training caused it: form and rank move too, other things are learnt meanwhile, and
-    who begins to train after a run of bad matches plays better afterwards without it. The interval covers the chance
-    of single matches alone.
+    A difference does not prove that the training caused it: form and rank change, too, players learn other things, and
+    those who begin to train after a run of bad matches play better afterwards without it. The interval covers only the
+    chance in single matches.
 
-    Attempts and their success share are of the sessions for which both were counted. The improvement score compares the
-    last third of these with the first third (rounded down to whole sessions), and needs three of them.
+    Attempts and their success share cover sessions that counted both. The improvement score compares the last third of
+    these with the first third (rounded down to whole sessions), and needs three of them.
     """
     own = kept(features, tracked)
     own_sessions = sessions.join(tracked, on="player_id", how="semi").filter(pl.col("skill").is_in(SKILLS))
@@ -110,11 +110,11 @@ def training_progress(
 
 
 def trained(sessions: pl.LazyFrame, *by: str) -> pl.LazyFrame:
-    """What players trained: sums of sessions, and the improvement score.
+    """Returns the training of players: sums of sessions, and the improvement score.
 
     Args:
         sessions: rows of `training_sessions`.
-        by: what they are added up by, besides the player and the skill.
+        by: grouping columns besides the player and the skill.
     """
     attempts, successes = pl.col("attempts"), pl.col("successes")
     keys, in_order = ["player_id", "skill", *by], sessions.sort("completed_at", "training_session_id")
@@ -144,7 +144,7 @@ def trained(sessions: pl.LazyFrame, *by: str) -> pl.LazyFrame:
 
 
 def _refusal() -> pl.Expr:
-    """Why a change is refused; null where it is not."""
+    """Returns why a change is refused; null if it is not."""
     rank = pl.col("rank_tier").replace_strict(
         range(1, 23), [rank_name(tier) for tier in range(1, 23)], default=None, return_dtype=pl.String
     )
@@ -154,13 +154,13 @@ def _refusal() -> pl.Expr:
         pl.when(pl.col("is_duel") & pl.col("skill").is_in(TEAM_SKILLS))
         .then(pl.format("A duel has no team mates, so there is no {} in it.", "skill"))
         .when(pl.col("rank_tier").is_null())
-        .then(pl.format("No rank in {} is known, so there is nobody to measure against.", playlist))
+        .then(pl.format("No rank in {} is known, so there is no one to compare with.", playlist))
         .when(pl.col("within_spread").is_null())
-        .then(pl.format("No cohort of {} in {} is known that {} could be measured against.", rank, playlist, "skill"))
+        .then(pl.format("There is no cohort of {} in {} to measure {} against.", rank, playlist, "skill"))
         .when((before < FEWEST_MATCHES) | (since < FEWEST_MATCHES))
         .then(
             pl.format(
-                "Known of {}: {} {} before the first session and {} since; {} on either side are needed.",
+                "Matches with {}: {} {} before the first session and {} since; {} on either side are needed.",
                 "skill",
                 before,
                 pl.when(before == 1).then(pl.lit("match")).otherwise(pl.lit("matches")),
@@ -175,11 +175,11 @@ def _refusal() -> pl.Expr:
 
 
 def difficulties_of_tier(tier: int, steps: int = 0) -> tuple[int, int]:
-    """The lowest and the highest difficulty of packs that suit a rank: one around that of `DIFFICULTY_OF_RANK`.
+    """Returns the lowest and highest difficulty of packs for a rank: one step around `DIFFICULTY_OF_RANK`.
 
     Args:
         tier: 1 (bronze 1) to 22 (supersonic legend).
-        steps: how many steps harder it is to be; easier, below 0.
+        steps: number of steps harder, or easier if negative.
 
     >>> difficulties_of_tier(16), difficulties_of_tier(1), difficulties_of_tier(16, 1)
     ((7, 9), (1, 2), (8, 10))
@@ -200,17 +200,17 @@ def training_recommendations(
     sessions: dy.LazyFrame[t.TrainingSessions],
     progress: dy.LazyFrame[t.TrainingProgress],
 ) -> dy.LazyFrame[t.TrainingRecommendations]:
-    """At most ten packs for the two skills that need training most: two for the first, one for the second, and so on.
+    """Returns up to ten packs for the two skills that most need training: in turn two for the first, one for the other.
 
-    The first skill is the weakness that promises most ranks (`improvement_potential`), and where that is equal or
-    unknown the one with the lowest percentile, in any playlist; the second is the next one of another skill. Skills
-    that are no weakness come after those that are, by percentile, and the reason says that they are none. Where no
-    skill is measured nothing is recommended.
+    The first skill is the weakness with the largest `improvement_potential`; if that is equal or unknown, the one with
+    the lowest percentile, in any playlist. The second is the next one of another skill. Skills that are not weaknesses
+    come after those that are, by percentile, and the reason says so. Without a measured skill there are no
+    recommendations.
 
-    Packs of a skill have a difficulty in the window of the rank (`difficulties_of_tier`). It is one step harder where
-    more than 80% of 20 or more attempts in packs of the rank's own window succeeded, and one step easier below 30%.
-    Where the catalogue has none of the skill in the window, those that are nearest in difficulty stand in. Packs that
-    were never trained come first, then those trained longest ago; among equals those nearest to the window's middle.
+    Packs of a skill have a difficulty in the rank's window (`difficulties_of_tier`). The window moves one step up if
+    more than 80% of at least 20 attempts in packs of the rank's own window succeeded, and one step down below 30%. If
+    the catalogue has no pack of the skill in the window, those nearest in difficulty are used. Packs never trained come
+    first, then those trained longest ago; among equals, those nearest to the window's middle.
     """
     measured = (
         weaknesses.join(tracked, on="player_id", how="semi").filter(pl.col("state") == "measured").collect().to_dicts()
@@ -249,7 +249,7 @@ def training_recommendations(
 
 
 class _Trained(NamedTuple):
-    """What a player has done in a pack."""
+    """A player's training in a pack."""
 
     times: int
     last_at: datetime
@@ -258,7 +258,7 @@ class _Trained(NamedTuple):
 
 
 def _trained_packs(sessions: pl.LazyFrame) -> dict[str, dict[str, _Trained]]:
-    """By player and pack; attempts are those of which it is known how many succeeded."""
+    """Returns training by player and pack; attempts without known successes do not count."""
     attempts, successes = pl.col("attempts"), pl.col("successes")
     by_pack = (
         sessions.drop_nulls("code")
@@ -286,13 +286,13 @@ def _of_skill(row: Row) -> tuple[str, bool, str, str]:
 
 
 def _urgency(row: Row) -> tuple[bool, float, float, str, str]:
-    """The skill that needs training most sorts first."""
+    """Returns the sort key that puts the skill that needs training most first."""
     potential = (row["improvement_potential"] or 0.0) if row["is_weakness"] else 0.0
     return not row["is_weakness"], -potential, row["percentile"], row["skill"], row["playlist"]
 
 
 class _Chosen(NamedTuple):
-    """A skill to train, and the packs for it, the best first."""
+    """A skill to train, and its packs, best first."""
 
     weakness: Row
     packs: Sequence[Row]
@@ -312,7 +312,7 @@ class _Chosen(NamedTuple):
         steps = 0
         if attempts >= FEWEST_ATTEMPTS:
             steps = (successes / attempts > RAISED_ABOVE) - (successes / attempts < LOWERED_BELOW)
-        # Nothing is harder than the hardest.
+        # The window cannot move beyond the hardest and the easiest.
         steps = _middle(tier, steps) - _middle(tier, 0)
         low, high = difficulties_of_tier(tier, steps)
 
@@ -330,7 +330,7 @@ class _Chosen(NamedTuple):
 
 
 def _mixed(chosen: Sequence[_Chosen]) -> Iterator[tuple[_Chosen, Row]]:
-    """Packs in turn: two of the first skill, one of the second; of the other where one has no more."""
+    """Yields packs in turn: two of the first skill, one of the second; of the other if one is used up."""
     left = [iter([(each, pack) for pack in each.packs]) for each in chosen]
     for turn in itertools.count():
         wanted = left if turn % 3 < 2 else left[::-1]
@@ -342,22 +342,22 @@ def _mixed(chosen: Sequence[_Chosen]) -> Iterator[tuple[_Chosen, Row]]:
 
 def _why_this_skill(row: Row, worst: Row) -> str:
     if row["is_weakness"]:
-        said = "A weakness"
+        claim = "A weakness"
     elif worst["is_weakness"]:
-        said = f"No weakness, but the lowest besides {worst['skill']}"
+        claim = f"Not a weakness, but the lowest skill after {worst['skill']}"
     else:
-        said = "No skill is a weakness, so the lowest are trained"
+        claim = "No skill is a weakness, so this trains the lowest"
     rank, playlist = rank_name(row["rank_tier"]), playlist_name(row["playlist"])
     low, middle, high = (_percent(row[name]) for name in ("percentile_low", "percentile", "percentile_high"))
     parts = [
-        f"{said}: {row['skill']}, in which {middle} of players at {rank} in {playlist} are worse "
+        f"{claim}: {row['skill']}, in which {middle} of players at {rank} in {playlist} are worse "
         f"(90% interval: {low} to {high})."
     ]
     if row["evidence"]:
         parts.append(row["evidence"])
     potential = row["improvement_potential"]
     if potential is not None and potential >= 0.05:
-        parts.append(f"To be in the middle of them in {row['skill']} would be worth {potential:.1f} ranks.")
+        parts.append(f"Reaching the middle of them in {row['skill']} would be worth {potential:.1f} ranks.")
     return " ".join(parts)
 
 
@@ -368,7 +368,7 @@ def _percent(value: float) -> str:
 
 
 def _so_far(row: Row | None) -> list[str]:
-    """What the training of the skill has shown, where that is measured."""
+    """Returns the measured effect of training the skill; empty if unknown."""
     if row is None:
         return []
     shown = "show a gain" if row["has_helped"] else "show no gain beyond chance"
@@ -380,16 +380,16 @@ def _so_far(row: Row | None) -> list[str]:
 def _why_this_pack(chosen: _Chosen, difficulty: int, trained_before: _Trained | None) -> str:
     tier, steps = chosen.weakness["rank_tier"], chosen.steps
     low, high = difficulties_of_tier(tier, steps)
-    suits = f"what suits {rank_name(tier)}"
-    share = f"{chosen.successes / chosen.attempts:.0%} of {chosen.attempts} attempts at that" if steps else ""
+    suits = f"right for {rank_name(tier)}"
+    share = f"{chosen.successes / chosen.attempts:.0%} of {chosen.attempts} attempts there" if steps else ""
     if not low <= difficulty <= high:
-        said = f"Its difficulty of {difficulty} is the nearest that there is to {low} to {high}."
+        fit = f"Its difficulty of {difficulty} is the nearest available to {low} to {high}."
     elif steps:
         moved = "above" if steps > 0 else "below"
-        said = f"Its difficulty of {difficulty} is in {low} to {high}, one step {moved} {suits}, for {share} succeeded."
+        fit = f"Its difficulty of {difficulty} is in {low} to {high}, one step {moved} {suits}: {share} succeeded."
     else:
-        said = f"Its difficulty of {difficulty} is {suits}."
+        fit = f"Its difficulty of {difficulty} is {suits}."
     if trained_before is None:
-        return f"{said} It is new to you."
+        return f"{fit} It is new to you."
     times = "once" if trained_before.times == 1 else f"{trained_before.times} times"
-    return f"{said} You trained it {times}, last on {day_words(trained_before.last_at)}."
+    return f"{fit} You trained it {times}, last on {day_words(trained_before.last_at)}."

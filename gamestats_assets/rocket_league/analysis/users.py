@@ -1,4 +1,4 @@
-"""What is held of tracked players: who they are, their matches, and every feature of these against their rank."""
+"""Tables of tracked players: who they are, their matches, and every feature in these compared with their rank."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, matc
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers, tier_id
 
 QUANTILES = 21
-"""Values in `rank_cohorts.match_quantiles`: at 0, 5, ... 100%."""
+"""Length of `rank_cohorts.match_quantiles`: at 0, 5, ... 100%."""
 _OF_ROW = ("match_id", "match_date", "player_id", "playlist", "is_simulated", "started_at")
 _SCOREBOARD: tuple[str, ...] = tuple(name for name in t.Participants.schema() if name not in {*_OF_ROW, "has_account"})
 _ANALYSIS: tuple[str, ...] = tuple(
@@ -33,10 +33,10 @@ def users(
     ranks: dy.LazyFrame[t.RlRanks],
     features: dy.LazyFrame[t.PlayerMatchFeatures],
 ) -> dy.LazyFrame[t.Users]:
-    """Tracked players, with the highest rank that is known of them now.
+    """Returns tracked players with their highest current rank.
 
-    In each playlist it is the last one known (see `known_tiers`), or the one that the player gave where no match of it
-    is kept. A player is a simulated one when all matches kept are simulated, of which there must be one.
+    In each playlist the last known rank counts (see `known_tiers`), or the entered one if no match of the playlist is
+    kept. A player counts as simulated if at least one match is kept and all kept matches are simulated.
     """
     own = kept(features, tracked)
     kinds = own.group_by("player_id").agg(pl.col("is_simulated").all())
@@ -71,17 +71,17 @@ def matches(
     facts: dy.LazyFrame[t.MatchFacts],
     participants: dy.LazyFrame[t.Participants],
 ) -> dy.LazyFrame[t.Matches]:
-    """Every match that a tracked player took part in, whichever playlist it is of.
+    """Returns every match of tracked players, whatever its playlist.
 
-    `replay_data` is a JSON object: the features by name as `player_match_features` has them, in its order (none where
-    the match is of a kind that has no features, such as dropshot), then what `participants` tells besides: name, team,
-    result and the scoreboard. What is unknown is left out, so every value is a number, a text, true or false.
-    PostgreSQL has it as jsonb, in an order of its own.
+    `replay_data` is a JSON object: the features, named and ordered as in `player_match_features` (none for modes
+    without features, such as dropshot), then further columns of `participants`: name, team, result and the scoreboard.
+    Unknown values are left out, so every value is a number, a text or a boolean. PostgreSQL stores it as jsonb, in an
+    order of its own.
     """
     analysed = kept(features, tracked).select("match_id", "player_id", *_ANALYSIS)
     scoreboard = kept(participants, tracked).select("match_id", "player_id", *_SCOREBOARD)
     result = (
-        # All matches come in; those of others are let go before anything is made of them.
+        # All matches are scanned; those of others are dropped before anything is built.
         facts.select(_FACTS)
         .join(scoreboard, on="match_id", how="inner")
         .join(analysed, on=["match_id", "player_id"], how="left")
@@ -99,13 +99,13 @@ def matches(
 
 def _written(row: Mapping[str, Any]) -> str:
     known = {name: value for name, value in row.items() if not _is_unknown(value)}
-    # PostgreSQL's jsonb has no zero character.
+    # PostgreSQL's jsonb cannot hold the zero character.
     cleaned = {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in known.items()}
     return json.dumps(cleaned, allow_nan=False, ensure_ascii=False)
 
 
 def _is_unknown(value: Any) -> bool:
-    # JSON has no word for what is no number, nor for what is infinite.
+    # JSON cannot represent NaN and infinity.
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
@@ -115,13 +115,12 @@ def player_stats(
     cohorts: dy.LazyFrame[t.RankCohorts],
     ranks: dy.LazyFrame[t.RlRanks],
 ) -> dy.LazyFrame[t.PlayerStats]:
-    """Every known feature and skill of tracked players in every match, with the share of the cohort below it.
+    """Returns every known feature and skill of tracked players in every match, with the share of the cohort below it.
 
-    The cohort is that of the player's rank in the playlist as it is known now, so that all matches of a player there
-    are on one scale. The share is interpolated between the cohort's quantiles of single matches, which are known at
-    every 5%: it is exact there, and off by 5 points at most between. Where several quantiles are the value itself, as
-    where many matches have no goal, it is the middle between the first and the last: half of those that tie count as
-    below.
+    The cohort is that of the player's current rank in the playlist, so that all matches there are on one scale. The
+    share is interpolated between the cohort's quantiles of single matches at every 5%: exact there, and off by at most
+    5 points between. If several quantiles equal the value, for example if many matches have no goal, it is the middle
+    between the first and the last of them: half of the ties count as below.
     """
     own = kept(features, tracked)
     known = known_tiers(own, ranks)
@@ -145,7 +144,7 @@ def player_stats(
 
 
 def _percentile(value: pl.Expr) -> pl.Expr:
-    """Where a value stands among `match_quantiles`, in per cent; null without them."""
+    """Returns the place of a value among `match_quantiles`, in per cent; null without them."""
     quantiles = pl.col("match_quantiles")
     each = [quantiles.list.get(place, null_on_oob=True) for place in range(QUANTILES)]
     below = pl.sum_horizontal(quantile < value for quantile in each).cast(pl.Int32)

@@ -1,32 +1,31 @@
-"""How good a player is in each skill for the rank, and where that is a weakness beyond chance.
+"""Measures a player's skills for the rank, and finds weaknesses beyond chance.
 
-**Model.** Let y be the mean of a skill (see skills.py) over the n kept matches of a player in which it is known, and
-let the cohort of the playlist and rank (see cohorts.py) have N players with the mean m. The player's true skill is
-theta:
+**Model.** Let y be the mean of a skill (see skills.py) over the n kept matches of a player with a known value, and let
+the cohort of the playlist and rank (see cohorts.py) have N players with the mean m. The player's true skill is theta:
 
     y | theta ~ N(theta, within^2 / n),    theta ~ N(true mean, between^2),    m ~ N(true mean, mean_standard_error^2)
 
 With e^2 = within^2 / n + mean_standard_error^2, the variance of chance, and c = between^2 / (between^2 + e^2), the
 `confidence`, the true distance from the mean of the cohort, in units of between, is normal given the matches: its mean
 is c (y - m) / between, the `score`, its variance 1 - c. `percentile` is the normal distribution function of the score.
-Few matches leave the score near 0 and c near 0: the cohort is all that is known then. Where players do not differ
-(between = 0) the score is 0.
+With few matches the score and c are near 0: then only the cohort is known. If players do not differ (between = 0), the
+score is 0.
 
-The ends of the percentile's 90% interval are those of the score, whose variance is, besides 1 - c, what an estimate of
-between adds: (d score / d between)^2 var(between) = (score (1 - 2c))^2 v, with v = (N mean_standard_error^2 /
-between^2)^2 / (2 (N - 1)), at most 1. It counts for players with many matches in small cohorts.
+The 90% interval of the percentile comes from that of the score. Its variance is 1 - c plus the uncertainty of the
+estimate of between: (d score / d between)^2 var(between) = (score (1 - 2c))^2 v, with v = (N mean_standard_error^2 /
+between^2)^2 / (2 (N - 1)), at most 1. This matters for players with many matches in small cohorts.
 
-**Weakness.** A skill is one when the upper end of a one-sided interval of 1 - 0.05/5 of the true distance is below 0,
-which is Bonferroni's correction for five skills: an average player shows any weakness in a playlist in one case of
-twenty at most, whatever the number of matches, and more seldom the fewer there are, for the score is drawn to 0. The
-end is by Student's distribution with the degrees of freedom of e^2 (Satterthwaite, Biometrics Bulletin 2, 1946), for
-small cohorts tell spreads roughly. Score and percentile take a player's matches to differ as those of the cohort do. A
-weakness does not: where the player's own differ more, it is by their spread instead of `within`. So they do where fewer
-features are known than in most of the cohort's matches, as in those that ballchasing alone tells of. That matches are
-independent, which those of a good or a bad day are not, is taken for granted.
+**Weakness.** A skill is a weakness when the upper end of a one-sided interval of 1 - 0.05/5 of the true distance is
+below 0. This is Bonferroni's correction for five skills: an average player shows any weakness in a playlist in at most
+one case of twenty, whatever the number of matches, and more rarely with fewer, because the score is shrunk towards 0.
+The end uses Student's distribution with the degrees of freedom of e^2 (Satterthwaite, Biometrics Bulletin 2, 1946),
+because small cohorts estimate spreads roughly. Score and percentile assume that a player's matches differ as those of
+the cohort do. A weakness does not: if the player's own matches differ more, their spread replaces `within`. They do,
+for example, if fewer features are known than in most of the cohort's matches, as in those with ballchasing's figures
+only. Matches are assumed to be independent, although those of a good or a bad day are not.
 
-**Potential.** What the model of ranks that serves says of the player with the skill's features at the cohort's mean
-where the player is worse, less what it says of the player as is.
+**Potential.** The serving model's rank of the player with the skill's features raised to the cohort's mean if they are
+worse, minus its rank of the player as is.
 """
 
 from __future__ import annotations
@@ -64,11 +63,11 @@ from gamestats_assets.rocket_league.ranks import (
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 WEAKNESS_MATCHES = 5
-"""Matches below which nothing is said of a skill."""
+"""Matches needed to measure a skill."""
 CHANCE = 0.05
-"""Probability at most that an average player shows any weakness in a playlist."""
+"""Largest probability that an average player shows any weakness in a playlist."""
 LEVEL = 0.9
-"""Of the interval of a percentile."""
+"""Probability of the percentile's interval."""
 _SENTENCES = 2
 _WHOLE_PERCENT = 0.1
 
@@ -83,12 +82,11 @@ def weaknesses(
     ranks: dy.LazyFrame[t.RlRanks],
     models: dy.LazyFrame[t.RankModels],
 ) -> dy.LazyFrame[t.Weaknesses]:
-    """Every skill of tracked players in every playlist in which matches of them are kept, measured or refused.
+    """Returns every skill of tracked players in every playlist with kept matches, measured or refused.
 
-    Profiles tell how many players there are where they are too few for a cohort.
-    `matches` of a skill that no cohort measures are those in which any of its features is known.
-    `improvement_potential` is null where no model serves, or where the one that does takes no feature of the skill.
-    `evidence` names the two features at most that speak most for the score.
+    Profiles provide the number of players if there are too few for a cohort. `matches` of a skill without a cohort
+    counts those with any of its features. `improvement_potential` is null without a serving model, or if that model
+    uses no feature of the skill. `evidence` names up to two features that support the score most.
     """
     own = kept(features, tracked)
     serving = served_models(models.collect())
@@ -120,7 +118,7 @@ STANDING = ("score", "percentile", "percentile_low", "percentile_high", "confide
 
 
 def _standings(own: pl.LazyFrame, cohorts: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.DataFrame:
-    """A row for each player, playlist and skill, with what the cohort tells and with `STANDING`, where it is known."""
+    """Returns a row for each player, playlist and skill, with the cohort's values and with `STANDING`, if known."""
     known = {
         skill: pl.any_horizontal(pl.col(name).is_not_null() for name, _ in of).sum()
         for skill, of in SKILL_FEATURES.items()
@@ -180,17 +178,17 @@ def standings(
     players: Floats,
     cohort_matches: Floats,
 ) -> dict[str, Any]:
-    """The columns of `STANDING`, by the formulas at the top of this module; NaN and false where something is NaN.
+    """Returns the columns of `STANDING`, by the formulas at the top of this module; NaN and false if an input is NaN.
 
     Args:
-        value: means of players' matches, of which there are so many `matches`.
-        mean: of the cohort, as the three that follow.
+        value: means over players' matches; `matches` is their number.
+        mean: mean of the cohort; the next three are the cohort's, too.
         own_spread: standard deviation between the player's own matches.
-        players: in the cohort, with so many `cohort_matches`.
+        players: number of players in the cohort; `cohort_matches` is the number of their matches.
     """
     from scipy.special import ndtr, ndtri, stdtrit
 
-    # What is unknown, and what divides by nothing, comes out as NaN.
+    # Unknown values and divisions by zero become NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         own, of_mean = within_spread**2 / matches, mean_standard_error**2
         chance, between = own + of_mean, between_spread**2
@@ -215,9 +213,9 @@ def standings(
 
 
 def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
-    """Why nothing is said of a skill, where so many players of each rank have figures; None where something is.
+    """Returns why a skill is refused, given the players with figures by rank; None if it is not.
 
-    It does not name the skill: what holds for several is said once.
+    The reason does not name the skill, so that several skills can share it.
     """
     playlist, tier, matches = playlist_name(row["playlist"]), row["rank_tier"], row["matches"]
     if row["skill"] in TEAM_SKILLS and row["is_duel"]:
@@ -225,21 +223,21 @@ def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
     if matches < WEAKNESS_MATCHES:
         return f"Not enough matches yet: {matches} of {WEAKNESS_MATCHES} with figures."
     if tier is None:
-        return f"No rank in {playlist} is known: ballchasing told none, and the player gave none."
+        return f"No rank in {playlist} is known, neither from ballchasing nor from the player."
     if row["cohort_players"] is None:
         return f"Not enough players to compare with in {playlist}: {_too_few(tier, players)}"
     if row["within_spread"] is None:
-        return "Nobody in the cohort has two matches, so that nothing tells what is chance."
+        return "No player in the cohort has two matches, so there is no measure of chance."
     if not row["confidence"]:
         return (
             f"The {row['cohort_players']} players of the cohort differ no more than matches of one player do by "
-            "chance, so that nobody's place among them can be told."
+            "chance, so players cannot be placed among them."
         )
     return None
 
 
 def _too_few(tier: int, players: Mapping[int, int]) -> str:
-    """How many players of a rank and of those around it there are, and what is amiss with them."""
+    """Returns how many players of a rank and its neighbours there are, and why they do not suffice."""
 
     def within(far: int) -> tuple[int, float]:
         near = {each: players.get(each, 0) for each in range(tier - far, tier + far + 1)}
@@ -249,23 +247,23 @@ def _too_few(tier: int, players: Mapping[int, int]) -> str:
     (here, _), *_, (total, off) = windows = [within(far) for far in range(FARTHEST + 1)]
     around = rank_range(max(tier - FARTHEST, LOWEST_TIER), min(tier + FARTHEST, HIGHEST_TIER))
     known = f"{here} with figures at {rank_name(tier)}, {total} {around.removeprefix('players ')}"
-    found = f"{known}; a cohort needs {COHORT_PLAYERS}"
+    counts = f"{known}; a cohort needs {COHORT_PLAYERS}"
     if total < COHORT_PLAYERS:
-        return f"{found}."
+        return f"{counts}."
     if any(number >= COHORT_PLAYERS and abs(each) <= MOST_OFF for number, each in windows):
         return (
-            f"{found} with the same figure, whose mean rank is {MOST_OFF} ranks off at most and whose matches differ "
-            "in it."
+            f"{counts} with the same figure, a mean rank at most {MOST_OFF} ranks off and matches that differ in the "
+            "figure."
         )
     side = "above" if off > 0 else "below"
     return (
-        f"{found} whose mean rank is {MOST_OFF} ranks off at most, and that of these {total} is {abs(off):.2f} ranks "
+        f"{counts} with a mean rank at most {MOST_OFF} ranks off, and that of these {total} is {abs(off):.2f} ranks "
         f"{side}."
     )
 
 
 def _players_by_tier(profiles: pl.LazyFrame, standing: pl.DataFrame) -> dict[tuple[bool, str, str], dict[int, int]]:
-    """By playlist and skill, where a cohort is missing, how many players of each rank have a feature of it."""
+    """Returns players with a feature by rank, for each playlist and skill without a cohort."""
     skills = {name: skill for skill, of in SKILL_FEATURES.items() for name, _ in of}
     missing = standing.lazy().filter(pl.col("cohort_players").is_null()).select("is_simulated", "playlist").unique()
     rows = (
@@ -285,7 +283,7 @@ def _players_by_tier(profiles: pl.LazyFrame, standing: pl.DataFrame) -> dict[tup
 
 
 def _means(own: pl.LazyFrame) -> pl.DataFrame:
-    """The mean of each feature of each player, and in how many matches (`<feature> matches`) it is known."""
+    """Returns the mean of each feature of each player, and the number of matches (`<feature> matches`) with it."""
     names = pl.col(FEATURES)
     return own.group_by(PLAYER).agg(names.mean(), names.count().name.suffix(" matches")).collect()
 
@@ -293,7 +291,7 @@ def _means(own: pl.LazyFrame) -> pl.DataFrame:
 def _of_features(
     cohorts: pl.LazyFrame, standing: pl.DataFrame
 ) -> dict[tuple[bool, str, int], dict[str, dict[str, Any]]]:
-    """By cohort and feature, the rows of `rank_cohorts` that players need, of features in which matches differ."""
+    """Returns rows of `rank_cohorts` by cohort and feature, for features in which matches differ."""
     used = [name for of in SKILL_FEATURES.values() for name, _ in of]
     rows = (
         cohorts.filter(pl.col("feature").is_in(used) & (pl.col("match_spread") > 0))
@@ -325,14 +323,14 @@ def _potential(
 def _evidence(
     skill: str, is_below: bool, mean: Mapping[str, Any], of_cohort: Mapping[str, Mapping[str, Any]]
 ) -> str | None:
-    """The player's figures against the cohort's, in words."""
+    """Returns the player's figures compared with the cohort's, in words."""
     known = [(name, sign) for name, sign in SKILL_FEATURES[skill] if name in of_cohort and mean[name] is not None]
     sides = {
         name: sign * (mean[name] - of_cohort[name]["mean"]) / of_cohort[name]["match_spread"] * (-1 if is_below else 1)
         for name, sign in known
     }
     strongest = sorted(sides, key=lambda name: (-sides[name], name))
-    # What speaks against the score would only confuse, unless it is all there is.
+    # Features that contradict the score would confuse, unless there are no others.
     named = [name for name in strongest[:_SENTENCES] if sides[name] > 0] or strongest[:1]
 
     def sentence(name: str) -> str:

@@ -474,7 +474,7 @@ def _last(frames: Numbers, changes: Sequence[tuple[int, Any]], first: float) -> 
 
 
 def phases(time: Floats, state: Floats, in_countdown: Flags) -> tuple[Numbers, Floats, Flags]:
-    """Returns for each frame its kick-off's number from 1, the seconds since the previous frame, and whether play is on.
+    """Returns for each frame its kick-off's number from 1, the seconds since the previous frame, and `is_live`.
 
     The state of the game during a countdown means before a kick-off, and the state that follows it means play. Goal
     replays were not recorded, so their seconds are left out.

@@ -214,7 +214,7 @@ def test_form_is_weighted_least_squares_drawn_towards_none() -> None:
     half = 1.2815516 * (counts * variance) ** 0.5 * 30 * per_strength
     assert row["expected_change_high"] - row["expected_change_low"] == pytest.approx(2 * half, rel=1e-6)
     assert f"{own.height} matches on {own.get_column('match_date').n_unique()} days" in row["change_note"]
-    assert f"{counts:.0%} counts" in row["change_note"]
+    assert f"{counts:.0%} of it counts" in row["change_note"]
     assert row["change_note"].endswith("No training in the last 28 days.")
 
 
@@ -236,7 +236,7 @@ def test_form_needs_enough_matches_and_days() -> None:
     assert twenty["expected_change_tiers"] is not None
     assert (nineteen["state"], nineteen["expected_change_tiers"]) == ("measured", None)
     assert nineteen["change_note"].startswith(
-        "Form is not told: 19 matches on 7 days of the last 90 are known; it needs 20 on 5."
+        "No form: 19 matches on 7 days of the last 90 are known; it needs 20 on 5."
     )
     row = predict(world(14, 1, matches=(30, 30), days=3.5).features, models()).row(0, named=True)
     assert row["expected_change_tiers"] is None
@@ -249,7 +249,7 @@ def test_form_needs_a_spread_of_slopes() -> None:
     young = models().with_columns(slope_spread_per_day=pl.lit(None, pl.Float64), form_players=pl.lit(12, pl.Int32))
     row = predict(known, young).row(0, named=True)
     assert row["expected_change_tiers"] is None
-    assert "known of 30 players at least, and 12 players have enough matches" in row["change_note"]
+    assert "needs 30 players with enough matches to compare with, and there are 12." in row["change_note"]
     still = models().with_columns(slope_spread_per_day=pl.lit(0.0))
     row = predict(known, still).row(0, named=True)
     assert row["form_change_tiers"] == row["expected_change_tiers"] == 0.0
@@ -302,7 +302,7 @@ def test_training_of_unknown_worth_does_not_count() -> None:
     row = predict(known.features, with_effect(None, players=3), player, sessions=sessions).row(0, named=True)
     assert row["training_change_tiers"] is None
     assert row["expected_change_tiers"] == row["form_change_tiers"]
-    assert "What training is worth is not known yet: 3 players trained, 30 are needed" in row["change_note"]
+    assert "The effect of training is not known yet: 3 players trained, 30 are needed" in row["change_note"]
     row = predict(known.features, with_effect(None, players=3), player).row(0, named=True)
     assert row["training_change_tiers"] == 0.0
 

@@ -133,18 +133,18 @@ DUEL: Row = {**GOAL_SIDE, "playlist": "ranked-duels", "team_size": 1}
         *(
             (
                 *(before, since, GOAL_SIDE, "positioning", positioning()),
-                f"Known of positioning: {before} {matches} before the first session and {since} since; 5 on either "
+                f"Matches with positioning: {before} {matches} before the first session and {since} since; 5 on either "
                 "side are needed.",
             )
             for before, since, matches in ((4, 30, "matches"), (30, 4, "matches"), (30, 0, "matches"), (1, 1, "match"))
         ),
         (
             *(9, 9, {**GOAL_SIDE, "rank_tier": None}, "positioning", positioning()),
-            "No rank in Ranked doubles is known, so there is nobody to measure against.",
+            "No rank in Ranked doubles is known, so there is no one to compare with.",
         ),
         (
             *(9, 9, {**GOAL_SIDE, "rank_tier": 17}, "positioning", positioning()),
-            "No cohort of Champion II in Ranked doubles is known that positioning could be measured against.",
+            "There is no cohort of Champion II in Ranked doubles to measure positioning against.",
         ),
         (
             *(9, 9, DUEL, "rotation", positioning(playlist="ranked-duels")),
@@ -152,7 +152,7 @@ DUEL: Row = {**GOAL_SIDE, "playlist": "ranked-duels", "team_size": 1}
         ),
         (
             *(9, 9, GOAL_SIDE, "positioning", [row | {"within_spread": None} for row in positioning()]),
-            "No cohort of Champion I in Ranked doubles is known that positioning could be measured against.",
+            "There is no cohort of Champion I in Ranked doubles to measure positioning against.",
         ),
     ],
 )
@@ -338,7 +338,7 @@ def test_the_worst_skill_gets_two_packs_of_three(weaknesses: list[Row], skills: 
     assert [row["rank"] for row in made] == [*range(1, 11)]
     assert {row["difficulty"] for row in made} <= {7, 8, 9}
     assert made[0]["difficulty"] == 8, "the middle of the window comes first"
-    says_so = [row["reason"].startswith("No skill is a weakness, so the lowest are trained: ") for row in made]
+    says_so = [row["reason"].startswith("No skill is a weakness, so this trains the lowest: ") for row in made]
     assert says_so == [not any(row["is_weakness"] for row in weaknesses)] * 10
 
 
@@ -356,7 +356,9 @@ def test_the_second_skill_is_another_one_even_from_another_playlist() -> None:
         ("shooting", "ranked-duels"),
     ]
     assert all(row["difficulty"] in window(4 if row["skill"] == "saves" else 7) for row in made)
-    assert made[2]["reason"].startswith("No weakness, but the lowest besides saves: shooting, in which 40% of players ")
+    assert made[2]["reason"].startswith(
+        "Not a weakness, but the lowest skill after saves: shooting, in which 40% of players "
+    )
 
 
 def test_without_a_measured_skill_nothing_is_recommended() -> None:
@@ -402,7 +404,7 @@ def test_success_in_packs_that_suit_the_rank_moves_the_difficulty(tried: Any, su
 def test_at_the_ends_of_the_scale_the_difficulty_stays(tier: int, difficulty: int, succeeded: int) -> None:
     packs = [pack(number, "saves", difficulty) for number in range(3)]
     for row in recommended([weak("saves", rank_tier=tier)], packs, [done(1, 0, 20, succeeded)]):
-        assert f"Its difficulty of {difficulty} is what suits " in row["reason"]
+        assert f"Its difficulty of {difficulty} is right for " in row["reason"]
 
 
 def test_success_in_packs_of_another_difficulty_or_skill_moves_nothing() -> None:
@@ -415,7 +417,7 @@ def test_without_a_pack_that_suits_the_nearest_stand_in() -> None:
     packs = [pack(1, "saves", 3), pack(2, "saves", 5), pack(3, "saves", 5), pack(4, "shooting", 8)]
     made = recommended([weak("saves")], packs)
     assert [row["code"] for row in made] == [code(2), code(3)]
-    assert "Its difficulty of 5 is the nearest that there is to 7 to 9." in made[0]["reason"]
+    assert "Its difficulty of 5 is the nearest available to 7 to 9." in made[0]["reason"]
 
 
 def test_one_skill_fills_the_places_that_the_other_leaves() -> None:
@@ -431,9 +433,9 @@ def test_the_reason_says_what_is_weak_and_what_training_has_shown() -> None:
     assert row["reason"] == (
         "A weakness: saves, in which 8% of players at Champion I in Ranked doubles are worse "
         "(90% interval: 2% to 18%). "
-        "Of saves. To be in the middle of them in saves would be worth 0.8 ranks. "
+        "Of saves. Reaching the middle of them in saves would be worth 0.8 ranks. "
         "Matches since the first of 4 sessions of saves (1.5 hours) show a gain. "
-        "Its difficulty of 8 is what suits Champion I. It is new to you."
+        "Its difficulty of 8 is right for Champion I. It is new to you."
     )
     (row, *_) = recommended([weak("saves", 7.7, **given)], known=[trained | {"has_helped": False, "sessions": 1}])
     assert "Matches since the session of saves (1.5 hours) show no gain beyond chance." in row["reason"]
@@ -444,7 +446,7 @@ def test_the_reason_says_what_is_weak_and_what_training_has_shown() -> None:
         [weak("saves", 7.7, evidence=None, **given)], known=[trained | {"playlist": "ranked-duels"}]
     )
     assert "Matches since" not in row["reason"]
-    assert "(90% interval: 2% to 18%). To be in the middle" in row["reason"]
+    assert "(90% interval: 2% to 18%). Reaching the middle" in row["reason"]
 
 
 @pytest.mark.parametrize("tier", [1, 8, 16, 22])

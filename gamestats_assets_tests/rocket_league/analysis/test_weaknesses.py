@@ -236,8 +236,8 @@ def test_where_players_do_not_differ_nothing_is_said_of_anybody() -> None:
         if skill in nothing:
             assert (row["state"], row["score"], row["percentile"], row["is_weakness"]) == ("refused", None, None, None)
             assert row["reason"] == (
-                "The 60 players of the cohort differ no more than matches of one player do by chance, so that nobody's "
-                "place among them can be told."
+                "The 60 players of the cohort differ no more than matches of one player do by chance, so players "
+                "cannot be placed among them."
             )
 
 
@@ -286,7 +286,7 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
     few = some(6, matches=np.r_[4, np.full(39, 8)], playlist="ranked-standard", team_size=3)
     found = measured(case(duels, unranked, lonely, few))
     reasons = {
-        "ranked-hoops": (8, "No rank in Ranked hoops is known: ballchasing told none, and the player gave none."),
+        "ranked-hoops": (8, "No rank in Ranked hoops is known, neither from ballchasing nor from the player."),
         "ranked-rumble": (
             8,
             "Not enough players to compare with in Ranked rumble: 29 with figures at Champion I, 29 from Diamond II to "
@@ -334,15 +334,15 @@ FIRST_TWENTY = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
             {16: 5, 17: 40, 18: 5},
             16,
             [],
-            "5 with figures at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank is "
-            "0.5 ranks off at most, and that of these 50 is 1.00 ranks above.",
+            "5 with figures at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 with a mean rank "
+            "at most 0.5 ranks off, and that of these 50 is 1.00 ranks above.",
         ),
         (
             {14: 20, 15: 10, 16: 8},
             16,
             [],
-            "8 with figures at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank is "
-            "0.5 ranks off at most, and that of these 38 is 1.32 ranks below.",
+            "8 with figures at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 with a mean rank "
+            "at most 0.5 ranks off, and that of these 38 is 1.32 ranks below.",
         ),
         *(
             (
@@ -350,7 +350,7 @@ FIRST_TWENTY = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
                 16,
                 hide,
                 "40 with figures at Champion I, 40 from Diamond II to Champion III; a cohort needs 30 with the same "
-                "figure, whose mean rank is 0.5 ranks off at most and whose matches differ in it.",
+                "figure, a mean rank at most 0.5 ranks off and matches that differ in the figure.",
             )
             for hide in (
                 # Players who know different figures, and matches that do not differ.
@@ -381,7 +381,7 @@ def asked_of_others(others: pl.DataFrame, tier: int = 16) -> dict[str, Row]:
 def test_a_cohort_without_two_matches_of_a_player_says_nothing_of_chance() -> None:
     for row in asked_of_others(some(8, matches=1)).values():
         assert (row["state"], row["matches"]) == ("refused", 9)
-        assert row["reason"] == "Nobody in the cohort has two matches, so that nothing tells what is chance."
+        assert row["reason"] == "No player in the cohort has two matches, so there is no measure of chance."
 
 
 # --------------------------------------------------------------------------- words

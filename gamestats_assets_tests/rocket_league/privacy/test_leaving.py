@@ -192,7 +192,7 @@ def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> N
     rows = pl.read_csv(held.read(f"players/{ANNS}/tables/participants.csv"))
     assert rows["player_id"].to_list() == [ANNS]
     assert len(held.read(f"replays/{upload_id}/goal _1.replay")) > 100_000
-    assert "what you uploaded" in held.read("README.txt").decode()
+    assert "replays that you uploaded" in held.read("README.txt").decode()
 
 
 def expect_gone_until_wanted(place: Place, replay: Path) -> None:

@@ -420,7 +420,7 @@ def test_a_clock_that_goes_back_costs_no_time() -> None:
 
 def test_a_replay_without_frames_says_so() -> None:
     for frames in (None, {"frames": []}):
-        with pytest.raises(UnreadableReplayError, match="has a header, and no frames"):
+        with pytest.raises(UnreadableReplayError, match="has a header but no frames"):
             read_network(Recording().parsed() | {"network_frames": frames})
 
 

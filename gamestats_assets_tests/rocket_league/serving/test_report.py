@@ -133,7 +133,7 @@ SAID = [
         "time at supersonic speed, is off by 2.35 on its own. It names the exact rank of 31.2% of players (the most "
         "frequent rank: 9.9%), is at most one rank off for 74.6%, and its 80% interval contains the rank of 81.1%.",
     ),
-    ("p2-basis", "None that measures a skill of the player. Model of ranks No model is in use."),
+    ("p2-basis", "None measures a skill of the player. Model of ranks No model is in use."),
 ]
 LINES = {
     "p1-skills": [
