@@ -1,1 +1,1 @@
-"""What is served of Rocket League."""
+"""Rocket League's pages and API."""

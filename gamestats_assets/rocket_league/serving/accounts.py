@@ -1,4 +1,4 @@
-"""Accounts of Rocket League as users have them: by which platforms they sign in, and what follows of having one."""
+"""Users' Rocket League accounts: sign-in platforms, and the consequences of linking and unlinking one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gamestats_assets.serving.game import PlayerAccounts
 from gamestats_assets.settings import Settings
 
 BACKFILL = "backfill"
-"""Kind of the job that takes up the matches of an account that was linked."""
+"""Kind of the job that builds the tables of a linked account's matches."""
 
 
 def _linked(conn: psycopg.Connection, user_id: int, player_id: str) -> None:
-    """Track the account, which allows nothing yet, and have its matches taken up."""
+    """Track the account, without any consent yet, and request tables from its matches."""
     if not PLAYER.rows(conn, player_id=player_id):
         [user] = ops.rows(conn, "SELECT name FROM accounts.users WHERE user_id = %s", [user_id])
-        # Else pages have the name in the game.
+        # Otherwise pages show the name in the game.
         named = {} if users.is_made_up(user["name"]) else {"username": user["name"]}
         PLAYER.add(conn, player_id, context=Custody(retention_days=Settings().retention_days), **named)
     else:
@@ -29,7 +29,7 @@ def _linked(conn: psycopg.Connection, user_id: int, player_id: str) -> None:
 
 
 def _unlinked(conn: psycopg.Connection, player_id: str) -> None:
-    """Have the account allow nothing any more, and not be looked for."""
+    """Withdraw all consents of the account, and stop looking for its replays."""
     if PLAYER.rows(conn, player_id=player_id):
         PLAYER.change(conn, player_id, consents=False, share_at_ballchasing=None)
         PLAYER.remove(conn, player_id)

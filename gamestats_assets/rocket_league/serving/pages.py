@@ -1,7 +1,7 @@
 """Pages of a player: the dashboard, skills, playlists, comparison, training, packs and replays, and their forms.
 
-Each is made of the functions that answer the API and of `standings`. They are about one of the person's own accounts,
-or about one of somebody who let the person see it (`player`).
+Pages use the functions behind the API and `standings`. They are about one of the user's own accounts, or about an
+account of a player who invited the user (`player`).
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ SECTIONS = (
 )
 TABLES = (*standings.TABLES, Matches, TrainingPacks, Users)
 MINUTES = (10, 20, 30, 60)
-"""Lengths of a session that is logged by one more click."""
+"""Session lengths that can be logged with one more click."""
 _RECENT = 8
 Text = Annotated[str, Form(max_length=300)]
 SEND_PATH = f"{HOME}/replays"
-"""Where a form sends replays to."""
+"""Path to which a form sends replays."""
 _SHOWN = 8
 Read = TypeVar("Read")
 Maker = Callable[[Connection, Scope], Awaitable[Mapping[str, Any]]]
 
 
 def back(path: str, done: str) -> Response:
-    """Back to a page of ours, which tells what was done."""
+    """Returns a redirect to one of our pages, which shows what was done."""
     place = own_path(path) if path else HOME
     return RedirectResponse(f"{place}{'&' if '?' in place else '?'}done={done}", 303, NO_STORE)
 
@@ -77,15 +77,14 @@ async def page(
     needs_player: bool = True,
     entered: object = None,
 ) -> Response:
-    """A page in the shell of a player's pages.
+    """Returns a page in the shell of a player's pages.
 
     Args:
-        make: gives what is the page's own; it is not asked about somebody without an account, whom the page tells how
-            to begin.
-        entered: what people entered that it is made of; see `own_page`.
+        make: returns the page's own values; not called for a user without an account, who gets the first steps.
+        entered: people's entries that the page depends on; see `own_page`.
     """
     if asked.player is None and not person.players.get(GAME):
-        # How far such a person is was entered, and nothing tells when that changes.
+        # The steps depend on entries, whose changes are not announced.
         holds = "never"
 
     async def values(conn: Connection, scope: Scope) -> dict[str, Any]:
@@ -102,12 +101,12 @@ async def page(
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What was entered of a player that pages are made of.
+    """Entries of a player that pages depend on.
 
     Attributes:
-        sessions: what was trained, the oldest first.
-        begins: how far the player is; see `steps`.
-        done: what a page is to tell that was done.
+        sessions: training sessions, oldest first.
+        begins: the player's first steps; see `steps`.
+        done: what the page says was done.
     """
 
     sessions: Sequence[Row]
@@ -116,7 +115,7 @@ class Entered:
 
 
 async def entered_of(request: Request, person: Person, asked: OfPlayer) -> Entered:
-    """What was entered of the player whom a page is about."""
+    """Returns the entries of the player that a page is about."""
 
     async def read(conn: Connection, scope: Scope) -> Entered:
         trained = await standings.sessions(conn, scope.player) if scope.player else []
@@ -128,14 +127,14 @@ async def entered_of(request: Request, person: Person, asked: OfPlayer) -> Enter
 async def entered_by(
     request: Request, person: Person, asked: OfPlayer, read: Callable[[Connection, Scope], Awaitable[Read]]
 ) -> Read:
-    """What people entered, read before the page that is made of it, so that this can be kept meanwhile."""
+    """Returns people's entries, read before the page that depends on them, so that the page can be cached."""
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
     async with reading(request, scope) as conn:
         return await read(conn, scope)
 
 
 def leading(player: str | None) -> Callable[..., str]:
-    """What makes links that stay with a player."""
+    """Returns a function that makes links which keep the player."""
 
     def to(path: str, **asked: Any) -> str:
         given = {name: value for name, value in asked.items() if value is not None}
@@ -154,7 +153,7 @@ FROM rocket_league.users LEFT JOIN LATERAL (
 
 
 async def seen(conn: Connection, scope: Scope) -> list[Row]:
-    """The players that the person may see, own ones first, as somebody named them, or as in the last match."""
+    """Returns the players that the user may see, own ones first, named as entered, else as in the last match."""
     named = await rows_of(conn, _NAMES, [[*scope.may_see]]) if await are_published(conn, Users, Matches) else []
     names = {row["player_id"]: row["name"] for row in named if row["name"]}
     return [
@@ -173,8 +172,8 @@ SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND stat
 
 
 async def steps(conn: Connection, scope: Scope) -> Row:
-    """How far somebody is who begins: whether an account is linked, which wait for an administrator, whether they may
-    be analysed, and the match of the last replay that was sent.
+    """Returns a user's first steps: whether an account is linked, accounts that wait for an administrator, whether the
+    analysis is allowed, and the match of the last upload.
     """
     [agreed] = await rows_of(conn, _AGREED, [[*scope.players]])
     claimed = [row["player_id"] for row in await rows_of(conn, CLAIMED, [scope.user_id, GAME])]
@@ -183,17 +182,17 @@ async def steps(conn: Connection, scope: Scope) -> Row:
 
 
 async def chosen_playlist(conn: Connection, scope: Scope, playlist: str | None) -> Chosen:
-    """The playlists of a player, once there is something to show of them, and the one that a page is about.
+    """Returns a player's playlists, once there is something to show, and the playlist that a page is about.
 
     Args:
-        playlist: that one; without it the ranked one played most.
+        playlist: that playlist; by default the ranked playlist with most matches.
 
     Raises:
-        ProblemError: 404 for a playlist of which no match is known.
+        ProblemError: 404 for a playlist without known matches.
     """
     chosen = await choose(conn, playlist, scope, standings.OWN_TABLES)
     if playlist is not None and chosen.played is None:
-        raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
+        raise ProblemError(404, f"This player has no known match in {playlist[:80]}.")
     return chosen
 
 
@@ -204,7 +203,7 @@ async def standing_page(
     asked: OfPlaylist,
     make: Callable[[Connection, Scope, Entered, Standing | None], Awaitable[Mapping[str, Any]]],
 ) -> Response:
-    """A page about how a player stands in a playlist, where one is played; `make` gives what it shows besides."""
+    """Returns a page about a player's standing in a playlist, if one is played; `make` returns further values."""
     entered = await entered_of(request, person, asked)
 
     async def values(conn: Connection, scope: Scope) -> dict[str, Any]:
@@ -223,7 +222,7 @@ async def standing_page(
 
 @router.get("", dependencies=[Depends(public)])
 async def dashboard(request: Request) -> Response:
-    """Where a player stands, what to train next, and the last replays; for anybody else what this is."""
+    """The dashboard: standing, training and last replays; for visitors the welcome page."""
     person = await maybe_signed_in(request)
     if person is None:
         pages: Pages = request.state.pages
@@ -246,7 +245,7 @@ async def dashboard(request: Request) -> Response:
 
 
 async def _slips(conn: Connection, scope: Scope) -> list[Row]:
-    """The player's mistakes by kind, the most frequent first: what one match tells already."""
+    """Returns the player's mistakes by kind, most frequent first; a single match is enough for them."""
     if scope.player is None or not await are_published(conn, *replays.CLIP_TABLES):
         return []
     counted = [row for row in await rows_of(conn, _KINDS, [scope.player]) if row["kind"] in MISTAKES]
@@ -254,7 +253,7 @@ async def _slips(conn: Connection, scope: Scope) -> list[Row]:
 
 
 def _first_of_each(recommended: Sequence[Row], most: int = 3) -> list[Row]:
-    """The first packs, at first one for each skill."""
+    """Returns the first packs, beginning with one per skill."""
     firsts = list({row["skill"]: row for row in reversed(recommended)}.values())
     firsts.sort(key=lambda row: row["rank"])
     return [*firsts, *(row for row in recommended if row not in firsts)][:most]
@@ -271,10 +270,10 @@ class OfSkill(OfPlaylist):
 
 @router.get("/skills/{skill}")
 async def skill(request: Request, person: SignedIn) -> Response:
-    """A skill: where it stands, what shows it, how its features went, and packs that train it."""
+    """A skill: its standing, evidence, features over time, and packs that train it."""
     asked = ask(OfSkill, request, only_known=False)
     if asked.skill not in SKILLS:
-        raise ProblemError(404, f"There is no skill {asked.skill[:80]}; there are {', '.join(SKILLS)}.")
+        raise ProblemError(404, f"There is no skill {asked.skill[:80]}; skills are {', '.join(SKILLS)}.")
 
     async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
         values: dict[str, Any] = {"skill": asked.skill, "skills": SKILLS}
@@ -300,7 +299,7 @@ async def skill(request: Request, person: SignedIn) -> Response:
 
 @router.get("/playlists/{playlist}")
 async def playlist(request: Request, person: SignedIn) -> Response:
-    """A playlist: everything that is told of it, and what that rests on."""
+    """A playlist: all results, and their basis."""
     asked = ask(OfPlaylist, request, only_known=False)
 
     async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
@@ -312,7 +311,7 @@ async def playlist(request: Request, person: SignedIn) -> Response:
 
 @router.get("/compare")
 async def compare(request: Request, person: SignedIn) -> Response:
-    """A player beside players of the rank, beside those who play most alike, and beside the own past."""
+    """A player compared with players of the rank, the most similar players, and the player's past."""
     asked = ask(OfPlaylist, request, only_known=False)
 
     async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
@@ -330,7 +329,7 @@ async def compare(request: Request, person: SignedIn) -> Response:
 
 
 class OfTraining(OfPlaylist):
-    """What was trained, from a place of the list on."""
+    """Training sessions, from a place in the list on."""
 
     before: Annotated[str | None, Field(max_length=300)] = None
     code: Annotated[str | None, Field(max_length=50)] = None
@@ -339,7 +338,7 @@ class OfTraining(OfPlaylist):
 
 @router.get("/training")
 async def trained(request: Request, person: SignedIn) -> Response:
-    """Sessions, what they did, what to train next, and a form to log one."""
+    """Sessions, their effect, what to train next, and a form to log one."""
     asked = ask(OfTraining, request, only_known=False)
     return await training_page(request, person, asked)
 
@@ -347,7 +346,7 @@ async def trained(request: Request, person: SignedIn) -> Response:
 async def training_page(
     request: Request, person: Person, asked: OfTraining, wrong: ProblemError | None = None, given: Any = None
 ) -> Response:
-    """The page of training; with what is wrong with a session that was to be logged."""
+    """Returns the page of training, with the errors of a session that could not be logged."""
 
     async def read(conn: Connection, scope: Scope) -> dict[str, Any]:
         newest = asked_of(training.NewestSessions, {"player": scope.player, "before": asked.before, "limit": 20})
@@ -393,7 +392,7 @@ async def log_session(
     player: Text = "",
     next: Text = "",
 ) -> Response:
-    """Log what was trained."""
+    """Log a training session."""
     given = {"code": code, "skill": skill, "minutes": minutes, "attempts": attempts, "successes": successes}
     asked = OfTraining(player=player or None)
     try:
@@ -408,10 +407,10 @@ async def log_session(
 
 
 def _session(given: Mapping[str, str]) -> training.SessionGiven:
-    """A session as the API takes it, of what stands in the form.
+    """Returns the session for the API from the fields of the form.
 
     Raises:
-        ProblemError: 422 that names what is wrong.
+        ProblemError: 422 with the wrong fields.
     """
     fields: dict[str, Any] = {name: value for name, value in given.items() if value and name != "minutes"}
     try:
@@ -427,14 +426,14 @@ def _session(given: Mapping[str, str]) -> training.SessionGiven:
 
 
 def _named(wrong: ProblemError) -> ProblemError:
-    """Of what is wrong the fields as the form has them."""
+    """Returns a problem with its fields named as in the form."""
     errors = [{**each, "name": {"duration_s": "minutes"}.get(each["name"], each["name"])} for each in wrong.errors]
     return ProblemError(wrong.status, wrong.detail, errors=errors)
 
 
 @router.post("/training/{training_session_id}/remove")
 def take_out(request: Request, person: SignedIn, training_session_id: int) -> Response:
-    """Take a session out."""
+    """Remove a session."""
     training.take_back_session(request, person, training_session_id)
     return back(f"{HOME}/training", "taken")
 
@@ -444,7 +443,7 @@ _PACKS = "SELECT code, name, category FROM rocket_league.training_packs ORDER BY
 
 @router.get("/packs", dependencies=[Depends(public)])
 async def packs(request: Request) -> Response:
-    """Training packs, to be searched; for everybody."""
+    """Search for training packs, open to everyone."""
     asked = ask(training.SoughtPacks, request, only_known=False)
     pages: Pages = request.state.pages
 
@@ -467,18 +466,18 @@ class OfReplays(OfPlaylist):
 
 @router.get("/replays")
 async def replay_list(request: Request, person: SignedIn) -> Response:
-    """The matches of a player, the newest first, and what becomes of replays that were uploaded."""
+    """The matches of a player, newest first, and the state of uploads."""
     return await replay_page(request, person, ask(OfReplays, request, only_known=False))
 
 
 async def replay_page(
     request: Request, person: Person, asked: OfReplays, wrong: str | None = None, refused: Sequence[Refused] = ()
 ) -> Response:
-    """The page of matches and uploads; with what was wrong with files that were to be uploaded.
+    """Returns the page of matches and uploads, with the errors of files that could not be uploaded.
 
     Args:
-        wrong: with all of them.
-        refused: files of them that were not taken.
+        wrong: error that concerns all files.
+        refused: rejected files.
     """
     refusals = {"wrong": wrong, "refused": [each.model_dump() for each in refused]}
 
@@ -489,7 +488,7 @@ async def replay_page(
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         if scope.player is None:
-            # What was sent can be watched before anybody is known to have played it.
+            # Uploads can be watched before anyone is known to have played them.
             values = {"replays": [], "next": None, "found": [], "asked_for": asked, "begins": await steps(conn, scope)}
             return {**values, **refusals, "uploads": sent, "synthetic": False}
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
@@ -507,17 +506,17 @@ async def replay_page(
 
 @router.get("/uploads")
 async def uploads(request: Request, person: SignedIn, done: Annotated[int | None, Query(ge=0)] = None) -> Response:
-    """What becomes of the last uploads; a part of other pages, which ask for it again while something is being done.
+    """State of the last uploads, as a part of other pages, which reload it while uploads are in progress.
 
     Args:
-        done: how many of them had ended when it was asked for the last time.
+        done: number of finished uploads at the previous request.
     """
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         found = await uploads_of(conn, scope.user_id, most=_SHOWN)
         ended = sum(each["state"] in ("done", "failed") for each in found)
         in_work = ended < len(found)
-        # What has ended is told for as long as anything is being done, and once more.
+        # Finished uploads are shown while any is in progress, and once more afterwards.
         listed = found if in_work or done is not None else []
         has_new = done is not None and ended > done
         return {"uploads": listed, "in_work": in_work, "ended": ended, "has_new": has_new, "to": leading(None)}
@@ -528,7 +527,7 @@ async def uploads(request: Request, person: SignedIn, done: Annotated[int | None
 
 @router.post("/replays")
 async def send(request: Request, person: SignedIn) -> Response:
-    """Send replays from a form; what of it is refused, and why, is told there."""
+    """Send replays from a form; the page shows rejected files with the reason."""
     try:
         taken = await take_uploads(request, person)
     except ProblemError as wrong:
@@ -548,7 +547,7 @@ class OfClips(OfReplays):
 
 @router.get("/clips")
 async def clips(request: Request, person: SignedIn) -> Response:
-    """The player's moments of a kind over all matches that can be watched, as a list that can be played."""
+    """The player's moments of one kind from all watchable matches, as a playable list."""
     asked = ask(OfClips, request, only_known=False)
     begins = await entered_by(request, person, asked, steps)
 

@@ -1,6 +1,6 @@
-"""What people decide about what is held on them: consents, an archive, an end of it.
+"""People's decisions about their data: consents, an archive, removal.
 
-What the routes do is done by functions of a connection, which the pages call as well.
+The routes call functions of a connection, which the pages use as well.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ router = APIRouter(prefix="/users", tags=["privacy"], dependencies=[Depends(only
 status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[Depends(public)])
 ERASURES = "/api/v1/erasures"
 WITHDRAWAL = "withdrawal"
-"""Kind of the jobs that make tables without what was taken back."""
+"""Kind of the jobs that rebuild tables after a withdrawal."""
 Visibility = Literal["public", "unlisted", "private"]
-_Given = Annotated[bool | None, Field(description="Whether it is allowed; what is not said stays as it is.")]
+_Given = Annotated[bool | None, Field(description="Whether it is allowed; unchanged if left out.")]
 
 
 # --- consents ------------------------------------------------------------------------------------
 
 
 class Text(BaseModel):
-    """A text that is agreed to."""
+    """The text of a consent."""
 
     purpose: Annotated[str, Field(examples=["cohorts"])]
     title: str
@@ -57,45 +57,45 @@ class Text(BaseModel):
 
 
 class Withdrawal(BaseModel):
-    """Something that was taken back."""
+    """A withdrawn consent."""
 
-    purposes: Annotated[list[str], Field(description="What is allowed no more.", examples=[["comparison"]])]
+    purposes: Annotated[list[str], Field(description="Withdrawn purposes.", examples=[["comparison"]])]
     withdrawn_at: datetime
-    in_effect_at: Annotated[datetime | None, Field(description="Since when all is made without it; null: not yet.")]
-    said: Annotated[str, Field(description="What is going on until then, in words.")]
+    in_effect_at: Annotated[datetime | None, Field(description="Since when tables exclude it; null if not yet.")]
+    said: Annotated[str, Field(description="Progress until then, in words.")]
 
 
 class Consents(BaseModel):
-    """What a player allows, since when."""
+    """Consents of a player, with their times."""
 
     player_id: Annotated[str, Field(examples=["steam_76561190000000001"])]
-    analysis: Annotated[datetime | None, Field(description="Since when; null: it is not allowed.")]
+    analysis: Annotated[datetime | None, Field(description="Time of the consent; null without consent.")]
     cohorts: datetime | None
     models: datetime | None
     comparison: datetime | None
     share_at_ballchasing: Annotated[
-        Visibility | None, Field(description="Who may see there what is uploaded here; null: nothing is sent there.")
+        Visibility | None, Field(description="Who can see uploads at ballchasing; null: nothing is sent there.")
     ]
-    text_version: Annotated[int | None, Field(description="Of the text that was agreed to.", examples=[1])]
+    text_version: Annotated[int | None, Field(description="Version of the accepted text.", examples=[1])]
     retention_days: Annotated[int | None, Field(description="Days for which matches are kept.", examples=[730])]
     is_forgotten: Annotated[
-        bool, Field(description="Whether you had this player forgotten: in files that come later the player is masked.")
+        bool, Field(description="Whether you had this player forgotten: future files show a masked player instead.")
     ]
     withdrawals: Annotated[
-        list[Withdrawal], Field(description="What was taken back, the newest first, and whether that is in effect.")
+        list[Withdrawal], Field(description="Withdrawn consents, newest first, and whether they are in effect.")
     ]
 
 
 class ConsentList(BaseModel):
-    """What one's players allow, and the texts."""
+    """Consents of the user's players, and the texts."""
 
-    text_version: Annotated[int, Field(description="Of the texts below, which is given back when one agrees.")]
+    text_version: Annotated[int, Field(description="Version of the texts below, to be sent back when agreeing.")]
     texts: list[Text]
     players: list[Consents]
 
 
 class ConsentsGiven(BaseModel):
-    """What is allowed from now on, and what no more."""
+    """Consents to give and to withdraw."""
 
     model_config = ConfigDict(extra="forbid")
     analysis: _Given = None
@@ -103,23 +103,23 @@ class ConsentsGiven(BaseModel):
     models: _Given = None
     comparison: _Given = None
     share_at_ballchasing: Annotated[
-        Visibility | None, Field(description="Who may see there what is uploaded here; null: nothing is sent there.")
+        Visibility | None, Field(description="Who can see uploads at ballchasing; null: nothing is sent there.")
     ] = None
     text_version: Annotated[
-        int | None, Field(description="The version of the texts that you read; needed to allow anything.")
+        int | None, Field(description="Version of the texts that you read; required to allow anything.")
     ] = None
     take_me_back: Annotated[
         bool,
         Field(
-            description="Of a player whom you had forgotten: whether files that come later may name the player again. "
-            "Matches that are there stay masked: what named the player in them is gone."
+            description="For a player whom you had forgotten: whether future files may name the player again. Existing "
+            "matches stay masked: the player's name and accounts in them are gone."
         ),
     ] = False
 
 
-@router.get("/consents", summary="What one allows", responses={200: {"model": Answer[ConsentList]}})
+@router.get("/consents", summary="Show consents", responses={200: {"model": Answer[ConsentList]}})
 def get_consents(request: Request, response: Response, person: SignedIn) -> dict[str, Any]:
-    """What your players allow, purpose by purpose, and the texts that say what that is."""
+    """Consents of your players by purpose, and the texts that explain them."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
         players = consents_of(conn, request.state.landing, person)
@@ -127,13 +127,13 @@ def get_consents(request: Request, response: Response, person: SignedIn) -> dict
 
 
 def newest_texts() -> list[dict[str, str]]:
-    """The newest texts."""
+    """Returns the newest texts."""
     newest = consent_texts()[newest_text()]
     return [{"purpose": name, "title": each.title, "text": each.text} for name, each in newest.items()]
 
 
 def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> list[dict[str, Any]]:
-    """What each player of a person allows; of one that allowed nothing yet, too."""
+    """Returns the consents of each player of a user, including players without any."""
     jobs = rows(
         conn,
         "SELECT payload, said, error, created_at, finished_at, state = 'done' AS is_done FROM ops.jobs "
@@ -159,27 +159,27 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
 
 
 def _withdrawals(allowed: Mapping[str, Any], jobs: Sequence[Row]) -> list[dict[str, Any]]:
-    """The last withdrawal of each purpose that is not allowed, by the jobs of a player, the newest first."""
+    """Returns the last withdrawal of each purpose that is not allowed, from a player's jobs, newest first."""
     found: list[dict[str, Any]] = []
     settled = {purpose for purpose, column in PURPOSES.items() if allowed.get(column)}
     for job in jobs:
         if purposes := [purpose for purpose in job["payload"]["purposes"] if purpose not in settled]:
             settled.update(purposes)
             in_effect_at = job["finished_at"] if job["is_done"] else None
-            said = {"said": job["error"] or job["said"], "in_effect_at": in_effect_at}
-            found.append({"purposes": purposes, "withdrawn_at": job["created_at"], **said})
+            progress = {"said": job["error"] or job["said"], "in_effect_at": in_effect_at}
+            found.append({"purposes": purposes, "withdrawn_at": job["created_at"], **progress})
     return found
 
 
-@router.put("/consents", summary="Allow something, or no more", responses={200: {"model": Answer[ConsentList]}})
+@router.put("/consents", summary="Change consents", responses={200: {"model": Answer[ConsentList]}})
 def put_consents(
     request: Request, response: Response, person: SignedIn, player: OwnAccount, given: ConsentsGiven
 ) -> dict[str, Any]:
-    """Allow something of what the texts say, or take it back.
+    """Allow purposes of the texts, or withdraw.
 
-    What is taken back ends with the next run, which is asked for at once; `withdrawals` tells when that has been.
+    A withdrawal takes effect with the next run, which is requested at once; `withdrawals` shows when it was.
 
-    To agree to the analysis is to be tracked: matches are looked for, and tables made of you alone.
+    Agreeing to the analysis means to be tracked: gamestats looks for matches and builds tables of you alone.
     """
     values = given.model_dump(exclude_unset=True)
     with request.state.writing() as conn:
@@ -190,26 +190,26 @@ def put_consents(
 def give_consents(
     conn: psycopg.Connection, request: Request, person: Person, player: str, given: Mapping[str, Any]
 ) -> Entered:
-    """Enter what a player of a person allows, and have what is allowed no more end.
+    """Enter consents of a user's player, and request the effect of withdrawals.
 
     Args:
-        given: of `ConsentsGiven`, what is said.
+        given: fields of `ConsentsGiven` that were sent.
 
     Raises:
-        ProblemError: when something is allowed by another text than the newest, or the player was forgotten.
+        ProblemError: when a consent refers to an old version of the texts, or the player was forgotten.
     """
     landing: Landing = request.state.landing
     purposes = {name: given[name] for name in PURPOSES if given.get(name) is not None}
     visibility = {"share_at_ballchasing": given["share_at_ballchasing"]} if "share_at_ballchasing" in given else {}
     allows = any(purposes.values()) or any(visibility.values())
     if allows and given.get("text_version") != newest_text():
-        detail = f"Read the texts first: who allows something says which version was read, and that is {newest_text()}."
+        detail = f"Read the texts first: a consent needs the version that was read, which must be {newest_text()}."
         raise ProblemError(409, detail)
     if any_buried(landing, GAME, [player]):
         if not (allows and given.get("take_me_back")):
             detail = (
-                f"You had {player} forgotten, who is masked in all files since. Say `take_me_back` to be named again "
-                "in files that come later; in the matches that are there the player stays masked."
+                f"You had {player} forgotten, so all files show a masked player. Send `take_me_back` to be named again "
+                "in future files; the player stays masked in existing matches."
             )
             raise ProblemError(409, detail)
         unbury(landing, GAME, player)
@@ -223,7 +223,7 @@ def give_consents(
 
 
 def custody(request: Request) -> Custody:
-    """What entries of players need to know besides."""
+    """Returns the context of entries of players."""
     settings: Settings = request.state.settings
     return Custody(request.state.keys, retention_days=settings.retention_days)
 
@@ -232,23 +232,23 @@ def custody(request: Request) -> Custody:
 
 
 class Export(BaseModel):
-    """An archive of everything that is held on somebody."""
+    """An archive of all data about a user."""
 
     job_id: UUID
     state: Literal["queued", "processing", "done", "failed"]
-    said: Annotated[str, Field(description="What is going on, in words.")]
-    error: Annotated[str | None, Field(description="Why there is none, in words.")]
+    said: Annotated[str, Field(description="Progress, in words.")]
+    error: Annotated[str | None, Field(description="Why it failed, in words.")]
     created_at: datetime
-    bytes: Annotated[int | None, Field(description="How large it is.")]
-    archive: Annotated[str | None, Field(description="Where it can be downloaded, once it is there.")]
-    until: Annotated[datetime | None, Field(description="Until when.")]
+    bytes: Annotated[int | None, Field(description="Size of the archive.")]
+    archive: Annotated[str | None, Field(description="Address of the download, once it exists.")]
+    until: Annotated[datetime | None, Field(description="End of the download period.")]
 
 
-@router.post("/export", status_code=202, summary="Have everything", responses={202: {"model": Answer[Export]}})
+@router.post("/export", status_code=202, summary="Export your data", responses={202: {"model": Answer[Export]}})
 def post_export(request: Request, person: SignedIn) -> dict[str, Any]:
-    """Have an archive made of everything that is held on you, as JSON and CSV, with the replays that you sent.
+    """Request an archive of all data about you, as JSON and CSV, with the replays that you sent.
 
-    It is made in the background. While one is being made, that one is told of.
+    It is made in the background. While one is in progress, the answer is that one.
     """
     with request.state.writing() as conn:
         job_id = ask_export(conn, person)
@@ -257,8 +257,8 @@ def post_export(request: Request, person: SignedIn) -> dict[str, Any]:
 
 
 def ask_export(conn: psycopg.Connection, person: Person) -> UUID:
-    """Have an archive made, unless one is being made; the number of the job."""
-    # Of two requests at once one asks.
+    """Request an archive, unless one is in progress; returns the id of the job."""
+    # Of two simultaneous requests, one waits here and finds the other's job.
     conn.execute("SELECT 1 FROM accounts.users WHERE user_id = %s FOR UPDATE", [person.user_id])
     under_way = (
         "SELECT job_id FROM ops.jobs WHERE kind = 'export' AND user_id = %s AND state IN ('queued', 'processing')"
@@ -267,9 +267,9 @@ def ask_export(conn: psycopg.Connection, person: Person) -> UUID:
     return found[0]["job_id"] if found else enqueue(conn, "export", GAME, person.user_id, {})
 
 
-@router.get("/export/{job_id}", summary="How far an archive is", responses={200: {"model": Answer[Export]}})
+@router.get("/export/{job_id}", summary="Progress of an archive", responses={200: {"model": Answer[Export]}})
 def get_export(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
-    """How far the archive is, and where it can be downloaded."""
+    """Progress of the archive, and its address once it can be downloaded."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
         [row] = exports_of(conn, request, person, job_id)
@@ -279,10 +279,10 @@ def get_export(request: Request, response: Response, person: SignedIn, job_id: J
 def exports_of(
     conn: psycopg.Connection, request: Request, person: Person, job_id: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """The archives of a person that can be downloaded, or are on their way, the newest first; or one of them.
+    """Returns the archives of a user that can be downloaded or are in progress, newest first; or one of them.
 
     Raises:
-        ProblemError: 404 where that one is none of the person's, 410 where it was kept long enough.
+        ProblemError: 404 if the user has no such archive, 410 if it has expired.
     """
     settings: Settings = request.state.settings
     found = rows(
@@ -296,7 +296,7 @@ def exports_of(
     if job_id is not None and not found:
         raise ProblemError(404, f"You have no export numbered {job_id}.")
     if job_id is not None and found[0]["is_over"]:
-        raise ProblemError(410, f"The archive was kept for {settings.export_days} days. Have another one made.")
+        raise ProblemError(410, f"The archive was kept for {settings.export_days} days. Request another one.")
     return [_export(row, settings) for row in found if not row["is_over"]]
 
 
@@ -310,50 +310,50 @@ def _export(row: Row, settings: Settings) -> dict[str, Any]:
 
 @router.get(
     "/export/{job_id}/archive",
-    include_in_schema=False,  # No JSON; the export tells where it is.
+    include_in_schema=False,  # Not JSON; the export has its address.
 )
 def get_archive(request: Request, person: SignedIn, job_id: JobId) -> Response:
-    """The archive itself, for its person alone."""
+    """The archive, for its user alone."""
     with request.state.writing() as conn:
         [row] = exports_of(conn, request, person, job_id)
     objects: Objects = request.state.objects
     if row["archive"] is None:
-        raise ProblemError(409, f"The archive is not there yet: {row['said']}.")
+        raise ProblemError(409, f"The archive is not ready yet: {row['said']}.")
     try:
         pieces = objects.stream(archive_object(person.user_id, job_id))
     except MissingObjectError:
-        raise ProblemError(410, "The archive is not there any more. Have another one made.") from None
+        raise ProblemError(410, "The archive no longer exists. Request another one.") from None
     headers = {"Content-Disposition": 'attachment; filename="gamestats.zip"', "Content-Length": str(row["bytes"])}
     return StreamingResponse(pieces, headers={**headers, **NO_STORE}, media_type="application/zip")
 
 
-# --- the end -------------------------------------------------------------------------------------
+# --- removal -------------------------------------------------------------------------------------
 
 
 class Erasure(BaseModel):
-    """How far the removal of everything is."""
+    """Progress of a removal."""
 
     state: Literal["queued", "processing", "done", "failed"]
-    said: Annotated[str, Field(description="What is going on, in words.")]
-    step: Annotated[int | None, Field(description="Which step is being done.")]
-    steps: Annotated[int | None, Field(description="How many there are.")]
+    said: Annotated[str, Field(description="Progress, in words.")]
+    step: Annotated[int | None, Field(description="Number of the current step.")]
+    steps: Annotated[int | None, Field(description="Number of steps.")]
     at: datetime
-    matches: Annotated[int | None, Field(description="Matches in which somebody masked is in the person's place.")]
+    matches: Annotated[int | None, Field(description="Matches with a masked player in the person's place.")]
     left: Annotated[
         dict[str, int] | None,
-        Field(description="Where something was found still, by store; nothing when all went well."),
+        Field(description="Number of remaining traces by store; empty if all went well."),
     ]
-    seconds: Annotated[float | None, Field(description="How long it took.")]
-    status: Annotated[str, Field(description="The address of this answer; no session is needed for it.")]
+    seconds: Annotated[float | None, Field(description="Duration.")]
+    status: Annotated[str, Field(description="Address of this answer; it needs no session.")]
 
 
 @router.delete("/account", status_code=202, summary="Remove everything", responses={202: {"model": Answer[Erasure]}})
 def delete_account(request: Request, person: SignedIn) -> Response:
-    """Remove your account and everything that is held on you, for good.
+    """Remove your account and all data about you, for good.
 
-    It takes a session that is not older than 10 minutes. All sessions end at once; the rest follows within minutes,
-    and the answer has an address that tells how far it is. Matches stay for the others who played in them, with
-    somebody masked in your place, in those that come later, too.
+    It needs a session that is at most 10 minutes old. All sessions end at once; the rest follows within minutes, and
+    the answer has an address that shows the progress. Matches stay for the other players, with a masked player in your
+    place, in future matches, too.
     """
     job_id = go(request, person)
     response = json_answer({"data": erasure(request, job_id)}, 202)
@@ -362,40 +362,40 @@ def delete_account(request: Request, person: SignedIn) -> Response:
 
 
 def go(request: Request, person: Person) -> UUID:
-    """Remove who asks, and have all that is held removed; the number of the job.
+    """Remove the user who asks, and enqueue the removal of all data; returns the id of the job.
 
     Raises:
-        ProblemError: 403 without a fresh sign-in, 409 where nobody would be left who may give roles.
+        ProblemError: 403 without a fresh sign-in, 409 if no user would be left who can give roles.
     """
     with request.state.writing() as conn:
         if not sessions.is_fresh(conn, caller(request).session_id):
             minutes = sessions.FRESH_MINUTES
             detail = (
-                f"This takes a sign-in at a browser within the last {minutes} minutes. Sign out and in again first."
+                f"This needs a sign-in in a browser within the last {minutes} minutes. Sign out and in again first."
             )
             raise ProblemError(403, detail)
         return leave(conn, request.state.keys, person)
 
 
-@status_router.get("/{job_id}", summary="How far an erasure is", responses={200: {"model": Answer[Erasure]}})
+@status_router.get("/{job_id}", summary="Progress of a removal", responses={200: {"model": Answer[Erasure]}})
 def get_erasure(request: Request, response: Response, job_id: JobId) -> dict[str, Any]:
-    """How far the removal of everything is, to whoever has the address."""
+    """Progress of a removal, for anyone with the address."""
     response.headers.update(NO_STORE)
     return {"data": erasure(request, job_id)}
 
 
 def erasure(request: Request, job_id: UUID) -> dict[str, Any]:
-    """How far an erasure is.
+    """Returns the progress of a removal.
 
     Raises:
-        ProblemError: 404 where there is none.
+        ProblemError: 404 if it does not exist.
     """
     with request.state.writing() as conn:
         found = rows(conn, "SELECT * FROM ops.erasure(%s)", [job_id])
     if not found:
-        raise ProblemError(404, "There is no such erasure.")
+        raise ProblemError(404, "There is no such removal.")
     [row] = found
     result: Mapping[str, Any] = row["result"] or {}
-    said = row["error"] if row["state"] == "failed" else row["said"]
-    fields = {"state": row["state"], "said": said, "at": row["at"], "status": f"{ERASURES}/{job_id}"}
+    progress = row["error"] if row["state"] == "failed" else row["said"]
+    fields = {"state": row["state"], "said": progress, "at": row["at"], "status": f"{ERASURES}/{job_id}"}
     return {**fields, **{name: result.get(name) for name in ("step", "steps", "matches", "left", "seconds")}}

@@ -1,6 +1,6 @@
-"""Pages about what is held on people: their settings, what is held and why, objections, and how far an erasure is.
+"""Pages about people's data: settings, the privacy notice, objections, and the progress of removals.
 
-They work without JavaScript: a form goes back to the page, which tells what was done.
+They work without JavaScript: a form returns to its page, which shows what was done.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _DONE = ("accounts", "claimed", "consents", "rank", "profile", "invited", "coach
 
 @router.get(SETTINGS, dependencies=[Depends(guards_itself)])
 async def settings_page(request: Request, done: Annotated[str, Query(max_length=20)] = "") -> Response:
-    """What somebody decides; whoever is not signed in signs in first."""
+    """The settings; visitors sign in first."""
     person = await maybe_signed_in(request)
     if person is None:
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': SETTINGS})}", 303, NO_STORE)
@@ -83,7 +83,7 @@ async def _settings(
 
 
 def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
-    """What the page shows."""
+    """Returns the values of the page."""
     with request.state.writing() as conn:
         consents = privacy.consents_of(conn, request.state.landing, person)
         own = next((each for each in consents if each["player_id"] == scope.player), None)
@@ -109,15 +109,15 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
 
 
 Work = Callable[[Request, Person, str, Submitted], str | None]
-"""Does what a form asks for, about one of the person's accounts; returns what was done, where it is not the usual."""
+"""Handles a form, for one of the user's accounts; returns what was done, if it differs from the usual."""
 
 
 def _does(part: str, done: str, *, needs_account: bool = True) -> Callable[[Work], Work]:
-    """Has the form of a part of the page done by a function; the page then says that it was, or why it cannot be.
+    """Returns a decorator that handles a part's form with a function; the page then shows the result or the problem.
 
     Args:
-        done: what the page says.
-        needs_account: whether it is about an account; else the function is given none.
+        done: what the page shows.
+        needs_account: whether it is about an account; if not, the function gets an empty one.
     """
 
     def declare(work: Work) -> Work:
@@ -138,20 +138,20 @@ def _does(part: str, done: str, *, needs_account: bool = True) -> Callable[[Work
 
 
 def _saved(request: Request, what: str, part: str) -> Response:
-    """Back to a part of the page, which says what was done."""
+    """Returns a redirect to a part of the page, which shows what was done."""
     player = request.query_params.get("player")
     query = urlencode({"done": what, **({"player": player} if player else {})})
     return RedirectResponse(f"{SETTINGS}?{query}#{part}", 303, NO_STORE)
 
 
 def _number(text: str, digits: int) -> int | None:
-    """A whole number of a form; None of what is none, or has too many digits."""
+    """Returns a whole number from a form; None if it is none or has too many digits."""
     return int(text) if text.isdecimal() and len(text) <= digits else None
 
 
 @_does("accounts", "accounts", needs_account=False)
 def change_accounts(request: Request, person: Person, account: str, form: Submitted) -> str | None:
-    """Add an account, or take one back."""
+    """Add an account, or remove one."""
     player = str(form.get("account", ""))
     if form.get("act") == "take":
         linking.take_player(request, person, player, GAME)
@@ -161,7 +161,7 @@ def change_accounts(request: Request, person: Person, account: str, form: Submit
 
 @_does("consents", "consents")
 def change_consents(request: Request, person: Person, account: str, form: Submitted) -> None:
-    """Allow what is ticked, and nothing else."""
+    """Allow the ticked purposes, and nothing else."""
     given: dict[str, Any] = {purpose: form.get(purpose) == "true" for purpose in (*PURPOSES, "take_me_back")}
     visibility = form.get("share_at_ballchasing", "")
     given["share_at_ballchasing"] = visibility if visibility in _VISIBILITIES else None
@@ -172,7 +172,7 @@ def change_consents(request: Request, person: Person, account: str, form: Submit
 
 @_does("ranks", "rank")
 def change_ranks(request: Request, person: Person, account: str, form: Submitted) -> None:
-    """Tell a rank, or take one back."""
+    """Enter a rank, or remove one."""
     playlist, division = str(form.get("playlist", "")), str(form.get("division", ""))
     if form.get("act") == "take":
         profile.take_back_rank(request, account, playlist)
@@ -186,10 +186,10 @@ def change_ranks(request: Request, person: Person, account: str, form: Submitted
 
 @_does("profile", "profile")
 def change_profile(request: Request, person: Person, account: str, form: Submitted) -> None:
-    """Change the name, the e-mail address, or how long matches are kept."""
+    """Change the name, the e-mail address, or the retention."""
     given: dict[str, Any] = {name: str(form[name]) for name in ("username", "email") if name in form}
     if days := str(form.get("retention_days", "")):
-        # What is no number of days is refused with its own words.
+        # 0 is refused with the entry's own message.
         given["retention_days"] = _number(days, 6) or 0
     with request.state.writing() as conn:
         profile.change_profile(conn, request, person, account, given)
@@ -197,14 +197,14 @@ def change_profile(request: Request, person: Person, account: str, form: Submitt
 
 @_does("export", "export", needs_account=False)
 def ask_export(request: Request, person: Person, account: str, form: Submitted) -> None:
-    """Have an archive of everything made."""
+    """Request an archive of all data."""
     with request.state.writing() as conn:
         privacy.ask_export(conn, person)
 
 
 @router.post(f"{SETTINGS}/coach")
 async def change_coaches(request: Request, person: SignedIn, form: Form) -> Response:
-    """Invite a coach, whose link is shown once; or take an invitation back."""
+    """Invite a coach, with a link that is shown once; or remove an invitation."""
     try:
         if form.get("act") != "take":
             invited = await run_in_threadpool(linking.invitation_of, request, person, GAME)
@@ -218,9 +218,9 @@ async def change_coaches(request: Request, person: SignedIn, form: Form) -> Resp
 
 @router.post(f"{SETTINGS}/erase")
 async def erase(request: Request, person: SignedIn, form: Form) -> Response:
-    """Remove everything; the page that follows tells how far it is, and needs no session."""
+    """Remove everything; the next page shows the progress and needs no session."""
     if form.get("sure") != "true":
-        message = "Tick that you mean it: nothing brings back what is removed."
+        message = "Tick the box to confirm: removed data cannot be restored."
         return await _settings(
             request, person, problem=ProblemError(422, message, errors=[{"name": "sure", "message": message}])
         )
@@ -240,7 +240,7 @@ async def erase(request: Request, person: SignedIn, form: Form) -> Response:
 
 @router.get(f"{ERASURE}/{{job_id}}", dependencies=[Depends(public)])
 def erasure_page(request: Request, job_id: UUID) -> Response:
-    """How far the removal of everything is, to whoever has the address."""
+    """Progress of a removal, for anyone with the address."""
     pages: Pages = request.state.pages
     values = {"erasure": privacy.erasure(request, job_id)}
     return pages.personal(request, "rocket_league/erasure.html", values)
@@ -248,7 +248,7 @@ def erasure_page(request: Request, job_id: UUID) -> Response:
 
 @router.get(PRIVACY, dependencies=[Depends(public)])
 def privacy_page(request: Request) -> Response:
-    """What is held, why, for how long; and what one can do about it."""
+    """The privacy notice: which data are stored, why and for how long, and the rights of people."""
     pages: Pages = request.state.pages
     settings = request.state.settings
     values = {"texts": privacy.newest_texts(), "settings": settings, "session_days": sessions.SESSION_DAYS}
@@ -257,7 +257,7 @@ def privacy_page(request: Request) -> Response:
 
 @router.get(OBJECTION, dependencies=[Depends(public)])
 def objection_page(request: Request) -> Response:
-    """The form by which somebody without an account objects."""
+    """The form for objections of people without an account."""
     return _objection(request)
 
 
@@ -290,7 +290,7 @@ def objected(request: Request, form: Form) -> Response:
 
 @router.get(ADMIN)
 def objections_page(request: Request, person: objections.Admin) -> Response:
-    """Who does not want to be in the data, and how far removals are."""
+    """Objections, and the progress of removals."""
     return _objections(request, person)
 
 
@@ -332,4 +332,4 @@ def _uuid(text: str) -> UUID:
 
 
 SECTIONS: Sequence[tuple[str, str]] = ((ADMIN, "Objections"),)
-"""Of the admins' part."""
+"""Section of the admins' part."""

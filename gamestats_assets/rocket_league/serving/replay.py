@@ -1,7 +1,7 @@
-"""One replay: how far its analysis is, who played, how one played oneself, its moments, and its track for the viewer.
+"""One replay: progress of its analysis, scoreboard, own analysis, moments, and the track for the viewer.
 
-A replay is named by its match or, by whoever sent it, by the upload. It is shown to who played it, to whom these let
-see it, and to who sent it: the scoreboard and what happened of all, analysis and mistakes of these accounts alone.
+A replay is identified by its match or, for its sender, by the upload. It is visible to its players, to their guests,
+and to its sender: the scoreboard and events of all, but analysis and mistakes only of these accounts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from gamestats_assets.serving.people.own import OfPlayer, OwnRouter, Scope, read
 
 own = OwnRouter(GAME, "/replays")
 SHOWN_TABLES = (t.MatchFacts, t.Participants)
-"""Tables without which there is no replay."""
+"""Tables that a replay needs."""
 REPLAY_TABLES = (
     *SHOWN_TABLES,
     t.Matches,
@@ -53,9 +53,9 @@ REPLAY_TABLES = (
 )
 REPLAY_TABLES += (t.ReplayTracks,)
 USUAL_MATCHES = 50
-"""The newest other matches of the playlist, whose mean is what is usual."""
+"""Number of latest other matches of the playlist; their mean is the usual value."""
 FEWEST_USUAL = 5
-"""Such matches below which nothing is usual."""
+"""Matches needed for a usual value."""
 _FAR = 1.645
 _MATCH_ID = re.compile(r"[0-9A-F]{32}")
 _UPLOAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -66,7 +66,7 @@ class OfReplay(OfPlayer):
 
     id: Annotated[
         Name,
-        Field(description="Of the match, or of an upload of yours.", examples=["4B7D3F0D11F0A1B2C3D4E5F60718293A"]),
+        Field(description="Id of the match, or of an upload of yours.", examples=["4B7D3F0D11F0A1B2C3D4E5F60718293A"]),
     ]
 
 
@@ -75,9 +75,9 @@ class Found:
     """A replay that may be shown.
 
     Attributes:
-        match_id: None while the upload has not been read.
-        players: accounts of the scope that played it, the one that is asked about first.
-        upload: as `uploads.Status` has it; None of what the person did not send.
+        match_id: None until the upload has been read.
+        players: accounts of the scope that played it, the requested one first.
+        upload: row of `uploads.Status`; None if the user did not send it.
     """
 
     match_id: str | None
@@ -86,10 +86,10 @@ class Found:
 
 
 async def find_replay(conn: Connection, replay_id: str, scope: Scope) -> Found:
-    """The replay of a match or an upload; PostgreSQL then shows all that stands of its match.
+    """Returns the replay of a match or an upload; afterwards PostgreSQL shows all rows of its match.
 
     Raises:
-        ProblemError: 404 where there is none that the person may see.
+        ProblemError: 404 if there is none that the user may see.
     """
     upload, match_id = None, replay_id.upper()
     if _UPLOAD_ID.fullmatch(replay_id.lower()):
@@ -143,43 +143,43 @@ PLAYER = Lines(
     "PlayerOfReplay",
     t.Participants,
     {
-        "place": Annotated[int, Field(description="Place among the players, from 0, as in the track.")],
-        "is_own": Annotated[bool, Field(description="Whether it is one of the accounts that you may see.")],
+        "place": Annotated[int, Field(description="Index among the players, from 0, as in the track.")],
+        "is_own": Annotated[bool, Field(description="Whether you may see this account.")],
         **{name: name for name in _BOARD},
         "rank": Annotated[
             str | None,
-            Field(description="The rank in words; of your accounts the one you told, where nothing else tells it."),
+            Field(description="Rank in words; for your accounts the entered rank if no other is known."),
         ],
     },
 )
 
 
 class Feature(OfStatistic):
-    """A statistic of the account in the match, against its own usual and against players of its rank."""
+    """A statistic of the account in the match, compared with its usual value and with players of its rank."""
 
-    value: Annotated[float, Field(description="In this match.")]
+    value: Annotated[float, Field(description="Value in this match.")]
     usual: Annotated[
-        float | None, Field(description=f"Mean over the newest other matches of the playlist, {USUAL_MATCHES} at most.")
+        float | None, Field(description=f"Mean over the latest other matches of the playlist, at most {USUAL_MATCHES}.")
     ]
     usual_spread: Annotated[float | None, Field(description="Standard deviation between these.")]
-    usual_matches: Annotated[int, Field(description="How many there are.")]
+    usual_matches: Annotated[int, Field(description="Number of these matches.")]
     is_unusual: Annotated[
-        bool | None, Field(description="Whether it is farther from the usual than nine of ten matches are.")
+        bool | None, Field(description="Whether it is farther from the usual value than nine of ten matches.")
     ]
     cohort_mean: Annotated[float | None, Field(description="Mean of players of the rank; null without a cohort.")]
-    cohort_players: Annotated[int | None, Field(description="How many players that are.")]
+    cohort_players: Annotated[int | None, Field(description="Number of these players.")]
     percentile: Annotated[float | None, Field(description="Share of the cohort's matches below it, in per cent.")]
 
 
-_PLACE = Annotated[int | None, Field(description="Place of the player among the players; null where unknown.")]
+_PLACE = Annotated[int | None, Field(description="Index of the player among the players; null if unknown.")]
 MOMENT = Lines(
     "Moment",
     t.Moments,
     {
         **{name: name for name in ("moment_number", "kind", "time_s", "end_s")},
         "player": _PLACE,
-        "other_player": Annotated[int | None, Field(description="Place of the other player among the players.")],
-        "is_own": Annotated[bool, Field(description="Whether it is of one of the accounts that you may see.")],
+        "other_player": Annotated[int | None, Field(description="Index of the other player among the players.")],
+        "is_own": Annotated[bool, Field(description="Whether you may see this account.")],
         "is_mistake": Annotated[bool, Field(description="Whether it is a mistake of the player.")],
         **{name: name for name in ("team", "x_uu", "y_uu", "z_uu", "is_aerial", "speed_uu_s")},
     },
@@ -187,29 +187,29 @@ MOMENT = Lines(
 )
 OneReplay = own_answer(
     "OneReplay",
-    status=Annotated[Literal["queued", "processing", "done", "failed"], Field(description="How far the analysis is.")],
-    said=Annotated[str | None, Field(description="What is going on, in words.")],
-    error=Annotated[str | None, Field(description="Why nothing came of it.")],
-    upload_id=Annotated[str | None, Field(description="The upload, where it is yours.")],
-    file_name=Annotated[str | None, Field(description="Its name.")],
+    status=Annotated[Literal["queued", "processing", "done", "failed"], Field(description="State of the analysis.")],
+    said=Annotated[str | None, Field(description="Progress, in words.")],
+    error=Annotated[str | None, Field(description="Why the analysis failed.")],
+    upload_id=Annotated[str | None, Field(description="The upload, if it is yours.")],
+    file_name=Annotated[str | None, Field(description="Name of the uploaded file.")],
     match=Annotated[FACTS.model | None, Field(description="The match; null until it has been read.")],
     players=Annotated[list[PLAYER.model], Field(description="The scoreboard: blue first.")],
-    player=Annotated[int | None, Field(description="Whose analysis it is: a place among the players.")],
+    player=Annotated[int | None, Field(description="Index of the analysed account among the players.")],
     analysis=Annotated[list[Feature], Field(description="How the account played.")],
-    moments=Annotated[list[MOMENT.model], Field(description="What happened, and the account's own mistakes.")],
-    note=Annotated[str | None, Field(description="Why there is no analysis, where there is none.")],
+    moments=Annotated[list[MOMENT.model], Field(description="Events, and the account's own mistakes.")],
+    note=Annotated[str | None, Field(description="Why there is no analysis; null if there is one.")],
 )
 
 
 @own.asks("/{id}", "One replay", OneReplay, REPLAY_TABLES, "never", needs_player=False)
 async def one_replay(conn: Connection, asked: OfReplay, scope: Scope) -> Made:
-    """A replay: how far its analysis is, the scoreboard, how one played, what happened.
+    """A replay: progress of its analysis, the scoreboard, own analysis, and events.
 
-    The analysis sets each feature against one's usual, the mean over the newest other matches of the playlist, and
-    against matches of players of the rank. Of others nothing is told but the scoreboard and what happened.
+    The analysis compares each feature with the usual value, the mean over the latest other matches of the playlist, and
+    with matches of players of the rank. Other players have only the scoreboard and events.
 
     Raises:
-        ProblemError: 404 where there is none that the person may see.
+        ProblemError: 404 if there is none that the user may see.
     """
     found = await find_replay(conn, asked.id, scope)
     upload = found.upload or {}
@@ -227,10 +227,10 @@ async def one_replay(conn: Connection, asked: OfReplay, scope: Scope) -> Made:
 
 
 async def shown_replay(conn: Connection, match_id: str | None, players: Sequence[str]) -> dict[str, Any]:
-    """What is shown of a match, in a transaction that may see it (`show_matches`).
+    """Returns the data of a match, in a transaction that may see it (`show_matches`).
 
     Args:
-        players: accounts of which analysis and mistakes are shown, the one that it is about first.
+        players: accounts whose analysis and mistakes are shown, the requested one first.
     """
     empty: dict[str, Any] = {"match": None, "players": [], "player": None, "analysis": [], "moments": [], "note": None}
     if match_id is None or not await are_published(conn, *SHOWN_TABLES):
@@ -246,7 +246,7 @@ async def shown_replay(conn: Connection, match_id: str | None, players: Sequence
     analysis = await _analysis(conn, match_id, players[0]) if own else []
     note = None
     if own is None:
-        note = "None of your accounts played this match, so it has the scoreboard and what happened alone."
+        note = "None of your accounts played this match, so only the scoreboard and the timeline are shown."
     elif not analysis:
         note = _WITHOUT[bool(facts[0]["is_soccar"])]
     return {
@@ -260,15 +260,15 @@ async def shown_replay(conn: Connection, match_id: str | None, players: Sequence
 
 
 _WITHOUT = {
-    True: "The account's own tables are not made yet, or the account has not agreed to the analysis.",
-    False: "It is not played with a ball and two goals, as features need it.",
+    True: "The account's own tables do not exist yet, or the account has not agreed to the analysis.",
+    False: "This mode is not played with a ball and two goals, as features require.",
 }
 _FACTS = FACTS.select("is_soccar") + sql.SQL(" WHERE match_id = %s")
 _HAS_TRACK = "SELECT 1 FROM rocket_league.replay_tracks WHERE match_id = %s"
 
 
 async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> list[dict[str, Any]]:
-    """The players of a match in the order that tracks have: blue first, then by account."""
+    """Returns the players of a match in the order of tracks: blue first, then by account."""
     rows = await rows_of(conn, _PLAYERS, [match_id])
     names = distinct_names([row["player_name"] for row in rows])
     return [
@@ -280,7 +280,7 @@ async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> l
 async def _with_entered_ranks(
     conn: Connection, board: Sequence[Mapping[str, Any]], playlist: str
 ) -> list[dict[str, Any]]:
-    """The board with the ranks that own accounts told, where nothing else tells theirs."""
+    """Returns the board, with entered ranks of own accounts if no other is known."""
     unknown = [row["player_id"] for row in board if row["is_own"] and row["rank_tier"] is None]
     rows = await rows_of(conn, _ENTERED_RANKS, [unknown, playlist]) if unknown else []
     tiers = {row["player_id"]: row["tier"] for row in rows}
@@ -302,7 +302,7 @@ async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[s
     if not this:
         return []
     bound |= this[0]
-    # In statements of their own, so that PostgreSQL knows which months to read.
+    # Separate statements, so that PostgreSQL knows which monthly partitions to read.
     others = await rows_of(conn, _OTHERS, bound)
     values = await rows_of(conn, _VALUES, bound)
     times = [row["created_at"] for row in others] or [bound["created_at"]]
@@ -375,7 +375,7 @@ Kind = Annotated[str, AfterValidator(_is_kind), Field(json_schema_extra={"enum":
 class OfMoments(OfReplay):
     """Moments of a replay."""
 
-    kind: Annotated[Kind | None, Field(description="Only of a kind.")] = None
+    kind: Annotated[Kind | None, Field(description="Only this kind.")] = None
 
 
 MomentList = own_answer("MomentList", match_id=str, players=list[PLAYER.model], moments=list[MOMENT.model])
@@ -383,14 +383,14 @@ MomentList = own_answer("MomentList", match_id=str, players=list[PLAYER.model], 
 
 @own.asks("/{id}/moments", "Moments of a replay", MomentList, REPLAY_TABLES, "never", needs_player=False)
 async def replay_moments(conn: Connection, asked: OfMoments, scope: Scope) -> Made:
-    """Goals, shots, saves and demolitions of a replay, and one's own mistakes, by time.
+    """Goals, shots, saves and demolitions of a replay, and the user's own mistakes, by time.
 
     Raises:
-        ProblemError: 404 where there is no such replay, or it has not been read yet.
+        ProblemError: 404 if the replay does not exist or has not been read yet.
     """
     found = await find_replay(conn, asked.id, scope)
     if found.match_id is None:
-        raise ProblemError(404, "The replay has not been read yet; GET /replays/{id} tells how far it is.")
+        raise ProblemError(404, "The replay has not been read yet; GET /replays/{id} shows the progress.")
     board = await board_of(conn, found.match_id, found.players)
     has_moments = await are_published(conn, t.ReplayMoments)
     moments = await _moments(conn, found.match_id, board, asked.kind) if has_moments else []
@@ -436,15 +436,15 @@ _BINARY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "stri
 
 @router.get(
     "/{id}/track",
-    summary="What the viewer shows a replay from",
+    summary="The viewer's track of a replay",
     operation_id="replay_track",
     response_class=Response,
     responses={200: {"content": _BINARY, "description": "The track, gzipped; replays/track_format.py describes it."}},
 )
 async def track(
-    request: Request, person: SignedIn, id: Annotated[Name, Path(description="Of a match, or of an upload of yours.")]
+    request: Request, person: SignedIn, id: Annotated[Name, Path(description="Id of a match, or of your upload.")]
 ) -> Response:
-    """Where everybody was ten times a second, as one binary object that can be shown while it arrives."""
+    """All positions ten times a second, as one binary object that can be shown while it arrives."""
     asked = ask(OfReplay, request)
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
     async with reading(request, scope) as conn:
@@ -453,10 +453,10 @@ async def track(
 
 
 async def track_of(request: Request, conn: Connection, match_id: str | None) -> Response:
-    """The track of a match that may be shown, as it is read; the browser that has it is told so.
+    """Returns the track of a match that may be shown, as a stream; 304 if the browser has it already.
 
     Raises:
-        ProblemError: 404 where there is none, 503 where it is just being replaced.
+        ProblemError: 404 if there is none, 503 while it is being replaced.
     """
     has_tracks = match_id is not None and await are_published(conn, t.ReplayTracks)
     rows = await rows_of(conn, _TRACK, [match_id]) if has_tracks else []
@@ -465,7 +465,7 @@ async def track_of(request: Request, conn: Connection, match_id: str | None) -> 
     name, size = rows[0]["track"], rows[0]["bytes"]
     objects: Objects = request.state.objects
     tag = f'"{name.rpartition("/")[2]}"'
-    # Somebody may be refused it tomorrow, so that it is asked for each time; what it is never changes under its tag.
+    # Permission may end any time, so browsers must revalidate; the content under a tag never changes.
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
     has = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
     if tag in has:
@@ -473,7 +473,7 @@ async def track_of(request: Request, conn: Connection, match_id: str | None) -> 
     try:
         pieces = objects.stream(name)
     except MissingObjectError:
-        detail = "The track was replaced a moment ago. Ask again."
+        detail = "The track was replaced a moment ago. Try again."
         raise ProblemError(503, detail, headers={"Retry-After": "1"}) from None
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers |= {"Content-Encoding": "gzip", "Content-Length": str(size)}

@@ -1,4 +1,4 @@
-"""`/api/v1/replays/{replay}`: sharing a match by a link, and being taken out of it."""
+"""`/api/v1/replays/{replay}`: sharing a match by a link, and leaving a match."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _EXAMPLE = {
     "address": "https://stats.example.org/rocket-league/shared/aBk3Wf...",
 }
 SHARED = "/rocket-league/shared"
-"""Below it are the pages that are shared."""
+"""Prefix of shared pages."""
 router = APIRouter(prefix="/replays", tags=["replays"], dependencies=[Depends(only_known)])
-ReplayId = Annotated[str, Path(max_length=64, description="Of a match, or of an upload of yours.")]
+ReplayId = Annotated[str, Path(max_length=64, description="Id of a match, or of an upload of yours.")]
 
 
 class Share(BaseModel):
     """A link to a match."""
 
     match_id: str
-    address: Annotated[str, Field(description="Of the page; whoever has it sees the match.")]
+    address: Annotated[str, Field(description="Address of the page; everyone with it sees the match.")]
 
 
 def own_match(conn: psycopg.Connection, replay_id: str) -> str:
-    """The match that a replay is of, which the person played or sent.
+    """Returns the match of a replay that the user played or sent.
 
     Args:
-        conn: of `request.state.writing()`: PostgreSQL shows it the person's rows alone.
+        conn: from `request.state.writing()`: PostgreSQL shows it only the user's rows.
 
     Raises:
-        ProblemError: 404 when it is no match of the person's.
+        ProblemError: 404 when it is not a match of the user.
     """
     asked: dict[str, Any] = {"match": replay_id.upper(), "upload": None}
     with suppress(ValueError):
@@ -74,7 +74,7 @@ def own_match(conn: psycopg.Connection, replay_id: str) -> str:
     summary="Share a replay",
 )
 def share_replay(request: Request, person: SignedIn, replay: ReplayId) -> Response:
-    """Make the link of a replay's page; it is the same as long as it is shared."""
+    """Make the link to a replay's page; it stays the same while the replay is shared."""
     with request.state.writing() as conn:
         match_id = own_match(conn, replay)
         token = invitations.share(conn, person.user_id, GAME, match_id)
@@ -82,9 +82,9 @@ def share_replay(request: Request, person: SignedIn, replay: ReplayId) -> Respon
     return json_answer({"data": {"match_id": match_id, "address": f"{site.address(request)}{SHARED}/{token}"}}, 201)
 
 
-@router.delete("/{replay}/share", status_code=204, summary="Share a replay no more")
+@router.delete("/{replay}/share", status_code=204, summary="Stop sharing a replay")
 def unshare_replay(request: Request, person: SignedIn, replay: ReplayId) -> None:
-    """Have the link of a replay's page lead nowhere."""
+    """Disable the link to a replay's page."""
     with request.state.writing() as conn:
         if not invitations.unshare(conn, person.user_id, GAME, own_match(conn, replay)):
             raise ProblemError(404, f"Replay {replay} is not shared.")
@@ -103,14 +103,14 @@ _JOB = {
 @router.delete(
     "/{replay}",
     status_code=202,
-    summary="Be taken out of a match",
+    summary="Leave a match",
     responses={202: {"model": JobAnswer, "content": {"application/json": {"example": {"data": _JOB}}}}},
 )
 def remove_replay(request: Request, person: SignedIn, replay: ReplayId) -> dict[str, Any]:
     """Remove a match from your pages, and the file if you sent it.
 
-    A match is of all who played it: it stays for them, with somebody masked in your place. A job does that, within a
-    minute; what it did cannot be taken back.
+    A match belongs to all who played it: it stays for the others, with a masked player in your place. A job does that
+    within a minute; it cannot be undone.
     """
     with request.state.writing() as conn:
         match_id = own_match(conn, replay)

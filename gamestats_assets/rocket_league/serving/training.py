@@ -1,4 +1,4 @@
-"""What to train and what was trained: recommendations, a plan, packs, sessions, and whether it has helped."""
+"""Training: recommendations, a plan, packs, sessions, and whether it has helped."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _WHY = ("percentile", "percentile_low", "percentile_high", "improvement_potentia
 
 
 def _of_weakness(name: str, kind: Any) -> Any:
-    return Annotated[kind | None, Field(description=f"Of the skill: {t.Weaknesses.columns()[name].description}")]
+    return Annotated[kind | None, Field(description=f"For the skill: {t.Weaknesses.columns()[name].description}")]
 
 
 RECOMMENDATION = Lines(
@@ -65,9 +65,9 @@ RECOMMENDATION = Lines(
     t.TrainingRecommendations,
     {
         **{name: name for name in ("rank", "skill", "playlist", "is_simulated", "code", "pack_name", "difficulty")},
-        "description": Annotated[str | None, Field(description="What the pack trains, in a sentence.")],
-        "creator": Annotated[str | None, Field(description="Who made the pack.")],
-        "tags": Annotated[list[str] | None, Field(description="Words that the pack is searched by.")],
+        "description": Annotated[str | None, Field(description="What the pack trains, in one sentence.")],
+        "creator": Annotated[str | None, Field(description="Maker of the pack.")],
+        "tags": Annotated[list[str] | None, Field(description="Search words of the pack.")],
         "reason": "reason",
         **{name: _of_weakness(name, float) for name in _WHY[:-1]},
         "is_weakness": _of_weakness("is_weakness", bool),
@@ -75,7 +75,7 @@ RECOMMENDATION = Lines(
     },
     digits={"percentile": 1, "percentile_low": 1, "percentile_high": 1, "improvement_potential": 2},
 )
-_NOTE = Annotated[str | None, Field(description="Why there is nothing, where there is nothing.")]
+_NOTE = Annotated[str | None, Field(description="Why the list is empty; null if it is not.")]
 RecommendationList = own_answer("RecommendationList", recommendations=list[RECOMMENDATION.model], note=_NOTE)
 
 
@@ -83,8 +83,8 @@ RecommendationList = own_answer("RecommendationList", recommendations=list[RECOM
 async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Made:
     """The packs to train next, the most useful first, each with the reason.
 
-    `improvement_potential` is how many ranks the middle of the cohort in the skill would be worth. Nothing is
-    recommended while no skill is measured; `note` then says what it takes.
+    `improvement_potential` is the number of ranks gained by reaching the middle of the cohort in the skill. There are
+    no recommendations without a measured skill; `note` then says what is missing.
     """
     found: list[dict[str, Any]] = []
     note = None
@@ -93,10 +93,10 @@ async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Ma
         if not found:
             refused = await rows_of(conn, _REFUSED, {"player": scope.player})
             if refused:
-                why = "Packs are recommended once a skill is measured"
-                note = f"{why}; in {playlist_name(refused[0]['playlist'])} none is. {refused[0]['reason']}"
+                why = "Recommendations need a measured skill"
+                note = f"{why}; {playlist_name(refused[0]['playlist'])} has none. {refused[0]['reason']}"
     if not found and note is None:
-        note = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
+        note = "No match of yours has been analysed yet: agree to the analysis, and upload replays of ranked matches."
     return {"data": {"recommendations": [RECOMMENDATION.line(row) for row in found], "note": note}}
 
 
@@ -111,7 +111,7 @@ _RECOMMENDED = RECOMMENDATION.select(
         ON w.player_id = training_recommendations.player_id AND w.is_simulated = training_recommendations.is_simulated
         AND w.playlist = training_recommendations.playlist AND w.skill = training_recommendations.skill
     WHERE training_recommendations.player_id = %(player)s
-        -- Of simulated matches only where there are no others.
+        -- Simulated matches count only without others.
         AND training_recommendations.is_simulated = (
             SELECT bool_and(is_simulated) FROM rocket_league.training_recommendations WHERE player_id = %(player)s
         )
@@ -124,39 +124,39 @@ _REFUSED = """
 
 
 class OfPlan(OfPlayer):
-    """A session to be planned."""
+    """A session to plan."""
 
-    minutes: Annotated[Number, Field(ge=10, le=180, description="How long there is.")] = 45
+    minutes: Annotated[Number, Field(ge=10, le=180, description="Available time.")] = 45
 
 
 class PlanStep(BaseModel):
     """A part of a session."""
 
     step: Annotated[int, Field(description="Place in the session, from 1.")]
-    minutes: Annotated[int, Field(description="How long.")]
+    minutes: Annotated[int, Field(description="Length.")]
     code: Annotated[str, Field(description="Training pack.")]
     pack_name: Annotated[str, Field(description="Its name.")]
-    skill: Annotated[str, Field(description="What it trains.")]
+    skill: Annotated[str, Field(description="Trained skill.")]
     difficulty: Annotated[int, Field(description="Difficulty, from 1 to 10.")]
     reason: Annotated[str, Field(description="Why, in words.")]
 
 
 class _Plan(BaseModel):
-    minutes: Annotated[int, Field(description="How long the session is in all.")]
+    minutes: Annotated[int, Field(description="Length of the session.")]
     steps: list[PlanStep]
     note: _NOTE
 
 
 Plan = answer_with("Plan", _Plan, OwnMetadata)
 STEP_MINUTES = 15
-"""Minutes of a pack in a session that is suggested."""
+"""Minutes per pack in a suggested session."""
 
 
 @own.asks("/suggested", "A session to train next", Plan, RECOMMENDATION_TABLES, "player")
 async def suggested_session(conn: Connection, asked: OfPlan, scope: Scope) -> Made:
-    """A session to train next: the first packs that are recommended, a quarter of an hour each.
+    """A session to train next: the first recommended packs, a quarter of an hour each.
 
-    What is left of the time goes to the first of them, which trains the skill that needs it most.
+    The remaining time goes to the first of them, which trains the skill that needs it most.
     """
     data = (await recommendations(conn, asked, scope))["data"]
     packs = data["recommendations"][: max(asked.minutes // STEP_MINUTES, 1)]
@@ -179,28 +179,28 @@ PackList = answer_of("PackList", {"packs": PACK.model}, counted=True)
 
 
 class SoughtPacks(Parameters):
-    """Which packs are sought; without anything all."""
+    """Search criteria for packs; all packs by default."""
 
-    page: Annotated[Number, Field(ge=1, le=100_000, description="Which page, each of `limit` packs.")] = 1
+    page: Annotated[Number, Field(ge=1, le=100_000, description="Page number, with `limit` packs per page.")] = 1
     limit: Limit = 20
     q: Annotated[
         Name | None,
-        Field(description="Words that are in the name, description, creator, tags or code.", examples=["backboard"]),
+        Field(description="Words in the name, description, creator, tags or code.", examples=["backboard"]),
     ] = None
     category: Annotated[
-        Name | None, Field(description=f"What it trains: {', '.join(CATEGORIES)}.", examples=["saves"])
+        Name | None, Field(description=f"Trained skill or category: {', '.join(CATEGORIES)}.", examples=["saves"])
     ] = None
     difficulty_from: Annotated[Number, Field(ge=1, le=10, description="Lowest difficulty.")] = 1
     difficulty_to: Annotated[Number, Field(ge=1, le=10, description="Highest difficulty.")] = 10
-    tags: Annotated[Name | None, Field(description="Tags, with commas between them; a pack has all of them.")] = None
-    code: Annotated[Name | None, Field(description="The code of a pack.")] = None
+    tags: Annotated[Name | None, Field(description="Tags, separated by commas; packs must have all of them.")] = None
+    code: Annotated[Name | None, Field(description="Code of a pack.")] = None
 
 
 async def training_packs(conn: Connection, asked: SoughtPacks) -> Made:
     """Training packs by category, difficulty, tags, words or code, in the order of the catalogue.
 
     Raises:
-        RequestValidationError: for a category that there is not, and for a difficulty that ends before it begins.
+        RequestValidationError: for an unknown category, and if the lowest difficulty is above the highest.
     """
     found: list[dict[str, Any]] = []
     if await are_published(conn, *PACK_TABLES):
@@ -241,7 +241,7 @@ SESSION = Lines(
     TrainingSessions,
     {
         **{name: name for name in ("training_session_id", "player_id", "code")},
-        "pack_name": Annotated[str | None, Field(description="Name of the pack, where the catalogue has it.")],
+        "pack_name": Annotated[str | None, Field(description="Name of the pack, if it is in the catalogue.")],
         **{name: name for name in ("skill", "completed_at", "duration_s", "attempts", "successes")},
     },
 )
@@ -250,14 +250,14 @@ SESSION_TABLES = (t.TrainingPacks,)
 
 
 class NewestSessions(Newest):
-    """Sessions, the newest first."""
+    """Sessions, newest first."""
 
-    skill: Annotated[Name | None, Field(description="Only of this skill or category.")] = None
+    skill: Annotated[Name | None, Field(description="Only this skill or category.")] = None
 
 
-@own.asks("/sessions", "What was trained", SessionList, SESSION_TABLES, "never")
+@own.asks("/sessions", "Training sessions", SessionList, SESSION_TABLES, "never")
 async def training_sessions(conn: Connection, asked: NewestSessions, scope: Scope) -> Made:
-    """What one's accounts trained, the newest first."""
+    """Training sessions of the user's accounts, newest first."""
     bound = {**asked.place, "players": [*accounts(asked, scope)], "skill": asked.skill}
     rows, place = asked.part(await _sessions(conn, _NEWEST_SESSIONS, bound), "completed_at", "training_session_id")
     return {"data": {"sessions": [SESSION.line(row) for row in rows], "next": place}}
@@ -275,7 +275,7 @@ _NEWEST_SESSIONS = _SESSIONS + sql.SQL("""
 
 
 async def _sessions(conn: Connection, query: sql.Composed, bound: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sessions with the names of their packs."""
+    """Returns sessions with the names of their packs."""
     return await with_packs(conn, await rows_of(conn, query, bound))
 
 
@@ -285,13 +285,13 @@ PROGRESS_TABLES = (*CONTEXT_TABLES, t.TrainingProgress)
 
 
 class TrainedWeek(BaseModel):
-    """What was trained of a skill in a week."""
+    """Training of a skill in a week."""
 
-    week: Annotated[date, Field(description="Its Monday, UTC.")]
+    week: Annotated[date, Field(description="Monday of the week, UTC.")]
     sessions: Annotated[int, Field(description="Training sessions.")]
     minutes: Annotated[float, Field(description="Time trained.")]
     attempts: Annotated[int, Field(description="Attempts in sessions that counted both attempts and successes.")]
-    success_share: Annotated[float | None, Field(description="Share of them that succeeded.")]
+    success_share: Annotated[float | None, Field(description="Share of these attempts that succeeded.")]
 
 
 _EFFECT = ("state", "reason", "matches_before", "matches_since", "skill_before", "skill_since", "change")
@@ -308,12 +308,12 @@ Trained = model_of(
     sessions=Annotated[int, Field(description="Training sessions.")],
     minutes=Annotated[float, Field(description="Time trained.")],
     success_share=Annotated[
-        float | None, Field(description="Share of attempts that succeeded, where both were counted.")
+        float | None, Field(description="Share of successful attempts, in sessions that counted both.")
     ],
     improvement_score=Annotated[
         float | None,
         Field(
-            description="Success share of the last third of the sessions less that of the first third; null below "
+            description="Success share of the last third of the sessions minus that of the first third; null below "
             f"{FEWEST_SESSIONS} sessions with attempts."
         ),
     ],
@@ -321,19 +321,19 @@ Trained = model_of(
     last_session_at=Annotated[datetime, Field(description="Last session.")],
     effect=Annotated[
         EFFECT.model | None,
-        Field(description="The skill in matches of the playlist before the first session and since, as made last."),
+        Field(description="The skill in matches of the playlist before and since the first session, as last computed."),
     ],
     weeks=list[TrainedWeek],
 )
 Progress = own_answer("TrainingProgressAnswer", of=Of, skills=list[Trained])
 
 
-@own.asks("/progress", "Training by week, and what it has done", Progress, PROGRESS_TABLES, "never")
+@own.asks("/progress", "Training by week, and its effect", Progress, PROGRESS_TABLES, "never")
 async def training_progress(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
-    """What was trained of each skill week by week, and the skill in matches before and since, with its 90% interval.
+    """Training of each skill by week, and the skill in matches before and since, with its 90% interval.
 
-    A difference is no proof that training caused it: form and rank move, too. Below five matches on either side the
-    change is refused, and `reason` says how many there are.
+    A difference does not prove that training caused it: form and rank change, too. With fewer than five matches on
+    either side the change is refused, and `reason` says how many there are.
     """
     chosen = await choose(conn, asked.playlist, scope, [t.TrainingProgress])
     rows = await rows_of(conn, _SESSIONS, {"players": [scope.player]})
@@ -368,7 +368,7 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.LazyFrame:
 
 
 def _sums(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What was trained, by a row of `trained`."""
+    """Returns the figures of a row of `trained`."""
     share = rounded(row["success_share"], 4)
     counts = {"sessions": row["sessions"], "minutes": round(row["trained_s"] / 60, 1)}
     return {**counts, "attempts": row["attempts"] or 0, "success_share": share}
@@ -380,7 +380,7 @@ acts = APIRouter(prefix="/training", tags=["training"], dependencies=[Depends(on
 
 
 class SessionGiven(BaseModel):
-    """What was trained."""
+    """A training session."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -389,12 +389,12 @@ class SessionGiven(BaseModel):
         Field(
             max_length=50,
             validation_alias=AliasChoices("code", "training_pack_id"),
-            description="Code of the training pack; `training_pack_id` is taken for it, too.",
+            description="Code of the training pack; also accepted as `training_pack_id`.",
             examples=["5CCE-FB29-7B05-A0B1"],
         ),
     ] = None
     skill: Annotated[
-        str | None, Field(max_length=50, description=f"Where no pack tells it: {', '.join(CATEGORIES)}.")
+        str | None, Field(max_length=50, description=f"Needed without a known pack: {', '.join(CATEGORIES)}.")
     ] = None
     duration_s: Annotated[
         int,
@@ -402,17 +402,17 @@ class SessionGiven(BaseModel):
             ge=1,
             le=86_400,
             validation_alias=AliasChoices("duration_s", "duration"),
-            description="How long, in seconds; `duration` is taken for it, too.",
+            description="Length, in seconds; also accepted as `duration`.",
             examples=[1200],
         ),
     ]
     attempts: Annotated[int | None, Field(ge=0, le=1_000_000, description="Attempts.", examples=[60])] = None
-    successes: Annotated[int | None, Field(ge=0, description="Successes among them.", examples=[36])] = None
-    completed_at: Annotated[datetime | None, Field(description="When it was over; now without it.")] = None
+    successes: Annotated[int | None, Field(ge=0, description="Successful attempts.", examples=[36])] = None
+    completed_at: Annotated[datetime | None, Field(description="End of the session; now by default.")] = None
 
 
 class SessionChanged(SessionGiven):
-    """What of a session is otherwise."""
+    """Changes of a session."""
 
     duration_s: Annotated[int | None, Field(ge=1, le=86_400, description="How long, in seconds.")] = None  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
 
@@ -422,9 +422,9 @@ Logged = model_of(
     __base__=SESSION.model,
     improvement_score=Annotated[
         float | None,
-        Field(description="Of the skill: success share of the last third of its sessions less that of the first."),
+        Field(description="Success share of the last third of the skill's sessions minus that of the first third."),
     ],
-    note=Annotated[str, Field(description="What the score rests on, or what it takes.")],
+    note=Annotated[str, Field(description="Basis of the score, or what it needs.")],
 )
 _LoggedAnswer = model_of("LoggedSessionAnswer", data=Logged)
 SessionId = Annotated[int, Path(description="Number of the session.")]
@@ -432,7 +432,7 @@ SessionId = Annotated[int, Path(description="Number of the session.")]
 
 @acts.post("/sessions", status_code=201, responses={201: {"model": _LoggedAnswer}}, summary="Log a training session")
 def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Response:
-    """Log what was trained: a pack of the catalogue, whose skill is known, or a skill in free play.
+    """Log a training session: a pack of the catalogue, which determines the skill, or a skill in free play.
 
     The answer has the improvement score of the skill, once it has enough sessions with attempts and successes.
     """
@@ -447,7 +447,7 @@ def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Re
 def correct_session(
     request: Request, person: SignedIn, training_session_id: SessionId, given: SessionChanged
 ) -> Response:
-    """Correct what was logged; what is not given stays, and what is null is taken away."""
+    """Correct a session; fields left out stay, and null removes a value."""
     with request.state.writing() as conn:
         row = _own_session(conn, training_session_id)
         TRAINING_SESSION.change_row(conn, row, **given.model_dump(exclude_unset=True))
@@ -455,15 +455,15 @@ def correct_session(
     return json_answer({"data": logged})
 
 
-@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
+@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Remove a session")
 def take_back_session(request: Request, person: SignedIn, training_session_id: SessionId) -> None:
-    """Take back a session that was logged by mistake."""
+    """Remove a session that was logged by mistake."""
     with request.state.writing() as conn:
         TRAINING_SESSION.remove_row(conn, _own_session(conn, training_session_id))
 
 
 def _own_session(conn: psycopg.Connection, number: int) -> ops.Row:
-    # PostgreSQL shows the person's own alone.
+    # PostgreSQL shows only the user's own rows.
     rows = TRAINING_SESSION.rows(conn, training_session_id=number)
     if not rows:
         raise ProblemError(404, f"You have no training session numbered {number}.")
@@ -475,9 +475,9 @@ def _logged(conn: psycopg.Connection, row: ops.Row) -> dict[str, Any]:
     score = trained(_frame(of_skill)).select("improvement_score").collect().item()
     counted = sum(bool(each["attempts"]) and each["successes"] is not None for each in of_skill)
     known = f"{counted} of {len(of_skill)} sessions of {row['skill']} counted attempts and successes"
-    note = f"{known}." if score is not None else f"{known}; a score takes {FEWEST_SESSIONS}."
+    note = f"{known}." if score is not None else f"{known}; a score needs {FEWEST_SESSIONS}."
     if row["skill"] not in SKILLS:
-        note = f"{row['skill']} is no skill that is measured in matches, so it has no score."
+        note = f"{row['skill']} is not measured in matches, so it has no score."
     names = training_packs_known().filter(pl.col("code") == (row["code"] or "")).get_column("name").to_list()
     more = {"pack_name": names[0] if names else None, "improvement_score": score, "note": note}
     found = {**row, **more}
@@ -485,10 +485,10 @@ def _logged(conn: psycopg.Connection, row: ops.Row) -> dict[str, Any]:
 
 
 def refuse_untracked(conn: psycopg.Connection, player: str) -> None:
-    """Refuse to enter things of an account of which nothing may be made yet.
+    """Refuse entries for an account that is not tracked.
 
     Raises:
-        ProblemError: 409 that tells what to do.
+        ProblemError: 409 with the remedy.
     """
     if not ops.rows(conn, "SELECT 1 FROM ops.rl_players WHERE player_id = %s", [player]):
         detail = f"{player} has not agreed to the analysis yet: agree first, in your settings or at /users/consents."

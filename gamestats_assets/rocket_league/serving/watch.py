@@ -1,6 +1,6 @@
-"""Pages on which replays are watched: one from its beginning to its end, or clips of several, one after another.
+"""Pages for watching replays: one from beginning to end, or clips from several, one after another.
 
-What a page shows stands in it as JSON, but for the track, which the browser's part reads as it comes.
+A page contains its data as JSON, except for the track, which the browser loads and shows as it arrives.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gamestats_assets.serving.people.own import Scope, own_page
 HOME = "/rocket-league"
 router = APIRouter(prefix=HOME)
 _BEFORE_S = 5.0
-"""So long before a moment the table of moments leads."""
+"""Seconds before a moment at which the table of moments opens the viewer."""
 _COLUMNS = tuple(
     Column(f"moment_{name}", kind, None)
     for name, kind in (("time", "number"), ("what", "text"), ("player", "text"), ("team", "text"))
@@ -48,7 +48,7 @@ Made = dict[str, Any]
 
 @router.get("/replays/{id}/watch")
 async def watch_replay(request: Request, person: SignedIn) -> Response:
-    """A replay, from its first frame to its last."""
+    """A replay from its first frame to its last."""
     asked = ask(OfReplay, request, only_known=False)
     say = speaker(request)
 
@@ -56,7 +56,7 @@ async def watch_replay(request: Request, person: SignedIn) -> Response:
         found = await find_replay(conn, asked.id, scope)
         data = await shown_replay(conn, found.match_id, found.players)
         if data["match"] is None:
-            raise ProblemError(404, "The replay has not been read yet; its page tells how far it is.")
+            raise ProblemError(404, "The replay has not been read yet; its page shows the progress.")
         match_id = data["match"]["match_id"]
         page = f"{HOME}/replays/{match_id}"
         return {
@@ -72,7 +72,7 @@ async def watch_replay(request: Request, person: SignedIn) -> Response:
 
 @router.get("/clips/watch")
 async def watch_clips(request: Request, person: SignedIn) -> Response:
-    """Moments of a kind of one's own replays, the newest first: each is shown, and then the next one."""
+    """Moments of one kind from the user's own replays, newest first, played one after another."""
     asked = ask(replays.NewestClips, request, only_known=False)
     say = speaker(request)
 
@@ -98,7 +98,7 @@ async def watch_clips(request: Request, person: SignedIn) -> Response:
 
 @router.get("/shared/{token}/watch", dependencies=[Depends(public)])
 async def watch_shared(request: Request, token: str) -> Response:
-    """A replay that is shared, for whoever has its link."""
+    """A shared replay, for anyone with its link."""
     pages: Pages = request.state.pages
     say = speaker(request)
     async with reading_shared(request, token) as (_, data):
@@ -109,17 +109,17 @@ async def watch_shared(request: Request, token: str) -> Response:
 
 @router.get("/shared/{token}/track", dependencies=[Depends(public)])
 async def shared_track(request: Request, token: str) -> Response:
-    """The track of a replay that is shared."""
+    """The track of a shared replay."""
     async with reading_shared(request, token) as (conn, data):
         return await track_of(request, conn, data["match"]["match_id"])
 
 
 def of_replay(say: Say, data: Mapping[str, Any], track: str) -> Made:
-    """What the page shows of a replay.
+    """Returns the values of the page of a replay.
 
     Args:
-        data: as `shown_replay` tells it.
-        track: address of its track.
+        data: result of `shown_replay`.
+        track: address of the track.
     """
     match, players, moments = data["match"], data["players"], data["moments"]
     team = None if data["player"] is None else players[data["player"]]["team"]

@@ -135,7 +135,7 @@ def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: st
 
 
 def test_nothing_is_removed_unless_it_is_meant_by_who_signed_in_just_now(url: str, kim: httpx.Client) -> None:
-    assert "Tick that you mean it" in sent(kim, "erase")
+    assert "Tick the box to confirm" in sent(kim, "erase")
     assert "Remove everything for good" in kim.get(SETTINGS).text
     with psycopg.connect(url) as conn:
         conn.execute("UPDATE accounts.sessions SET created_at = now() - interval '1 hour'")

@@ -238,7 +238,7 @@ def test_recommendations_say_why_and_what_the_pack_is_or_why_there_is_none(
     assert (advice["percentile"], advice["improvement_potential"], advice["is_weakness"]) == (6.7, 0.46, True)
     assert advice["description"]
     nothing = data(new, "/training/recommendations")
-    wanted = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
+    wanted = "No match of yours has been analysed yet: agree to the analysis, and upload replays of ranked matches."
     assert nothing == {"recommendations": [], "note": wanted}
     with closing(browser_of(site, url, "bob")) as bob:
         assert data(bob, "/training/recommendations")["note"] == (
