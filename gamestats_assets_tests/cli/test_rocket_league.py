@@ -88,7 +88,7 @@ def test_who_did_not_agree_is_told_of_before_anything_is_made(admin: Admin, tmp_
     assert f"{HAWKS_ID} has not agreed" in admin.fails("rocket-league", "report", "hawk", "--out", page)
     admin.does("rocket-league", "track", HAWK, "--consent", "--name", "Falcon")
     # By the name of now, though no table has it yet.
-    assert f"The tables of {HAWKS_ID} are not made yet" in admin.fails(
+    assert f"The tables of {HAWKS_ID} do not exist yet" in admin.fails(
         "rocket-league", "report", "falcon", "--out", page
     )
     assert "Hawk is no tracked player" in admin.fails("rocket-league", "report", "Hawk", "--out", page)

@@ -1,4 +1,4 @@
-"""How good one's skills are, at which rank one plays and where that is heading, and how one compares."""
+"""The user's skills, the rank played at and where it is heading, and comparisons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gamestats_assets.serving.answers.routes import Made
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.people.own import Scope
 
-_RANK = Annotated[str | None, Field(description="Rank that it is measured against, in words.", examples=["Champion I"])]
+_RANK = Annotated[str | None, Field(description="Rank of the cohort, in words.", examples=["Champion I"])]
 _SCORE_DIGITS, _PERCENT_DIGITS, _TIER_DIGITS = 3, 1, 2
 
 
@@ -40,16 +40,16 @@ WEAKNESS_TABLES = (*CONTEXT_TABLES, t.Weaknesses, t.RankCohorts)
 class Distribution(BaseModel):
     """The cohort of a skill, in units of the score: standard deviations between its players, from their mean."""
 
-    from_tier: Annotated[int, Field(description="Lowest rank taken in.")]
-    to_tier: Annotated[int, Field(description="Highest rank taken in.")]
+    from_tier: Annotated[int, Field(description="Lowest rank included.")]
+    to_tier: Annotated[int, Field(description="Highest rank included.")]
     players: Annotated[int, Field(description="Players in it.")]
     matches: Annotated[int, Field(description="Their matches.")]
-    p05: Annotated[float, Field(description="5th percentile of its players, by their means over single matches.")]
+    p05: Annotated[float, Field(description="5th percentile of players' means over single matches.")]
     p25: Annotated[float, Field(description="25th percentile.")]
     p50: Annotated[float, Field(description="Median.")]
     p75: Annotated[float, Field(description="75th percentile.")]
     p95: Annotated[float, Field(description="95th percentile.")]
-    own: Annotated[float, Field(description="The player: the score.")]
+    own: Annotated[float, Field(description="Score of the player.")]
     own_low: Annotated[float, Field(description="Lower end of its 90% interval.")]
     own_high: Annotated[float, Field(description="Upper end of it.")]
 
@@ -63,7 +63,7 @@ WEAKNESS = Lines(
         "skill": "skill",
         **{name: name for name in _COLUMNS},
         "rank": _RANK,
-        "distribution": Annotated[Distribution | None, Field(description="Where that is among the cohort.")],
+        "distribution": Annotated[Distribution | None, Field(description="Distribution of the cohort.")],
     },
     digits={
         "score": _SCORE_DIGITS,
@@ -75,16 +75,16 @@ WEAKNESS = Lines(
 WeaknessList = own_answer("WeaknessList", of=Of, skills=list[WEAKNESS.model])
 
 
-@router.asks("/weaknesses", "Skills against players of the rank", WeaknessList, WEAKNESS_TABLES, "player")
+@router.asks("/weaknesses", "Skills within the rank", WeaknessList, WEAKNESS_TABLES, "player")
 async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
-    """The five skills of an account in a playlist against players of its rank, each measured or refused with a reason.
+    """The five skills of an account in a playlist compared with its rank, each measured or refused with a reason.
 
-    A skill that is a weakness is below the mean of the cohort beyond chance. `improvement_potential` is how many ranks
-    the middle of the cohort in this skill would be worth, by the model of ranks.
+    A weakness is below the mean of the cohort beyond chance. `improvement_potential` is the number of ranks gained by
+    reaching the middle of the cohort in this skill, by the model of ranks.
     """
     chosen = await choose(conn, asked.playlist, scope, [t.Weaknesses])
     found = await of_playlist(conn, t.Weaknesses, chosen.bound) if chosen.played else []
-    # What skills are measured against is the rank that they were measured with.
+    # The rank of the measurement, which may differ from the current one.
     tier = next((row["rank_tier"] for row in found if row["rank_tier"] is not None), None)
     cohort = await cohort_of(conn, {**chosen.bound, "rank_tier": tier})
     lines = [
@@ -112,7 +112,7 @@ def _distribution(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str
 
 
 def _score_at(percentile: float) -> float:
-    """The score of which a percentile is told; at the very ends, where none is, one that is as far as any."""
+    """Returns the score of a percentile; at the ends, where it is infinite, a very large one."""
     return round(NormalDist().inv_cdf(min(max(percentile / 100, 1e-6), 1 - 1e-6)), 3)
 
 
@@ -139,9 +139,9 @@ PREDICTION = Lines(
     t.RankPredictions,
     {
         **{name: name for name in ("state", "reason", "model_version", "matches", "known_tier")},
-        "known_rank": Annotated[str | None, Field(description="The rank that is known, in words.")],
+        "known_rank": Annotated[str | None, Field(description="Known rank, in words.")],
         **{name: name for name in _PREDICTED},
-        "predicted_rank": Annotated[str | None, Field(description="The nearest rank to the predicted one, in words.")],
+        "predicted_rank": Annotated[str | None, Field(description="Rank nearest to the predicted one, in words.")],
         **{name: name for name in ("drivers", "horizon_days", *_CHANGE, "change_note")},
     },
     digits=dict.fromkeys((*_PREDICTED, *_CHANGE), _TIER_DIGITS),
@@ -149,18 +149,18 @@ PREDICTION = Lines(
 OnePrediction = own_answer(
     "OnePrediction",
     of=Of,
-    prediction=Annotated[PREDICTION.model | None, Field(description="Null where nothing is played.")],
-    model=Annotated[MODEL.model | None, Field(description="The model that was asked; null where none serves.")],
+    prediction=Annotated[PREDICTION.model | None, Field(description="Null without matches.")],
+    model=Annotated[MODEL.model | None, Field(description="Model of the prediction; null without a serving model.")],
 )
 
 
 @router.asks("/rank-prediction", "Rank played at, and where it is heading", OnePrediction, PREDICTION_TABLES, "player")
 async def rank_prediction(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
-    """At which rank an account plays in a playlist, what drives that, and the change that is expected.
+    """The rank at which an account plays in a playlist, its drivers, and the expected change.
 
-    The rank has an 80% interval, and so has the expected change over `horizon_days`; `change_note` says what that
-    rests on. Where matches are too few, `state` is refused, and `reason` says how many there are and how many it takes.
-    `model` is the model that was asked, with how far off it was in cross-validation.
+    The rank and the expected change over `horizon_days` have 80% intervals; `change_note` gives the basis of the
+    change. With too few matches `state` is refused, and `reason` says how many there are and how many are needed.
+    `model` is the model of the prediction, with its errors in cross-validation.
     """
     chosen = await choose(conn, asked.playlist, scope, [])
     if not chosen.played:
@@ -191,7 +191,7 @@ NEAREST = Lines(
     t.PlayerComparison,
     {
         **{name: name for name in ("of_next_rank", "place", "other_rank_tier")},
-        "other_rank": Annotated[str | None, Field(description="Rank of the other, in words.")],
+        "other_rank": Annotated[str | None, Field(description="Rank of the other player, in words.")],
         **{name: name for name in ("other_matches", "distance", "differences")},
     },
     digits={"distance": _SCORE_DIGITS},
@@ -199,12 +199,12 @@ NEAREST = Lines(
 Comparison = own_answer("Comparison", of=Of, stats=list[Compared], nearest=list[NEAREST.model], past=list[Since])
 
 
-@router.asks("/comparison", "Beside similar players and one's own past", Comparison, COMPARISON_TABLES, "player")
+@router.asks("/comparison", "Similar players and your past", Comparison, COMPARISON_TABLES, "player")
 async def comparison(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
-    """An account beside players of its rank, beside those who play most like it, and beside its own past.
+    """An account compared with players of its rank, with the most similar players, and with its own past.
 
-    `stats` are its means and where the cohort's players are; `nearest` those of the same and of the next rank who play
-    most like it, who are not named; `past` the 30 days up to its last match against all before.
+    `stats` has its means and the cohort's quantiles; `nearest` the most similar players of the same and the next rank,
+    anonymously; `past` the 30 days up to its last match compared with all before.
     """
     chosen = await choose(conn, asked.playlist, scope, [t.PlayerStats])
     stats: list[dict[str, Any]] = []

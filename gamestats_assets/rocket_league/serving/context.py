@@ -1,4 +1,4 @@
-"""Of whom and of which playlist an answer is: one's own accounts, and the playlist that is asked for or played most."""
+"""Scope of an answer: the user's own accounts, and the requested or most played playlist."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from gamestats_assets.serving.middleware.problems import ProblemError
 from gamestats_assets.serving.people.own import OfPlayer, OneOfYours, OwnMetadata, Scope, scope_of
 
 CONTEXT_TABLES = (Matches, RankPredictions)
-"""Tables that a playlist is found in."""
+"""Tables from which playlists are found."""
 
 
 def model_of(name: str, **fields: Any) -> type[BaseModel]:
-    """A model with fields whose types are made of the tables' declarations."""
+    """Returns a model with fields whose types come from the tables' declarations."""
     return create_model(name, **fields)
 
 
 def own_answer(name: str, **fields: Any) -> type[BaseModel]:
-    """The model of an answer about whoever asks, whose data have these fields."""
+    """Returns the model of an answer about the user, whose data have these fields."""
     return answer_with(name, model_of(f"{name}Data", **fields), OwnMetadata)
 
 
@@ -43,7 +43,7 @@ class OfPlaylist(OfPlayer):
     """A playlist of one account."""
 
     playlist: Annotated[
-        Name | None, Field(description="Playlist; without it the ranked one played most.", examples=["ranked-doubles"])
+        Name | None, Field(description="Playlist; by default the most played ranked one.", examples=["ranked-doubles"])
     ] = None
 
 
@@ -52,7 +52,7 @@ class OfDays(OfPlaylist):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    from_day: Annotated[Day | None, Field(alias="from", description="First day (UTC); all without it.")] = None
+    from_day: Annotated[Day | None, Field(alias="from", description="First day (UTC); all days by default.")] = None
     to_day: Annotated[Day | None, Field(alias="to", description="Last day (UTC).")] = None
 
     @model_validator(mode="after")
@@ -65,26 +65,26 @@ class OfDays(OfPlaylist):
 class Played(BaseModel):
     """A playlist with matches."""
 
-    playlist: Annotated[str, Field(description="As ballchasing calls it.", examples=["ranked-doubles"])]
-    is_simulated: Annotated[bool, Field(description="Whether it stands on simulated matches.")]
-    matches: Annotated[int, Field(description="Matches that are kept.")]
+    playlist: Annotated[str, Field(description="Name at ballchasing.", examples=["ranked-doubles"])]
+    is_simulated: Annotated[bool, Field(description="Whether its matches are simulated.")]
+    matches: Annotated[int, Field(description="Kept matches.")]
     first_at: Annotated[datetime, Field(description="When the first of them began.")]
     last_at: Annotated[datetime, Field(description="When the last of them began.")]
-    rank_tier: Annotated[int | None, Field(description="Rank there, 1 to 22; null where none is known.")]
+    rank_tier: Annotated[int | None, Field(description="Rank in the playlist, 1 to 22; null if unknown.")]
     rank: Annotated[str | None, Field(description="The same in words.", examples=["Champion I"])]
 
 
 class Of(BaseModel):
-    """What an answer is of."""
+    """Scope of an answer."""
 
-    player_id: Annotated[str | None, Field(description="The account; null of whom has none.")]
-    playlist: Annotated[str | None, Field(description="The playlist; null where nothing is played.")]
-    is_simulated: Annotated[bool | None, Field(description="Whether it stands on simulated matches.")]
-    matches: Annotated[int, Field(description="Matches of the account in the playlist that are kept.")]
-    rank_tier: Annotated[int | None, Field(description="Rank there, 1 to 22; null where none is known.")]
+    player_id: Annotated[str | None, Field(description="The account; null without one.")]
+    playlist: Annotated[str | None, Field(description="The playlist; null without matches.")]
+    is_simulated: Annotated[bool | None, Field(description="Whether its matches are simulated.")]
+    matches: Annotated[int, Field(description="Kept matches of the account in the playlist.")]
+    rank_tier: Annotated[int | None, Field(description="Rank in the playlist, 1 to 22; null if unknown.")]
     rank: Annotated[str | None, Field(description="The same in words.")]
-    playlists: Annotated[list[Played], Field(description="All that are played, the first of them by default.")]
-    note: Annotated[str | None, Field(description="Why there is nothing, where there is nothing.")]
+    playlists: Annotated[list[Played], Field(description="All played playlists; the first is the default.")]
+    note: Annotated[str | None, Field(description="Why the answer is empty; null if it is not.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Chosen:
     """An account and a playlist.
 
     Attributes:
-        playlists: all that the account played.
-        played: the one chosen; None where it is not played.
+        playlists: all playlists of the account.
+        played: the chosen one; None if the account has no match in it.
     """
 
     player_id: str | None
@@ -103,7 +103,7 @@ class Chosen:
 
     @property
     def bound(self) -> dict[str, Any]:
-        """What queries are bound to."""
+        """Returns the parameters of queries."""
         played = self.played or {}
         return {
             "player": self.player_id,
@@ -114,18 +114,18 @@ class Chosen:
 
     @property
     def note(self) -> str | None:
-        """Why there is nothing, where there is nothing."""
+        """Returns why the answer is empty; None if it is not."""
         if self.player_id is None:
-            return "No account of the game is linked to you yet: sign in with Steam or Epic, or tell your account."
+            return "No account of the game is linked to you yet: sign in with Steam or Epic, or add your account."
         if not self.playlists:
-            return f"No match of {self.player_id} is analysed yet: agree to the analysis, and upload a replay."
+            return f"No match of {self.player_id} has been analysed yet: agree to the analysis, and upload a replay."
         if self.played is None:
-            return f"No match of {self.player_id} in {self.playlist} is analysed yet."
+            return f"No match of {self.player_id} in {self.playlist} has been analysed yet."
         return None
 
     @property
     def described(self) -> dict[str, Any]:
-        """What the answer says that it is of, as `Of` has it."""
+        """Returns the scope of the answer, with the fields of `Of`."""
         played = self.played or {}
         return {
             "player_id": self.player_id,
@@ -140,10 +140,10 @@ class Chosen:
 
 
 async def own_account(request: Request, person: SignedIn, player: OneOfYours = None) -> str:
-    """One of the person's own accounts: the one that is asked for, or the main one; a dependency.
+    """Returns one of the user's own accounts, the requested or the main one; a dependency.
 
     Raises:
-        ProblemError: 404 where it is not the person's.
+        ProblemError: 404 if the account is not the user's.
     """
     scope = await scope_of(request, person, GAME, player)
     if scope.player is None or not scope.is_own:
@@ -155,27 +155,27 @@ OwnAccount = Annotated[str, Depends(own_account)]
 
 
 def accounts(asked: OfPlayer, scope: Scope) -> tuple[str, ...]:
-    """The accounts that a list is of: the one that is asked for, or else all of one's own."""
+    """Returns the accounts of a list: the requested one, or else all of the user's."""
     return scope.players if asked.player is None or scope.player is None else (scope.player,)
 
 
 async def choose(conn: Connection, playlist: str | None, scope: Scope, tables: Sequence[type[Table]]) -> Chosen:
-    """The account and the playlist that an answer is of; nothing is played before some tables are published.
+    """Returns the account and the playlist of an answer; without playlists until the tables are published.
 
     Args:
-        playlist: that is asked for; None: the ranked one with most matches, or without any the one with most.
-        tables: without which there is no answer, besides `CONTEXT_TABLES`.
+        playlist: the requested one; None for the ranked one with most matches, or without any the one with most.
+        tables: tables that the answer needs besides `CONTEXT_TABLES`.
     """
-    there = await are_published(conn, *tables)
-    found = await playlists_of(conn, scope.player) if there else []
+    published = await are_published(conn, *tables)
+    found = await playlists_of(conn, scope.player) if published else []
     wanted = found[:1] if playlist is None else [row for row in found if row["playlist"] == playlist]
     played = wanted[0] if wanted else None
     return Chosen(scope.player, played["playlist"] if played else playlist, found, played)
 
 
 async def playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
-    """The playlists of an account, as `Played` has them: what is simulated last, those with ranks first, then by
-    matches. There are none before `CONTEXT_TABLES` are published.
+    """Returns the playlists of an account, with the fields of `Played`: simulated ones last, ranked ones first, then by
+    matches. Empty until `CONTEXT_TABLES` are published.
     """
     if player_id is None or not await are_published(conn, *CONTEXT_TABLES):
         return []
@@ -191,7 +191,7 @@ _PLAYLISTS: LiteralString = """
     ) AS played
     LEFT JOIN (
         SELECT playlist, is_simulated, known_tier FROM rocket_league.rank_predictions WHERE player_id = %(player)s
-    ) AS told
+    ) AS predicted
         USING (playlist, is_simulated)
     ORDER BY is_simulated, (playlist = ANY (%(ranked)s)) DESC, played.matches DESC, playlist
 """
@@ -202,7 +202,7 @@ IN_PLAYLIST: LiteralString = "player_id = %(player)s AND playlist = %(playlist)s
 
 
 async def of_playlist(conn: Connection, table: type[Table], bound: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a published table about an account in a playlist, by its key; none before it is published."""
+    """Returns the rows of a published table about an account in a playlist, by key; empty until it is published."""
     if not await are_published(conn, table):
         return []
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY {}").format(
@@ -214,7 +214,7 @@ async def of_playlist(conn: Connection, table: type[Table], bound: Mapping[str, 
 
 
 async def cohort_of(conn: Connection, bound: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By feature and skill, the cohort of a playlist and rank; nothing where none is known, or made yet.
+    """Returns the cohort of a playlist and rank, by feature and skill; empty if there is none yet.
 
     Args:
         bound: `playlist`, `is_simulated` and `rank_tier`.
@@ -232,7 +232,7 @@ _COHORT: LiteralString = """
 
 
 def tier_words(tier: int | None) -> str | None:
-    """A rank in words; None where none is known."""
+    """Returns a rank in words; None if unknown."""
     return rank_name(tier) if tier is not None and tier >= LOWEST_TIER else None
 
 
@@ -258,33 +258,35 @@ def _is_place(value: Any) -> Any:
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z~[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
-Limit = Annotated[Number, Field(ge=1, le=100, description="At most so many.")]
-"""How much of a list is answered."""
+Limit = Annotated[Number, Field(ge=1, le=100, description="Maximum number of items.")]
+"""Number of items in an answer."""
 
 
 class Newest(OfPlayer):
-    """A part of a list that has the newest first. What is new comes before it, so that no page shifts."""
+    """A part of a list, newest first. New items come before it, so that pages do not shift."""
 
     limit: Limit = 20
     before: Annotated[
-        str | None, BeforeValidator(_is_place), Field(description="`next` of an answer: what comes after its last.")
+        str | None,
+        BeforeValidator(_is_place),
+        Field(description="`next` of an answer: continues after its last item."),
     ] = None
 
     @property
     def place(self) -> dict[str, Any]:
-        """What queries are bound to: `before_at` and `before_id`, null at the beginning, and `limit`, one more."""
+        """Returns query parameters: `before_at` and `before_id`, null at the beginning, and `limit` plus one."""
         at, key = _place(self.before) if self.before else (None, None)
         return {"before_at": at, "before_id": key, "limit": self.limit + 1}
 
     def part(self, rows: Sequence[dict[str, Any]], at: str, key: str) -> tuple[Sequence[dict[str, Any]], str | None]:
-        """Of one row more than was asked for the part that is answered, and its `next`; None at the end."""
+        """Returns the rows of the answer, from one row more than requested, and its `next`; None at the end."""
         if len(rows) <= self.limit:
             return rows, None
         last = rows[self.limit - 1]
         return rows[: self.limit], f"{last[at]:%Y-%m-%dT%H:%M:%S.%f}Z~{last[key]}"
 
 
-NEXT = Annotated[str | None, Field(description="`before` of what comes after; null at the end.")]
+NEXT = Annotated[str | None, Field(description="`before` of the next part; null at the end.")]
 
 
 # --------------------------------------------------------------------------- statistics
@@ -296,12 +298,12 @@ _UNITS = (("_per_minute", "per minute"), ("_share", "share"), ("_uu_s", "uu/s"),
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A feature or a skill, as statistics name it.
+    """A feature or a skill, as named by statistics.
 
     Attributes:
-        unit: `share` is from 0 to 1.
-        more_is_better: None where neither is.
-        least, most: ends of what is possible.
+        unit: unit of its values; a `share` is from 0 to 1.
+        more_is_better: None if neither more nor less is better.
+        least, most: limits of possible values.
     """
 
     name: str
@@ -316,15 +318,15 @@ class OfStatistic(BaseModel):
     """A feature or a skill."""
 
     stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
+    description: Annotated[str, Field(description="Its meaning.")]
+    unit: Annotated[str, Field(description="Unit of its values; a share is from 0 to 1.")]
+    more_is_better: Annotated[bool | None, Field(description="Null if neither more nor less is better.")]
 
 
 def _stats() -> dict[str, Stat]:
     found: dict[str, Stat] = {}
     for skill in SKILL_FEATURES:
-        description = f"The skill {skill} in single matches, 0 being the mean of the cohort."
+        description = f"The skill {skill} in single matches; 0 is the mean of the cohort."
         found[f"{SKILL}{skill}"] = Stat(f"{SKILL}{skill}", description, "standard deviations", True, None, None)
     columns = PlayerMatchFeatures.columns()
     for name in FEATURES:
@@ -337,16 +339,16 @@ def _stats() -> dict[str, Stat]:
 
 
 STATS = _stats()
-"""What is told of statistics, by name."""
+"""Statistics by name."""
 
 
 def describe_stat(name: str) -> dict[str, Any]:
-    """What is told of a statistic whatever its values."""
+    """Returns the description of a statistic."""
     stat = STATS[name]
     fields = {"stat_type": stat.name, "description": stat.description, "unit": stat.unit}
     return {**fields, "more_is_better": stat.more_is_better}
 
 
 def rounded(value: float | None, digits: int = 5) -> float | None:
-    """A figure as it is answered; None where none is known."""
+    """Returns a figure rounded for answers; None if unknown."""
     return None if value is None else round(value, digits)

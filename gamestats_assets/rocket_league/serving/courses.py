@@ -1,8 +1,8 @@
-"""How a player's skills and rank went, by week, or by day where the matches are of few weeks.
+"""A player's skills and rank over time: by week, or by day if the matches span few weeks.
 
-A skill is the mean of `player_stats` over the matches of a week, with its 90% interval by how matches of one player of
-the cohort differ. Where nothing measures a skill, the main feature of it is followed instead, with an interval by
-Student's distribution of the player's own matches.
+A skill is the mean of `player_stats` over the matches of a week, with its 90% interval from the spread between matches
+of one player of the cohort. A skill without measurements is replaced by its main feature, with an interval by Student's
+distribution from the player's own matches.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.pages.charts import Point
 
 _BY_DAY = 21
-"""Days between the first and the last match up to which what happened is told by day."""
+"""Largest number of days between the first and the last match that is shown day by day."""
 
 
 class Main(NamedTuple):
-    """A feature that stands for a skill: its name, that for people, whether it is told in per cent, and what of."""
+    """A feature that represents a skill: its name, its title, whether it is shown in per cent, and per cent of what."""
 
     feature: str
     title: str
@@ -41,7 +41,7 @@ MAIN: Mapping[str, Main] = {
     "rotation": Main("role_imbalance", "Distance from an even rotation", True, "of the time"),
     "shooting": Main("shots_per_minute", "Shots on goal", False, "a minute"),
 }
-"""What is followed over time of a skill that nothing measures."""
+"""Feature shown over time for a skill without measurements."""
 
 
 class Span(NamedTuple):
@@ -56,7 +56,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A skill, or the main feature of one, over time; `main` is that feature."""
+    """A skill over time, or its main feature; `main` is that feature."""
 
     skill: str
     title: str
@@ -71,7 +71,7 @@ class Course:
 
     @property
     def words(self) -> str:
-        """From where to where it went."""
+        """Returns the first and the last value in words."""
         first, last = self.spans[0], self.spans[-1]
         of = f" {self.main.of}" if self.main else ""
         when = f"{of} in the week of" if self.every == "week" else f"{of} on"
@@ -82,14 +82,14 @@ class Course:
         )
 
     def text_of(self, span: Span) -> str:
-        """A mean and its interval, in words."""
+        """Returns a mean and its interval, in words."""
         form, sign = ("+z.2f", "") if self.main is None else ("z.1f", "%") if self.main.is_share else ("z.2f", "")
         ends = "" if span.low is None or span.high is None else f" ({span.low:{form}} to {span.high:{form}}{sign})"
         return f"{span.value:{form}}{sign}{ends}".replace("-", "−")
 
     @property
     def points(self) -> list[Point]:
-        """What a chart is drawn of."""
+        """Returns the points of the chart."""
         return [
             Point(
                 span.start, span.value, span.low, span.high,
@@ -101,13 +101,13 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Courses:
-    """How it went in a playlist.
+    """Skills and ranks over time in a playlist.
 
     Attributes:
         every: week or day.
-        starts: the first day of each in which matches are known.
-        skills: what can be followed, in the order of skills.
-        ranks: the last rank that was told in each of them.
+        starts: first days of all weeks or days with matches.
+        skills: charts that have data, in the order of skills.
+        ranks: last known rank in each week or day.
     """
 
     every: str
@@ -117,7 +117,7 @@ class Courses:
 
     @property
     def lines(self) -> list[tuple[date, list[tuple[Course, Span | None]], int | None]]:
-        """Week by week, or day by day: how far each skill was, and the rank."""
+        """Returns the values of each skill, and the rank, by week or day."""
         known = [(course, {span.start: span for span in course.spans}) for course in self.skills]
         return [
             (start, [(course, spans.get(start)) for course, spans in known], self.ranks.get(start))
@@ -141,11 +141,11 @@ _RANKS = """
 
 
 async def courses(conn: Connection, of: Mapping[str, Any], cohort: Mapping[str, Mapping[str, Any]]) -> Courses:
-    """How a player's skills and rank went in a playlist.
+    """Returns a player's skills and rank over time in a playlist.
 
     Args:
         of: `player`, `playlist` and `is_simulated`.
-        cohort: that the player is measured against, by feature and skill.
+        cohort: the player's cohort, by feature and skill.
     """
     [whole] = await rows_of(conn, _STARTS, of)
     if whole["first_day"] is None:
@@ -164,7 +164,7 @@ async def courses(conn: Connection, of: Mapping[str, Any], cohort: Mapping[str, 
 def _course(
     skill: str, every: str, sums: Mapping[str, Sequence[Mapping[str, Any]]], within: float | None
 ) -> Course | None:
-    """A skill, or its main feature where nothing measures it; None for what is known in no match."""
+    """Returns a skill, or its main feature if it has no measurements; None without known values."""
     if rows := sums.get(SKILL + skill):
         reach = None if within is None else Z * within
         return Course(skill, skill.capitalize(), None, every, [_span(row, reach) for row in rows])
@@ -173,13 +173,13 @@ def _course(
     if not rows:
         return None
     reach = _own_reach(rows)
-    # Shares are told in per cent, all else per minute.
+    # Shares are shown in per cent, others per minute.
     spans = [_span(row, reach, 100.0 if main.is_share else 1.0) for row in rows]
     return Course(skill, f"{main.title} ({skill})", main, every, spans)
 
 
 def _own_reach(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Half of the interval of a single match, by how the player's own differ; None where they are all alike."""
+    """Returns half the interval of a single match, from the player's own matches; None if they are all alike."""
     from scipy.special import stdtrit
 
     count = sum(row["matches"] for row in rows)
@@ -187,7 +187,7 @@ def _own_reach(rows: Sequence[Mapping[str, Any]]) -> float | None:
         return None
     total = math.fsum(row["total"] for row in rows)
     variance = (math.fsum(row["squares"] for row in rows) - total * total / count) / (count - 1)
-    # What rounding leaves of matches that are all alike is no spread.
+    # Rounding leaves a tiny variance when all matches are alike.
     if variance <= 1e-12 * (total / count) ** 2:
         return None
     return float(stdtrit(count - 1, (1 + LEVEL) / 2)) * math.sqrt(variance)

@@ -1,4 +1,4 @@
-"""Rocket League, as it is served."""
+"""Rocket League's part of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People who never signed in and do not want to be in the data: they say so, and an admin decides."""
+"""Objections of people who never signed in and do not want to be in the data; an admin decides."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from gamestats_assets.serving.people.jobs import JobId
 router = APIRouter(tags=["privacy"], dependencies=[Depends(public), Depends(only_known)])
 admin_router = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
 Admin = Annotated[Person, Depends(requires("admin"))]
-ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the objection, as it is listed.")]
+ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the objection in the list.")]
 LONGEST_REASON, LONGEST_CONTACT = 2000, 255
-NOTHING_TO_TRY = "There is no such removal that failed, or after which something was found still."
+NOTHING_TO_TRY = "There is no such removal that failed or left traces."
 
 
 class Objection(BaseModel):
-    """Somebody who does not want to be in the data."""
+    """The objection of a person who does not want to be in the data."""
 
     model_config = ConfigDict(extra="forbid")
     player: Annotated[
@@ -42,22 +42,22 @@ class Objection(BaseModel):
         Field(min_length=1, max_length=100, description="Platform and account.", examples=["steam:76561190000000001"]),
     ]
     reason: Annotated[
-        str, Field(min_length=1, max_length=LONGEST_REASON, description="Why, and by what we see that it is yours.")
+        str, Field(min_length=1, max_length=LONGEST_REASON, description="Reason, and how we can verify the account.")
     ]
     contact: Annotated[
-        str | None, Field(max_length=LONGEST_CONTACT, description="Where you can be answered; kept encrypted.")
+        str | None, Field(max_length=LONGEST_CONTACT, description="Reply address; stored encrypted.")
     ] = None
 
 
 class Received(BaseModel):
-    """That it was received."""
+    """Confirmation of an objection."""
 
-    objection_id: Annotated[int, Field(description="Its number, if you ask about it.", examples=[12])]
+    objection_id: Annotated[int, Field(description="Number, for questions about it.", examples=[12])]
 
 
 @router.post("/objections", status_code=201, summary="Object", responses={201: {"model": Answer[Received]}})
 def post_objection(request: Request, given: Objection) -> Response:
-    """Ask for a player to be removed without having an account here. An administrator decides."""
+    """Request the removal of a player without having an account here. An administrator decides."""
     refuse_other_origins(request)
     with request.state.writing() as conn:
         number = object_to(conn, request.state.keys, given)
@@ -65,7 +65,7 @@ def post_objection(request: Request, given: Objection) -> Response:
 
 
 def checked(texts: Mapping[str, str]) -> Objection:
-    """An objection as somebody filled in a form.
+    """Returns an objection from the fields of a form.
 
     Raises:
         ProblemError: 422 when something is missing or too long.
@@ -79,14 +79,14 @@ def checked(texts: Mapping[str, str]) -> Objection:
             {"name": name, "message": f"Write 1 to {longest[name]} characters." if texts[name] else "Fill this in."}
             for name in wrong
         ]
-        raise ProblemError(422, "Something is missing, or too long.", errors=errors) from None
+        raise ProblemError(422, "A field is missing or too long.", errors=errors) from None
 
 
 def object_to(conn: psycopg.Connection, keys: Keys, given: Objection) -> int:
-    """Take an objection; its number.
+    """Store an objection; returns its number.
 
     Raises:
-        ProblemError: 422 when that is no player, or nothing is said.
+        ProblemError: 422 when the player is invalid or there is no reason.
     """
     try:
         player_id = parse_player_id(given.player)
@@ -94,7 +94,7 @@ def object_to(conn: psycopg.Connection, keys: Keys, given: Objection) -> int:
         raise ProblemError(422, str(error), errors=[{"name": "player", "message": str(error)}]) from None
     reason, contact = given.reason.strip(), (given.contact or "").strip()
     if not reason:
-        message = "Say by what we see that it is you."
+        message = "Say how we can verify that it is you."
         raise ProblemError(422, message, errors=[{"name": "reason", "message": message}])
     values = {"player_id": player_id, "reason": reason}
     if contact:
@@ -110,10 +110,10 @@ class ObjectionState(BaseModel):
 
     objection_id: int
     state: Literal["open", "granted", "refused"]
-    player_id: Annotated[str | None, Field(description="Whom it is about; null once that was granted.")]
-    user: Annotated[str | None, Field(description="Whose player that is here, if anybody's.")]
+    player_id: Annotated[str | None, Field(description="Player to be removed; null once granted.")]
+    user: Annotated[str | None, Field(description="User to whom the player is linked, if any.")]
     reason: str | None
-    contact: Annotated[str | None, Field(description="Where the person can be answered.")]
+    contact: Annotated[str | None, Field(description="Reply address.")]
     note: str | None
     created_at: datetime
     decided_at: datetime | None
@@ -121,39 +121,37 @@ class ObjectionState(BaseModel):
 
 
 class Removal(BaseModel):
-    """How far it is to remove somebody, who left or whose objection was granted."""
+    """Progress of removing a person who left or whose objection was granted."""
 
     job_id: UUID
     kind: Literal["erasure", "objection"]
-    objection_id: Annotated[int | None, Field(description="Whose number it is, of an objection.")]
+    objection_id: Annotated[int | None, Field(description="Number of the objection, if there is one.")]
     state: Literal["queued", "processing", "done", "failed"]
-    said: Annotated[str, Field(description="What is going on, in words; or why it failed.")]
-    step: Annotated[int | None, Field(description="Which step is being done.")]
-    steps: Annotated[int | None, Field(description="How many there are.")]
-    left: Annotated[
-        dict[str, int] | None, Field(description="By store, in how many places something was found still; once done.")
-    ]
-    can_be_tried_again: Annotated[bool, Field(description="Whether it failed, or something was found still.")]
+    said: Annotated[str, Field(description="Progress, or why it failed, in words.")]
+    step: Annotated[int | None, Field(description="Number of the current step.")]
+    steps: Annotated[int | None, Field(description="Number of steps.")]
+    left: Annotated[dict[str, int] | None, Field(description="Number of remaining traces by store; null until done.")]
+    can_be_tried_again: Annotated[bool, Field(description="Whether it failed or left traces.")]
     created_at: datetime
     finished_at: datetime | None
 
 
 class ObjectionList(BaseModel):
-    """What there is for an admin to do."""
+    """Open work of admins."""
 
     objections: Annotated[list[ObjectionState], Field(description="Open ones first, then the last decided.")]
-    removals: Annotated[list[Removal], Field(description="The last ones, and all that are not done.")]
+    removals: Annotated[list[Removal], Field(description="The last ones, and all unfinished ones.")]
 
 
 class ObjectionDecision(BaseModel):
-    """What is remembered of a decision."""
+    """The stored part of a decision."""
 
     model_config = ConfigDict(extra="forbid")
     note: Annotated[
         str | None,
         Field(
             max_length=2000,
-            description="Not who it is about: that is not to stay.",
+            description="Must not identify the person, whose data are removed.",
             examples=["The channel that was named shows the account."],
         ),
     ] = None
@@ -161,7 +159,7 @@ class ObjectionDecision(BaseModel):
 
 @admin_router.get("/objections", summary="Objections", responses={200: {"model": Answer[ObjectionList]}})
 def get_objections(request: Request, person: Admin) -> Response:
-    """Who does not want to be in the data, and how far removals are."""
+    """Objections, and the progress of removals."""
     with request.state.writing(sees_all=True) as conn:
         found = objections_of(conn, request.state.keys)
     return json_answer({"data": found})
@@ -170,7 +168,7 @@ def get_objections(request: Request, person: Admin) -> Response:
 _MAY_BE_TRIED = sql.SQL(
     "(payload ? 'sealed' AND (state = 'failed' OR state = 'done' AND coalesce(result -> 'left', '{}') <> '{}'))"
 )
-"""Of a removal: whether it did not do what it should, and whom it is about is known still."""
+"""Condition: the removal failed or left traces, and the job still identifies the person."""
 _REMOVALS = sql.SQL("""
     SELECT job_id, kind, (payload -> 'objection_id')::bigint AS objection_id, state, coalesce(error, said) AS said,
         (result -> 'step')::int AS step, (result -> 'steps')::int AS steps, result -> 'left' AS left,
@@ -186,7 +184,7 @@ _TRY_AGAIN = sql.SQL("""
 
 
 def objections_of(conn: psycopg.Connection, keys: Keys) -> dict[str, list[dict[str, Any]]]:
-    """What there is for an admin to do: `objections` and `removals`."""
+    """Returns the open work of admins: `objections` and `removals`."""
     found = rows(
         conn,
         """
@@ -208,19 +206,19 @@ def _readable(keys: Keys, token: str | None) -> str | None:
     try:
         return keys.decrypt(token) if token else None
     except EncryptionKeyError:
-        return "not readable any more"
+        return "no longer readable"
 
 
 @admin_router.post("/objections/{objection_id}/grant", status_code=204, summary="Grant an objection")
 def grant(request: Request, person: Admin, objection_id: ObjectionId, given: ObjectionDecision | None = None) -> None:
-    """Have the player forgotten, for good: matches stay masked. Who it is about is not told here any longer."""
+    """Forget the player for good: matches stay masked. The objection no longer shows whom it was about."""
     with request.state.writing(sees_all=True) as conn:
         decide(conn, request.state.keys, person, objection_id, is_granted=True, note=given and given.note)
 
 
 @admin_router.post("/objections/{objection_id}/refuse", status_code=204, summary="Refuse an objection")
 def refuse(request: Request, person: Admin, objection_id: ObjectionId, given: ObjectionDecision | None = None) -> None:
-    """Leave everything as it is."""
+    """Refuse, without changing any data."""
     with request.state.writing(sees_all=True) as conn:
         decide(conn, request.state.keys, person, objection_id, is_granted=False, note=given and given.note)
 
@@ -231,7 +229,7 @@ def decide(
     """Decide an objection.
 
     Raises:
-        ProblemError: 404 when no such one is open.
+        ProblemError: 404 when the objection does not exist or is not open.
     """
     note = (note or "").strip() or None
     try:
@@ -245,16 +243,16 @@ def decide(
 
 @admin_router.post("/removals/{job_id}/again", status_code=204, summary="Try a removal again")
 def again(request: Request, person: Admin, job_id: JobId) -> None:
-    """Have a removal tried again that failed, or after which something was found still."""
+    """Repeat a removal that failed or left traces."""
     with request.state.writing(sees_all=True) as conn:
         try_again(conn, person, job_id)
 
 
 def try_again(conn: psycopg.Connection, person: Person, job_id: UUID) -> None:
-    """Have a removal tried again that failed, or after which something was found still.
+    """Enqueue a removal that failed or left traces again.
 
     Raises:
-        ProblemError: 404 when there is no such one.
+        ProblemError: 404 when there is none.
     """
     done = rows(conn, _TRY_AGAIN, [job_id])
     if not done:

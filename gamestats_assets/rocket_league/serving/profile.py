@@ -1,4 +1,4 @@
-"""`/api/v1/users`: who one is as a player, one's statistics, the ranks that one tells, how long matches are kept."""
+"""`/api/v1/users`: the user's accounts, statistics, entered ranks and retention."""
 
 from __future__ import annotations
 
@@ -55,36 +55,36 @@ ENTERED_RANK = Lines("EnteredRank", RlRanks, {**_RANK_COLUMNS, "rank": Annotated
 Account = model_of(
     "PlayerAccount",
     player_id=Annotated[str, Field(description="Platform and account.")],
-    username=Annotated[str, Field(description="Name to show.")],
+    username=Annotated[str, Field(description="Display name.")],
     current_rank=Annotated[str | None, Field(description="Highest current rank in any playlist.")],
     current_rank_tier=Annotated[int | None, Field(description="The same as a number, 1 to 22.")],
     is_analysed=Annotated[bool, Field(description="Whether the account agreed to the analysis.")],
-    ranks=Annotated[list[ENTERED_RANK.model], Field(description="The ranks that you told.")],
+    ranks=Annotated[list[ENTERED_RANK.model], Field(description="Ranks that you entered.")],
 )
 Profile = model_of(
     "Profile",
     id=Annotated[int, Field(description="Number of the user.")],
-    username=Annotated[str, Field(description="The name that others see.")],
-    steam_id=Annotated[str | None, Field(description="Account on Steam; the first of several.")],
-    epic_id=Annotated[str | None, Field(description="Account at Epic; the first of several.")],
-    email=Annotated[str | None, Field(description="E-mail address, where one is kept; it is kept encrypted.")],
+    username=Annotated[str, Field(description="Name that others see.")],
+    steam_id=Annotated[str | None, Field(description="Steam account; the first of several.")],
+    epic_id=Annotated[str | None, Field(description="Epic account; the first of several.")],
+    email=Annotated[str | None, Field(description="E-mail address, if entered; it is stored encrypted.")],
     current_rank=Annotated[str | None, Field(description="Highest current rank of all accounts.")],
     created_at=Annotated[datetime, Field(description="When the user was added.")],
-    updated_at=Annotated[datetime, Field(description="When an account was changed last.")],
+    updated_at=Annotated[datetime, Field(description="When an account was last changed.")],
     players=Annotated[list[Account], Field(description="The accounts of the game.")],
 )
 ProfileAnswer = model_of("ProfileAnswer", data=Profile)
 
 
-@router.get("/profile", responses={200: {"model": ProfileAnswer}}, summary="Who one is")
+@router.get("/profile", responses={200: {"model": ProfileAnswer}}, summary="Your profile")
 def own_profile(request: Request, person: SignedIn) -> Response:
-    """The user, with the accounts of the game, their ranks and the ranks that were told."""
+    """The user, with accounts of the game, their current ranks and entered ranks."""
     with request.state.writing() as conn:
         return json_answer({"data": profile_of(conn, request.state.keys, person)})
 
 
 def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str, Any]:
-    """What is answered of a person, on a connection that shows the person's own rows alone."""
+    """Returns the profile of a user, from a connection that shows only the user's own rows."""
     [user] = ops.rows(conn, "SELECT name, created_at FROM accounts.users WHERE user_id = %s", [person.user_id])
     own = [[*person.players.get(GAME, ())]]
     query = "SELECT * FROM ops.rl_players WHERE player_id = ANY (%s)"
@@ -127,7 +127,7 @@ def _first(person: Person, platform: str) -> str | None:
 
 
 def email_of(conn: psycopg.Connection, keys: Keys, players: Sequence[str]) -> str | None:
-    """The e-mail address that is kept with some accounts; of one encrypted with a key that is lost nobody knows."""
+    """Returns the e-mail address of some accounts; None if it cannot be decrypted."""
     query = "SELECT email_encrypted FROM ops.rl_players WHERE player_id = ANY (%s) AND email_encrypted IS NOT NULL"
     for row in ops.rows(conn, query, [[*players]]):
         with suppress(EncryptionKeyError):
@@ -136,23 +136,23 @@ def email_of(conn: psycopg.Connection, keys: Keys, players: Sequence[str]) -> st
 
 
 class ProfileChanged(BaseModel):
-    """What is otherwise about oneself."""
+    """Changes of the profile."""
 
     model_config = ConfigDict(extra="forbid")
     username: Annotated[
-        str | None, Field(max_length=users.LONGEST_NAME, description="What others see.", examples=["Kim"])
+        str | None, Field(max_length=users.LONGEST_NAME, description="Name that others see.", examples=["Kim"])
     ] = None
-    email: Annotated[str | None, Field(max_length=255, description="Kept encrypted; empty: none.")] = None
+    email: Annotated[str | None, Field(max_length=255, description="Stored encrypted; empty to remove it.")] = None
     retention_days: Annotated[
         int | None, Field(ge=1, le=36_500, description="Days for which your matches are kept.", examples=[365])
     ] = None
 
 
-@router.put("/profile", summary="Change what is said of oneself", status_code=204)
+@router.put("/profile", summary="Change your profile", status_code=204)
 def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: ProfileChanged) -> None:
-    """Change your name, your e-mail address, or for how long your matches are kept.
+    """Change your name, your e-mail address, or how long your matches are kept.
 
-    Older matches go with the next night: in them somebody masked is in your place.
+    Older matches are removed every night: a masked player takes your place in them.
     """
     with request.state.writing() as conn:
         change_profile(conn, request, person, player, given.model_dump(exclude_none=True))
@@ -161,7 +161,7 @@ def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: P
 def change_profile(
     conn: psycopg.Connection, request: Request, person: Person, player: str, given: Mapping[str, Any]
 ) -> None:
-    """Change what is given of `ProfileChanged`."""
+    """Change the given fields of `ProfileChanged`."""
     if "username" in given:
         users.rename_user(conn, person.user_id, given["username"])
     if values := {name: given[name] for name in ("email", "retention_days") if name in given}:
@@ -180,7 +180,7 @@ def _is_rank(given: str) -> str:
 
 
 class RankGiven(BaseModel):
-    """The rank that an account has in a playlist."""
+    """The rank of an account in a playlist."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -195,29 +195,29 @@ _RankList = model_of("RankList", ranks=list[ENTERED_RANK.model])
 _RanksAnswer = model_of("RanksAnswer", data=_RankList)
 
 
-@router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Tell a rank")
+@router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Enter a rank")
 def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Response:
-    """Tell the rank that an account has now: replays do not. What is told later than a match counts from then on."""
+    """Enter the current rank of an account: replays do not contain it. A later one from ballchasing replaces it."""
     with request.state.writing() as conn:
         refuse_untracked(conn, player)
         RANK.take(conn, player, given.playlist, rank=given.rank, division=given.division)
         return json_answer({"data": {"ranks": entered_ranks(conn, player)}})
 
 
-@router.delete("/ranks", status_code=204, summary="Take back a rank")
+@router.delete("/ranks", status_code=204, summary="Remove a rank")
 def take_back_rank(
     request: Request,
     player: OwnAccount,
     playlist: Annotated[Name, Query(description="Playlist, such as ranked-doubles.")],
 ) -> None:
-    """Take back the rank that was told in a playlist."""
+    """Remove the entered rank in a playlist."""
     with request.state.writing() as conn:
         refuse_untracked(conn, player)
         RANK.remove(conn, player, playlist)
 
 
 def entered_ranks(conn: psycopg.Connection, player: str) -> list[dict[str, Any]]:
-    """The ranks that a player gave."""
+    """Returns the ranks that a player entered."""
     return [ENTERED_RANK.line(row, rank=tier_words(row["tier"])) for row in RANK.rows(conn, player_id=player)]
 
 
@@ -229,28 +229,28 @@ STATS_TABLES = (*CONTEXT_TABLES, PlayerStats)
 class OfStats(OfDays):
     """Statistics of an account in a playlist."""
 
-    stat: Annotated[Name | None, Field(description="One of them, such as save_share; all without it.")] = None
+    stat: Annotated[Name | None, Field(description="One statistic, such as save_share; all by default.")] = None
 
 
 class Statistic(OfStatistic):
     """A feature or a skill of the account."""
 
-    matches: Annotated[int, Field(description="Matches in which it is known.")]
-    newest: Annotated[float, Field(description="In the newest of them.")]
-    newest_at: Annotated[datetime, Field(description="When that began.")]
+    matches: Annotated[int, Field(description="Matches with a known value.")]
+    newest: Annotated[float, Field(description="Value in the newest of them.")]
+    newest_at: Annotated[datetime, Field(description="When that match began.")]
     mean: Annotated[float, Field(description="Mean over them.")]
     rank_percentile: Annotated[
         float | None,
-        Field(description="Share of single matches of the cohort below, in per cent, on average; null without one."),
+        Field(description="Average share of the cohort's single matches below, in per cent; null without a cohort."),
     ]
 
 
 StatList = own_answer("StatList", of=Of, stats=list[Statistic])
 
 
-@own.asks("/stats", "Statistics of oneself", StatList, STATS_TABLES, "player")
+@own.asks("/stats", "Your statistics", StatList, STATS_TABLES, "player")
 async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
-    """Every statistic of an account in a playlist: the newest value, the mean, and where that is in the rank."""
+    """Every statistic of an account in a playlist: the newest value, the mean, and its place within the rank."""
     chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
     found: dict[str, dict[str, Any]] = {}
     if chosen.played:

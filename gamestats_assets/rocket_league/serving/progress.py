@@ -1,10 +1,10 @@
-"""How statistics of an account move: week by week, their trend, and the last 30 days against all before.
+"""Statistics of an account over time: by week, their trend, and the last 30 days compared with all before.
 
-Matches of one player scatter around his level with the cohort's `within_spread` s, which thousands of matches tell; so
-the mean of n matches has the standard error s / sqrt(n), a difference of two means s * sqrt(1/n + 1/m), and the slope
-of a straight line through them s / sqrt(sum of squared distances of their times from the mean time). Where no cohort
-knows the statistic s is the player's own, from `TREND_MATCHES` on. Ends of intervals stay within what is possible. A
-match that is one of a good or a bad day is taken to be as independent as any other.
+Matches of one player scatter around the player's level with the cohort's `within_spread` s, known from thousands of
+matches. So the mean of n matches has the standard error s / sqrt(n), a difference of two means s * sqrt(1/n + 1/m), and
+the slope of a straight line s / sqrt(sum of squared distances of their times from the mean time). Without a cohort s is
+the player's own, from `TREND_MATCHES` on. Intervals stay within possible values. Matches of a good or a bad day are
+assumed to be as independent as any others.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from gamestats_assets.serving.people.own import OwnRouter, Scope
 router = OwnRouter(GAME, "/analytics")
 PROGRESS_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts)
 TREND_MATCHES = 10
-"""Matches below which no trend is told."""
+"""Matches needed for a trend."""
 TREND_DAYS = 30
-"""Days that a trend is told for, and that `since` sets against those before."""
+"""Days covered by a trend, and by the last period in comparisons with the past."""
 SINCE_MATCHES = 5
-"""Matches on either side below which the last days are not set against those before."""
+"""Matches needed in both periods to compare the last days with those before."""
 LEVEL = 0.9
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _NOTHING = 1e-9
@@ -58,36 +58,36 @@ _NOTHING = 1e-9
 class Week(BaseModel):
     """The matches of a week."""
 
-    week: Annotated[date, Field(description="Its Monday, UTC.")]
-    matches: Annotated[int, Field(description="Matches in which it is known.")]
+    week: Annotated[date, Field(description="Monday of the week, UTC.")]
+    matches: Annotated[int, Field(description="Matches with a known value.")]
     mean: Annotated[float, Field(description="Mean over these.")]
-    low: Annotated[float | None, Field(description="Lower end of its 90% interval; null where nothing tells chance.")]
+    low: Annotated[float | None, Field(description="Lower end of its 90% interval; null without a measure of chance.")]
     high: Annotated[float | None, Field(description="Upper end of it.")]
     percentile: Annotated[
-        float | None, Field(description="Share of the cohort's matches below, in per cent, on average over these.")
+        float | None, Field(description="Average share of the cohort's matches below these, in per cent.")
     ]
 
 
 class Trend(BaseModel):
-    """Where a statistic is heading: a straight line through single matches."""
+    """Trend of a statistic: a straight line through single matches."""
 
     state: Annotated[str, Field(description="measured, or refused with a reason.")]
-    reason: Annotated[str | None, Field(description="Why it is refused.")]
-    days: Annotated[int, Field(description="Days that the change is for.")]
-    change: Annotated[float | None, Field(description="Change in so many days.")]
+    reason: Annotated[str | None, Field(description="Reason of a refusal.")]
+    days: Annotated[int, Field(description="Days that the change covers.")]
+    change: Annotated[float | None, Field(description="Change in this number of days.")]
     low: Annotated[float | None, Field(description="Lower end of its 90% interval.")]
     high: Annotated[float | None, Field(description="Upper end of it.")]
-    is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval leaves out 0.")]
+    is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval excludes 0.")]
 
 
 class Course(OfStatistic):
     """A statistic over time."""
 
     cohort_mean: Annotated[float | None, Field(description="Mean of players of the rank; null without a cohort.")]
-    matches: Annotated[int, Field(description="Matches in which it is known.")]
+    matches: Annotated[int, Field(description="Matches with a known value.")]
     mean: Annotated[float, Field(description="Mean over these.")]
     percentile: Annotated[
-        float | None, Field(description="Share of the cohort's matches below, in per cent, on average over these.")
+        float | None, Field(description="Average share of the cohort's matches below these, in per cent.")
     ]
     trend: Trend
     weeks: list[Week]
@@ -97,37 +97,37 @@ class Since(OfStatistic):
     """A statistic in the 30 days up to the last match, and before."""
 
     state: Annotated[str, Field(description="measured, or refused with a reason.")]
-    reason: Annotated[str | None, Field(description="Why it is refused.")]
-    matches_before: Annotated[int, Field(description="Matches before these days in which it is known.")]
-    matches_since: Annotated[int, Field(description="Matches of these days in which it is known.")]
+    reason: Annotated[str | None, Field(description="Reason of a refusal.")]
+    matches_before: Annotated[int, Field(description="Matches before this period with a known value.")]
+    matches_since: Annotated[int, Field(description="Matches in this period with a known value.")]
     before: Annotated[float | None, Field(description="Mean over the matches before.")]
-    since: Annotated[float | None, Field(description="Mean over those of these days.")]
+    since: Annotated[float | None, Field(description="Mean over the matches in this period.")]
     change: Annotated[float | None, Field(description="Difference.")]
     low: Annotated[float | None, Field(description="Lower end of its 90% interval.")]
     high: Annotated[float | None, Field(description="Upper end of it.")]
-    is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval leaves out 0.")]
+    is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval excludes 0.")]
 
 
 class Compared(OfStatistic):
     """A statistic of the account and of players of its rank."""
 
     own: Annotated[float, Field(description="Mean over own matches.")]
-    matches: Annotated[int, Field(description="Own matches in which it is known.")]
+    matches: Annotated[int, Field(description="Own matches with a known value.")]
     percentile: Annotated[
         float | None,
-        Field(description="Share of single matches of the cohort below own ones, in per cent, on average over these."),
+        Field(description="Average share of the cohort's single matches below the own ones, in per cent."),
     ]
     median: Annotated[float | None, Field(description="Median of the cohort's players; null without a cohort.")]
-    p25: Annotated[float | None, Field(description="25th percentile of them.")]
-    p75: Annotated[float | None, Field(description="75th percentile of them.")]
-    players: Annotated[int | None, Field(description="Players that it is compared with.")]
+    p25: Annotated[float | None, Field(description="25th percentile of the cohort's players.")]
+    p75: Annotated[float | None, Field(description="75th percentile of the cohort's players.")]
+    players: Annotated[int | None, Field(description="Number of players in the cohort.")]
 
 
 class OfCourse(OfDays):
     """Statistics of an account in a playlist over time."""
 
     stat: Annotated[Name | None, Field(description="One statistic, such as save_share or skill_saves.")] = None
-    skill: Annotated[Name | None, Field(description="A skill with its features; without both: the five skills.")] = None
+    skill: Annotated[Name | None, Field(description="A skill with its features; by default the five skills.")] = None
 
     @model_validator(mode="after")
     def _is_one(self) -> OfCourse:
@@ -136,10 +136,10 @@ class OfCourse(OfDays):
         return self
 
     def names(self) -> list[str]:
-        """The statistics that are asked for.
+        """Returns the names of the requested statistics.
 
         Raises:
-            ProblemError: 404 for one that there is not.
+            ProblemError: 404 for unknown ones.
         """
         if self.skill is not None:
             if self.skill not in SKILL_FEATURES:
@@ -151,7 +151,7 @@ class OfCourse(OfDays):
 
 
 def _unknown(name: str, wanted: str, known: Sequence[str] | Mapping[str, Any]) -> ProblemError:
-    detail = f"There is no {name} {wanted[:80]!r}; there are {', '.join(known)}."
+    detail = f"There is no {name} {wanted[:80]!r}; choose from {', '.join(known)}."
     return ProblemError(404, detail, errors=[{"name": name, "message": detail}])
 
 
@@ -160,10 +160,10 @@ Progress = own_answer("Progress", of=Of, stats=list[Course])
 
 @router.asks("/progress", "Statistics over time", Progress, PROGRESS_TABLES, "player")
 async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
-    """Statistics of an account in a playlist week by week, each mean with its interval, and their trend.
+    """Statistics of an account in a playlist by week, each mean with its interval, and their trend.
 
-    Without `stat` and `skill` these are the five skills in single matches, measured by the cohort of the rank that the
-    account has now. A trend needs ten matches.
+    By default these are the five skills in single matches, measured by the cohort of the account's current rank. A
+    trend needs ten matches.
     """
     names = asked.names()
     chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
@@ -177,23 +177,23 @@ async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
 
 
 async def sums_by_time(conn: Connection, bound: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """By statistic its sums over the matches of each week or day, in order.
+    """Returns sums over the matches of each week or day, by statistic and in order.
 
     Args:
         bound: see `Chosen.bound`; `every` week or day, the names of `stats`, and the days `from` and `to`, or None.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    # In order here: PostgreSQL would sort all matches by the names of their statistics for it.
+    # Sorted here, because PostgreSQL would sort all matches by statistic for it.
     for row in sorted(await rows_of(conn, _BY_TIME, bound), key=lambda row: row["start"]):
         found.setdefault(row["stat_type"], []).append(row)
     return found
 
 
-# Days since a day that is near, so that no digits are lost in their squares.
+# Days since a recent day, so that no digits are lost in their squares.
 _BY_TIME = sql.SQL("""
     SELECT named.stat_type, spans.*
     FROM unnest(%(stats)s::text[]) AS named (stat_type)
-    -- One after another, as then the index of the statistic is read.
+    -- One statistic after another, so that the statistic's index is used.
     CROSS JOIN LATERAL (
         SELECT date_trunc(%(every)s, time)::date AS start, count(*)::int AS matches, sum(value) AS total,
             sum(value * value) AS squares, sum(day) AS days, sum(day * day) AS day_squares,
@@ -239,18 +239,18 @@ def _percentile(sums: Mapping[str, Any]) -> float | None:
 
 
 def _scatter(within: float | None, own: float | None, matches: int) -> float | None:
-    """Standard deviation between single matches: the cohort's, or where none is known the account's own."""
+    """Returns the standard deviation between single matches: the cohort's, or without a cohort the account's own."""
     if within:
         return within
-    # What rounding leaves of matches that are all alike is none.
+    # Rounding leaves a tiny spread when all matches are alike.
     return own if own and own > _NOTHING and matches >= TREND_MATCHES else None
 
 
 def interval(name: str, mean: float, reach: float | None, matches: int) -> tuple[float | None, float | None]:
-    """The ends of the interval of a mean over some matches, within what is possible; None where chance is not known.
+    """Returns the interval of a mean over matches, within possible values; None without a measure of chance.
 
     Args:
-        reach: half of the interval of a single match.
+        reach: half the interval of a single match.
     """
     if reach is None:
         return None, None
@@ -271,12 +271,12 @@ _NO_CHANGE = {"change": None, "low": None, "high": None, "is_beyond_chance": Non
 
 
 def _trend(matches: int, per_day: float, far: float, scatter: float | None) -> dict[str, Any]:
-    """The trend by the slope of the line, and by the squared distances of the matches' days from their mean."""
+    """Returns the trend from the slope of the line and the squared distances of the matches' days from their mean."""
     reason = None
     if matches < TREND_MATCHES:
-        reason = f"Not enough matches yet: {matches} of {TREND_MATCHES} in which it is known."
+        reason = f"Not enough matches yet: {matches} of {TREND_MATCHES} with figures."
     elif scatter is None or far <= _NOTHING:
-        reason = "All matches are of the same moment or alike, so that nothing tells a trend."
+        reason = "All matches are from the same moment or alike, so there is no trend."
     if reason is not None or scatter is None:
         return {"state": "refused", "reason": reason, "days": TREND_DAYS, **_NO_CHANGE}
     change = _change(TREND_DAYS * per_day, Z * scatter * TREND_DAYS / far**0.5)
@@ -284,13 +284,13 @@ def _trend(matches: int, per_day: float, far: float, scatter: float | None) -> d
 
 
 def _change(change: float, reach: float) -> dict[str, Any]:
-    """A change with the ends of its interval."""
+    """Returns a change with the ends of its interval."""
     ends = {"low": rounded(change - reach), "high": rounded(change + reach)}
     return {"change": rounded(change), **ends, "is_beyond_chance": abs(change) > reach}
 
 
 async def compared(conn: Connection, chosen: Chosen) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every statistic beside players of the rank (`Compared`), and beside all before the last 30 days (`Since`)."""
+    """Returns every statistic compared with players of the rank (`Compared`), and with the player's past (`Since`)."""
     if chosen.played is None:
         return [], []
     bound = {**chosen.bound, "after": chosen.played["last_at"] - timedelta(days=TREND_DAYS)}
@@ -322,7 +322,7 @@ def _since(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
             "are needed."
         )
     elif scatter is None:
-        reason = "All matches are alike, so that nothing tells chance."
+        reason = "All matches are alike, so there is no measure of chance."
     else:
         change = _change(row["since"] - row["before"], Z * scatter * (1 / before + 1 / now) ** 0.5)
     return {

@@ -1,6 +1,6 @@
-"""The page of a replay: scoreboard, how the player played, and what happened when, with links into the viewer.
+"""The page of a replay: scoreboard, own analysis, and a timeline with links into the viewer.
 
-It is shown to who played it, whom these let see it, and who sent it; and to whoever has its link, while it is shared.
+It is visible to the match's players, to their guests, and to the sender; while it is shared, to everyone with its link.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _ROLES = {1: "first_man", 2: "second_man", 3: "third_man"}
 
 
 def speaker(request: Request) -> Say:
-    """What says texts in the language of a page."""
+    """Returns a function for texts in the language of a page."""
     pages: Pages = request.state.pages
     return pages.texts.speaker(pages.language(request))
 
@@ -83,7 +83,7 @@ async def replay(request: Request, person: SignedIn) -> Response:
 
 @router.get("/shared/{token}", dependencies=[Depends(public)])
 async def shared(request: Request, token: str) -> Response:
-    """A replay that is shared: the scoreboard and what happened, for whoever has its link."""
+    """A shared replay: the scoreboard and the timeline, for anyone with its link."""
     pages: Pages = request.state.pages
     say = speaker(request)
     async with reading_shared(request, token) as (conn, data):
@@ -93,10 +93,10 @@ async def shared(request: Request, token: str) -> Response:
 
 @asynccontextmanager
 async def reading_shared(request: Request, token: str) -> AsyncIterator[tuple[Connection, dict[str, Any]]]:
-    """A connection that sees the replay whose link somebody has, and what everybody may be told of it.
+    """Yields a connection that sees the replay of a link, and the public data of the replay.
 
     Raises:
-        ProblemError: 404 when it is not shared, or not any more.
+        ProblemError: 404 when it is not shared, or no longer.
     """
 
     def match_of() -> str | None:
@@ -109,12 +109,12 @@ async def reading_shared(request: Request, token: str) -> AsyncIterator[tuple[Co
 
     match_id = await run_in_threadpool(match_of)
     if match_id is None:
-        raise ProblemError(404, "This link leads nowhere: the replay is not shared any more.")
+        raise ProblemError(404, "This link does not work: the replay is no longer shared.")
     async with reading(request, Scope(None)) as conn:
         await show_matches(conn, [match_id])
         data = {"status": "done", "said": None, "error": None, **await shown_replay(conn, match_id, ())}
         if data["match"] is None:
-            raise ProblemError(404, "This link leads nowhere: the replay is not kept any more.")
+            raise ProblemError(404, "This link does not work: the replay is no longer stored.")
         yield conn, data
 
 
@@ -127,9 +127,9 @@ _SHARED = "SELECT token FROM accounts.shares WHERE user_id = %s AND game = %s AN
 
 
 async def _could_be(conn: Connection, scope: Scope, match_id: str) -> dict[int, Literal["open", "claimed"]]:
-    """Who of a match's players whoever sent it could be, by place; nobody where an account of his played it.
+    """Returns which of a match's players the sender could be, by index; empty if one of their accounts played it.
 
-    Whether somebody else is one of them is not told: that is not everybody's to know.
+    Accounts of other users are not excluded, because that would reveal them.
     """
     board = await board_of(conn, match_id, scope.players)
     if any(row["is_own"] for row in board):
@@ -144,7 +144,7 @@ async def _could_be(conn: Connection, scope: Scope, match_id: str) -> dict[int, 
 
 @router.post("/replays/{id}/claim")
 async def claim(request: Request, person: SignedIn, id: str, place: Annotated[int, Form()]) -> Response:
-    """Say which player one is of a match that one sent, by the place: no page shows an id of somebody else."""
+    """Claim a player in a match that the user sent, by index: no page shows other people's ids."""
     scope = await scope_of(request, person, GAME, None, needs_player=False)
     async with reading(request, scope) as conn:
         found = await find_replay(conn, id, scope)
@@ -165,14 +165,14 @@ def share(request: Request, person: SignedIn, id: str) -> Response:
 
 @router.post("/replays/{id}/unshare")
 def unshare(request: Request, person: SignedIn, id: str) -> Response:
-    """Have the link of a replay's page lead nowhere."""
+    """Disable the link to a replay's page."""
     shares.unshare_replay(request, person, id)
     return back(f"{HOME}/replays/{id}", "unshared")
 
 
 @router.post("/replays/{id}/remove")
 def remove(request: Request, person: SignedIn, id: str) -> Response:
-    """Be taken out of a match."""
+    """Leave a match."""
     shares.remove_replay(request, person, id)
     return back(f"{HOME}/replays", "deleted")
 
@@ -183,11 +183,11 @@ def remove(request: Request, person: SignedIn, id: str) -> Response:
 async def page_values(
     conn: Connection, request: Request, data: Mapping[str, Any], say: Say, watch: str
 ) -> dict[str, Any]:
-    """What the page of a replay says.
+    """Returns the values of the page of a replay.
 
     Args:
-        data: of the answer about it.
-        watch: where the viewer is.
+        data: data of the answer about the replay.
+        watch: address of the viewer.
     """
     match = data["match"]
     skills = [row for row in data["analysis"] if row["stat_type"].removeprefix("skill_") in SKILLS]
@@ -206,7 +206,7 @@ async def page_values(
         "watch": watch if match and match["has_track"] else None,
         "timeline": None,
         "masked": is_anybody_masked,
-        # A file that names who was removed is removed, too, and so is one that comes later.
+        # Files that name a removed player are deleted, and future ones are not kept.
         "file_gone": is_anybody_masked and data.get("upload_id") is not None,
         "could_be": {},
         "synthetic": bool(match and match["is_simulated"]),
@@ -220,13 +220,13 @@ async def page_values(
 
 
 def _best_first(players: Sequence[Mapping[str, Any]], team: str) -> list[Mapping[str, Any]]:
-    """Those of a team; whoever has no score, having left before the end, is last."""
+    """Returns the players of a team, best first; players without a score, who left before the end, are last."""
     of_team = [row for row in players if row["team"] == team]
     return sorted(of_team, key=lambda row: -1 if row["score"] is None else row["score"], reverse=True)
 
 
 async def _header(conn: Connection, request: Request, match_id: str) -> dict[str, Any] | None:
-    """The header of the track: what there is too much of for a table."""
+    """Returns the header of the track, which has data too large for tables."""
     rows = await rows_of(conn, _TRACK, [match_id]) if await are_published(conn, ReplayTracks) else []
     objects: Objects = request.state.objects
 
@@ -240,7 +240,7 @@ async def _header(conn: Connection, request: Request, match_id: str) -> dict[str
                 except ValueError:
                     continue
         except MissingObjectError:
-            # It was replaced a moment ago.
+            # The track was replaced a moment ago.
             return None
         return None
 
@@ -255,24 +255,24 @@ def timeline(
     say: Say,
     watch: str | None,
 ) -> list[tuple[str, list[Mark]]]:
-    """What happened when, in lanes: goals, shots, saves, demolitions, and the player's mistakes, boost and rotation.
+    """Returns the timeline in lanes: goals, shots, saves, demolitions, and the player's mistakes, boost and rotation.
 
     Args:
-        own: the place of the player that it is about among the players.
-        header: of the track, where there is one.
-        watch: the address of the viewer.
+        own: index of the page's player among the players.
+        header: header of the track, if there is one.
+        watch: address of the viewer.
     """
 
     def link(at: float) -> str | None:
-        # A moment before, so that it is seen how it came about.
+        # A little earlier, so that viewers see how the moment came about.
         return f"{watch}#t={max(0.0, at - 3):.1f}" if watch else None
 
     def name(place: int | None) -> str:
         return players[place]["player_name"] if place is not None else say("replay.somebody")
 
     def mark(row: Row, kind: str) -> Mark:
-        said = f"{span(row['time_s'])} {say('happened.' + row['kind'], player=name(row['player']))}"
-        return Mark(row["time_s"], kind, said, link(row["time_s"]), row["end_s"])
+        label = f"{span(row['time_s'])} {say('happened.' + row['kind'], player=name(row['player']))}"
+        return Mark(row["time_s"], kind, label, link(row["time_s"]), row["end_s"])
 
     found = [
         (say(f"happened.{kind}s"), [mark(row, row["team"] or "mistake") for row in moments if row["kind"] == kind])
@@ -295,6 +295,6 @@ def timeline(
         for player, role, start, end in (header or {}).get("stints", ())
         if player == own and role in _ROLES
     ]
-    # Of stints there are many: a link for each would be one to every second.
+    # Stints have no links: there would be one for nearly every second.
     plain = [each._replace(href=None) for each in stints]
     return [*found, (say("happened.rotation"), plain)] if stints else found

@@ -1,4 +1,4 @@
-"""Replays of one's own matches: the newest, one with everything that is known of it, and moments over many."""
+"""Replays of the user's own matches: the newest, and moments from all of them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.people.own import OwnRouter, Scope, show_matches
 
 router = OwnRouter(GAME, "/replays")
-"""Comes before that of `replay`: its paths would be taken for ids of replays."""
+"""Comes before the router of `replay`, which would take its paths for ids of replays."""
 RECENT_TABLES = (t.Matches, t.PlayerStats)
 
 
 class Board(BaseModel):
-    """What the scoreboard says of one's own account; null where nothing tells."""
+    """The scoreboard's row of the user's own account; null if unknown."""
 
     player_name: Annotated[str | None, Field(description="Name in this match.")]
     team: Annotated[str | None, Field(description="blue (team 0) or orange (team 1).")]
@@ -36,8 +36,8 @@ class Board(BaseModel):
     assists: Annotated[int | None, Field(description="Assists.")]
     saves: Annotated[int | None, Field(description="Saves.")]
     shots: Annotated[int | None, Field(description="Shots on goal.")]
-    is_mvp: Annotated[bool | None, Field(description="Whether best of the winners.")]
-    rank_tier: Annotated[int | None, Field(description="Rank then, 1 to 22.")]
+    is_mvp: Annotated[bool | None, Field(description="Whether the player was the best of the winning team.")]
+    rank_tier: Annotated[int | None, Field(description="Rank at the time, 1 to 22.")]
     rank: Annotated[str | None, Field(description="The same in words.")]
 
 
@@ -59,8 +59,8 @@ REPLAY = Lines(
     {
         **{name: name for name in _MATCH},
         "board": Board,
-        "skills": Annotated[list[SkillInMatch], Field(description="The skills that are known in the match.")],
-        "has_replay": Annotated[bool, Field(description="Whether its replay was read, and not ballchasing alone.")],
+        "skills": Annotated[list[SkillInMatch], Field(description="Skills with a known value in the match.")],
+        "has_replay": Annotated[bool, Field(description="Whether its replay was read.")],
     },
     digits={"duration_s": 1},
 )
@@ -68,19 +68,19 @@ RecentReplays = own_answer("RecentReplays", replays=list[REPLAY.model], next=NEX
 
 
 class NewestReplays(Newest):
-    """Matches, the newest first."""
+    """Matches, newest first."""
 
-    playlist: Annotated[Name | None, Field(description="Only of this playlist.")] = None
+    playlist: Annotated[Name | None, Field(description="Only this playlist.")] = None
 
 
 @router.asks("/recent", "The newest matches", RecentReplays, RECENT_TABLES, "player")
 async def recent_replays(conn: Connection, asked: NewestReplays, scope: Scope) -> Made:
-    """The matches of one's accounts, the newest first, with one's scoreboard and skills in each."""
+    """The matches of the user's accounts, newest first, with their scoreboard and skills in each."""
     rows: list[dict[str, Any]] = []
     if await are_published(conn, *RECENT_TABLES):
         bound = {**asked.place, "players": [*accounts(asked, scope)], "playlist": asked.playlist}
         rows = await rows_of(conn, _RECENT, bound)
-    # Of two own accounts in a match each has its line.
+    # If two own accounts played a match, each has a row.
     for row in rows:
         row["place"] = f"{row['match_id']}.{row['player_id']}"
     part, place = asked.part(rows, "created_at", "place")
@@ -103,7 +103,7 @@ _Skills = Mapping[tuple[str, str], Sequence[dict[str, Any]]]
 
 
 async def _skills(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> _Skills:
-    """By match and account the skills that are known, as they are answered."""
+    """Returns the known skills, by match and account."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     if not rows:
         return found
@@ -133,7 +133,7 @@ def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
 
 CLIP_TABLES = (t.ReplayMoments, t.PlayerMistakes, t.Matches, t.Participants)
 BEFORE_S, AFTER_S = 5.0, 3.0
-"""Seconds that a clip shows before and after what it is of."""
+"""Seconds that a clip shows before and after its moment."""
 _CLIP = ("match_id", "moment_number", "kind", "time_s", "end_s", "is_aerial", "x_uu", "y_uu", "z_uu", "speed_uu_s")
 CLIP = Lines(
     "Clip",
@@ -141,11 +141,11 @@ CLIP = Lines(
     {
         **{name: name for name in _CLIP},
         "player_id": Annotated[str, Field(description="The account.")],
-        "player": Annotated[int | None, Field(description="Its place among the players, as in the track.")],
+        "player": Annotated[int | None, Field(description="Index among the players, as in the track.")],
         "started_at": Annotated[datetime, Field(description="When the match began.")],
         "playlist": Annotated[str, Field(description="Playlist of the match.")],
-        "from_s": Annotated[float, Field(description="Where a viewer begins to show it, since the replay began.")],
-        "to_s": Annotated[float, Field(description="Where it ends.")],
+        "from_s": Annotated[float, Field(description="Beginning of the clip, in seconds since the replay began.")],
+        "to_s": Annotated[float, Field(description="End of the clip.")],
     },
     digits={"time_s": 3, "end_s": 3, "x_uu": 0, "y_uu": 0, "z_uu": 0, "speed_uu_s": 0},
 )
@@ -153,14 +153,14 @@ ClipList = own_answer("ClipList", clips=list[CLIP.model], next=NEXT)
 
 
 class NewestClips(NewestReplays):
-    """Moments of one kind, the newest first."""
+    """Moments of one kind, newest first."""
 
-    kind: Annotated[Kind, Field(description="Of what kind.", examples=["conceded"])]
+    kind: Annotated[Kind, Field(description="Kind of moments.", examples=["conceded"])]
 
 
-@router.asks("/clips", "One's own moments of a kind", ClipList, CLIP_TABLES, "tables")
+@router.asks("/clips", "Your moments of one kind", ClipList, CLIP_TABLES, "tables")
 async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
-    """One's own moments of a kind over all matches, the newest first: a list to be watched."""
+    """The user's moments of one kind from all matches, newest first, as a list to watch."""
     rows: list[dict[str, Any]] = []
     if await are_published(conn, *CLIP_TABLES):
         bound = {**asked.place, "players": [*accounts(asked, scope)], "kind": asked.kind, "playlist": asked.playlist}
@@ -168,7 +168,7 @@ async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
     part, place = asked.part(rows, "started_at", "key")
     places: dict[tuple[str, str], int] = {}
     if part:
-        # Where an own account has a moment the whole match may be seen.
+        # A user with a moment in a match may see the whole match.
         await show_matches(conn, [*{row["match_id"] for row in part}])
         found = await rows_of(conn, _PLACES, [[row["match_id"] for row in part]])
         places = {(row["match_id"], row["player_id"]): row["place"] for row in found}

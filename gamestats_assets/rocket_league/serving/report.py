@@ -1,8 +1,7 @@
-"""How a tracked player plays, how that compares, and what to train, as one HTML file that needs no network.
+"""A tracked player's results, comparisons and training as one HTML file that needs no network.
 
-It is made of the published tables by the same functions and of the same templates as the player's pages. Everything is
-told per playlist; what rests on simulated matches is labelled in every section. Others are told by their rank and
-figures alone.
+It uses the published tables, functions and templates of the player's pages. Results are shown by playlist; simulated
+matches are labelled in every section. Other players appear only with rank and figures.
 """
 
 from __future__ import annotations
@@ -42,18 +41,18 @@ def write_report(path: Path, url: SecretStr | str, entry: Row, set_aside: str = 
     """Write the report.
 
     Args:
-        path: of the HTML file; its folder is made where it is missing.
-        url: PostgreSQL, which holds the published tables.
-        entry: of the player, as entered.
-        set_aside: which matches of the player no table is made of, in words.
+        path: the HTML file; a missing folder is created.
+        url: PostgreSQL with the published tables.
+        entry: the player's entry.
+        set_aside: matches of the player that are in no table, in words.
 
     Raises:
-        NoReportError: when nothing may be made of the player, or nothing is made yet; the message says what to do.
+        NoReportError: when the player has not agreed or has no tables yet; the message gives the remedy.
     """
     player_id = entry["player_id"]
     if entry["consented_at"] is None:
         raise NoReportError(
-            f"{player_id} has not agreed to the analysis, so that nothing is made of the player alone. With the "
+            f"{player_id} has not agreed to the analysis, so there are no tables of the player alone. With the "
             f"player's consent: gamestats rocket-league track {player_id} --consent, then gamestats materialize"
         )
     values = asyncio.run(_values(url, player_id))
@@ -64,7 +63,7 @@ def write_report(path: Path, url: SecretStr | str, entry: Row, set_aside: str = 
 
 
 async def _values(url: SecretStr | str, player_id: str) -> dict[str, Any]:
-    """What the template is filled with, of one snapshot of the tables."""
+    """Returns the values of the template, from one snapshot of the tables."""
     whole = url if isinstance(url, SecretStr) else SecretStr(url)
     async with await cast(type[Connection], psycopg.AsyncConnection).connect(**connecting(whole)) as conn:
         await conn.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
@@ -72,7 +71,7 @@ async def _values(url: SecretStr | str, player_id: str) -> dict[str, Any]:
             await rows_of(conn, _USER, [player_id]) if await are_published(conn, Users, *standings.OWN_TABLES) else []
         )
         if not user:
-            raise NoReportError(f"The tables of {player_id} are not made yet: gamestats materialize")
+            raise NoReportError(f"The tables of {player_id} do not exist yet: gamestats materialize")
         trained = await standings.sessions(conn, player_id)
         recommended = await standings.recommendations(conn, player_id)
         found = await _standings(conn, player_id, trained)
@@ -93,12 +92,12 @@ async def _standings(conn: Connection, player_id: str, trained: Sequence[Row]) -
 
 
 def _tiles(user: Row, found: Sequence[Standing]) -> Iterator[tuple[str, str, str]]:
-    """Name, value, and what else there is to it."""
-    # What is simulated counts only where nothing else is there.
+    """Yields name, value and remark."""
+    # Simulated matches count only without others.
     counted = [of for of in found if not of.is_simulated] or found
     tier = user["current_rank_tier"]
     yield "Highest rank", rank_name(tier) if tier else "unknown", "in any playlist, as known now"
-    matches, when = sum(of.matches for of in counted), "none is kept yet"
+    matches, when = sum(of.matches for of in counted), "none yet"
     if counted:
         when = f"{day_words(min(of.first_day for of in counted))} to {day_words(max(of.last_day for of in counted))}"
     yield "Matches", f"{matches:,}", when

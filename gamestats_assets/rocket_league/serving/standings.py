@@ -1,5 +1,5 @@
-"""How a player stands in each playlist, by the published tables: rank, skills, training, who plays alike, and what it
-all rests on. Pages and the report are made of it.
+"""A player's standing in each playlist, from the published tables: rank, skills, training, similar players, and the
+basis of the results. Pages and the report use it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ OWN_TABLES = (
     t.TrainingRecommendations,
     t.Weaknesses,
 )
-"""Published tables without which nothing is told."""
+"""Published tables that a standing needs."""
 TABLES = (*OWN_TABLES, t.RankCohorts, t.RankModels)
-"""Published tables that it is all made of."""
+"""All published tables behind a standing."""
 _NORMAL = NormalDist()
 _QUANTILES = [_NORMAL.inv_cdf(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
 _FARTHEST = 2.6
-"""Standard deviations at which a drawing ends."""
+"""Standard deviations at which drawings end."""
 
 
 class Thirds(NamedTuple):
-    """Shares of the time in the thirds of the field, seen from the own goal, and of how many matches."""
+    """Shares of the time in the thirds of the field, seen from the own goal, and the number of matches."""
 
     own: float
     middle: float
@@ -55,15 +55,15 @@ class Thirds(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Everything that is told of a playlist; tables that have no row of it give None or nothing.
+    """All results in a playlist; tables without a row give None or nothing.
 
     Attributes:
-        name: what its part of a page is called.
-        replays: matches of which the replay was read.
-        nearest: who plays most like the player, of the same rank (False) and of the next one.
-        cohorts: that the skills are measured against.
-        model: of the ranks, that the prediction is of.
-        sessions: of the player, whichever the playlist.
+        name: id of its part of a page.
+        replays: number of matches whose replay was read.
+        nearest: most similar players, of the same rank (False) and of the next one (True).
+        cohorts: cohorts of the skills.
+        model: model of ranks behind the prediction.
+        sessions: sessions of the player, whatever the playlist.
     """
 
     name: str
@@ -86,12 +86,12 @@ class Standing:
 
     @property
     def weak(self) -> list[Row]:
-        """Its weaknesses, the worst first."""
+        """Returns the weaknesses, worst first."""
         return sorted((row for row in self.skills if row["is_weakness"]), key=lambda row: row["percentile"])
 
     @property
     def refused(self) -> dict[str, list[str]]:
-        """By the reason, the skills of which nothing is said."""
+        """Returns the refused skills, by reason."""
         found: dict[str, list[str]] = {}
         for row in self.skills:
             if row["state"] == "refused":
@@ -100,35 +100,35 @@ class Standing:
 
     @property
     def measured(self) -> list[Row]:
-        """The other ones."""
+        """Returns the measured skills."""
         return [row for row in self.skills if row["state"] == "measured"]
 
     def chart(self, of: Course, label: str) -> Markup:
-        """The course of a skill, with the sessions that trained it marked."""
+        """Returns the chart of a skill, with marks for the sessions that trained it."""
         marks = [(row["completed_at"].date(), session_words(row)) for row in self.sessions if row["skill"] == of.skill]
         return course(of.points, marks, label=label, day=day_words, middle=0.0 if of.is_skill else None)
 
     def ranks_chart(self, label: str) -> Markup:
-        """The course of the rank."""
+        """Returns the chart of the rank."""
         return ranks_chart(self.courses.ranks, label)
 
 
 def ranks_chart(ranks: Mapping[date, int], label: str) -> Markup:
-    """The ranks that were told, over days."""
+    """Returns the chart of known ranks over days."""
     points = [Point(start, tier, None, None, f"{day_words(start)}: {rank_name(tier)}") for start, tier in ranks.items()]
     tiers = range(max(min(ranks.values()) - 1, LOWEST_TIER), min(max(ranks.values()) + 1, HIGHEST_TIER) + 1)
     return course(points, label=label, day=day_words, ticks={float(tier): short_rank(tier) for tier in tiers})
 
 
 def skill_strip(row: Row, label: str) -> Markup:
-    """A skill in the distribution of the cohort, in standard deviations between players, as `weaknesses` has it."""
+    """Returns a skill drawn in the distribution of the cohort, in standard deviations between players."""
     low, high = (
         _NORMAL.inv_cdf(min(max(row[name] / 100, 1e-9), 1 - 1e-9)) for name in ("percentile_low", "percentile_high")
     )
     return strip(_QUANTILES, row["score"], low, high, label=label, ends=(-_FARTHEST, _FARTHEST))
 
 
-# --------------------------------------------------------------------------- of the tables
+# --------------------------------------------------------------------------- from the tables
 
 _BASIS = """
     SELECT * FROM (
@@ -160,12 +160,12 @@ _RECOMMENDATIONS = """
 
 
 async def sessions(conn: Connection, player: str) -> list[Row]:
-    """What a player trained, the oldest first."""
+    """Returns the training sessions of a player, oldest first."""
     return await with_packs(conn, await rows_of(conn, _SESSIONS, [player]))
 
 
 async def with_packs(conn: Connection, trained: Sequence[Row]) -> list[Row]:
-    """Sessions with the names of their packs, as `pack_name`; None where the catalogue has none."""
+    """Returns sessions with the names of their packs, as `pack_name`; None for packs outside the catalogue."""
     names: dict[str, str] = {}
     if trained and await are_published(conn, t.TrainingPacks):
         named = await rows_of(conn, _PACK_NAMES, [[row["code"] for row in trained]])
@@ -174,12 +174,12 @@ async def with_packs(conn: Connection, trained: Sequence[Row]) -> list[Row]:
 
 
 async def recommendations(conn: Connection, player: str) -> list[Row]:
-    """Training packs for a player, the most useful first."""
+    """Returns training packs for a player, the most useful first."""
     return [*await rows_of(conn, _RECOMMENDATIONS, [player])]
 
 
 async def helped(conn: Connection, player: str, of: Row) -> list[Row]:
-    """What was trained of each skill, and the skill in matches of a playlist before and since.
+    """Returns the training of each skill, and the skill in matches of a playlist before and since.
 
     Args:
         of: a row of `playlists_of`.
@@ -189,7 +189,7 @@ async def helped(conn: Connection, player: str, of: Row) -> list[Row]:
 
 
 async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row], name: str = "p1") -> Standing:
-    """How a player stands in a playlist.
+    """Returns a player's standing in a playlist.
 
     Args:
         of: a row of `playlists_of`.
@@ -241,7 +241,7 @@ _NOBODY = dict.fromkeys(("p05", "p25", "p50", "p75", "p95"))
 
 
 async def features(conn: Connection, asked: Mapping[str, Any], names: Sequence[str], tier: int | None) -> list[Row]:
-    """The means of features over a player's matches, and how the players of a rank are distributed in them.
+    """Returns the means of features over a player's matches, with their distribution among players of a rank.
 
     Args:
         asked: `player`, `playlist` and `is_simulated`.

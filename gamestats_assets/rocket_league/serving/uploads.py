@@ -1,7 +1,7 @@
-"""Replays that people send, or have fetched from ballchasing: what of it is taken, and how far it is.
+"""Replays that people send, or request from ballchasing: accepts them, and shows their progress.
 
-What is sent waits as an object until a worker has landed and analysed it; `GET /replays/{id}` and `/jobs/{id}` tell how
-far that is. The same file of the same person is one upload, however often it is sent.
+An uploaded file waits as an object until a worker has landed and analysed it; `GET /replays/{id}` and `/jobs/{id}` show
+the progress. The same file of the same user is one upload, however often it is sent.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gamestats_assets.serving.people.jobs import JOBS
 from gamestats_assets.settings import Settings
 
 UPLOAD_PATH = "/api/v1/replays/upload"
-"""Where replays are sent to; more may be sent there than elsewhere."""
+"""Path for uploads; it accepts larger requests than others."""
 router = APIRouter(prefix="/replays", tags=["replays"], dependencies=[Depends(only_known)])
 
 _MOST_FILES = 500
@@ -48,31 +48,31 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Value
 
 
 class Taken(BaseModel):
-    """A replay that was taken."""
+    """An accepted replay."""
 
-    replay_id: Annotated[UUID, Field(description="Of the upload; it is asked for by this, too.")]
-    job_id: Annotated[UUID, Field(description="What is done with it.")]
-    status_url: Annotated[str, Field(description="Where it is told how far it is.")]
+    replay_id: Annotated[UUID, Field(description="Id of the upload; also identifies the replay.")]
+    job_id: Annotated[UUID, Field(description="Job that processes it.")]
+    status_url: Annotated[str, Field(description="Address of its progress.")]
     file_name: str
-    is_new: Annotated[bool, Field(description="False where you sent the same file before.")]
+    is_new: Annotated[bool, Field(description="False if you sent the same file before.")]
 
 
 class Refused(BaseModel):
-    """A file that was not taken."""
+    """A rejected file."""
 
     file_name: str
-    status: Annotated[int, Field(description="413: it is too large; 415: it is no replay.", examples=[415])]
-    detail: Annotated[str, Field(description="Why.")]
+    status: Annotated[int, Field(description="413: too large; 415: not a replay.", examples=[415])]
+    detail: Annotated[str, Field(description="Reason.")]
 
 
 class Uploads(BaseModel):
-    """What became of the files of a request, in their order."""
+    """Results for the files of a request, in their order."""
 
     replays: list[Taken]
     refused: list[Refused]
-    replay_id: Annotated[UUID | None, Field(description="Of a single file: as in `replays`.")] = None
-    job_id: Annotated[UUID | None, Field(description="Of a single file.")] = None
-    status_url: Annotated[str | None, Field(description="Of a single file.")] = None
+    replay_id: Annotated[UUID | None, Field(description="For a single file: as in `replays`.")] = None
+    job_id: Annotated[UUID | None, Field(description="For a single file.")] = None
+    status_url: Annotated[str | None, Field(description="For a single file.")] = None
 
 
 _FILES = {"type": "string", "format": "binary", "description": "A replay, or a zip of replays; as many as you like."}
@@ -91,15 +91,15 @@ _BODY = {
     status_code=202,
     response_model=Answer[Uploads],
     summary="Send replays",
-    responses={200: {"model": Answer[Uploads], "description": "All of it was sent before."}},
+    responses={200: {"model": Answer[Uploads], "description": "All files were sent before."}},
     openapi_extra=_BODY,
     operation_id="upload_replays",
 )
 async def upload(request: Request, person: SignedIn) -> Response:
     """Send replays, or zips of them, in fields of any name; they are analysed one after another.
 
-    Files that are no replays are refused, and the others taken all the same; where nothing is taken, the status is that
-    of the first file that was refused.
+    Files that are not replays are rejected, and the others accepted; if nothing is accepted, the status is that of the
+    first rejected file.
     """
     uploads = await take_uploads(request, person)
     if not uploads.replays:
@@ -113,7 +113,7 @@ async def upload(request: Request, person: SignedIn) -> Response:
 
 
 async def take_uploads(request: Request, person: Person) -> Uploads:
-    """Take the files of a request; those that are no replays, or too large, are refused.
+    """Accept the files of a request; files that are not replays, or too large, are rejected.
 
     Raises:
         ProblemError: 422 when there are none, 429 when there are too many.
@@ -131,7 +131,7 @@ async def take_uploads(request: Request, person: Person) -> Uploads:
 
 
 def _take_all(request: Request, person: Person, sent: Sequence[UploadFile]) -> tuple[list[Taken], list[Refused]]:
-    """Take files one by one: no more than one of them is held in memory."""
+    """Accept files one by one, so that only one of them is in memory."""
     taken: list[Taken] = []
     refused: list[Refused] = []
     for each in sent:
@@ -158,7 +158,7 @@ class _File:
 
 
 def _number_of_files(sent: UploadFile) -> int:
-    """How many files were sent as one: of a zip those in it."""
+    """Returns the number of files in an upload: for a zip, those inside."""
     is_zip = sent.file.read(_HEAD).startswith(_ZIP)
     sent.file.seek(0)
     if not is_zip:
@@ -177,7 +177,7 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _files_of(sent: UploadFile, settings: Settings) -> Iterator[_File | Refused]:
-    """The replays of a file that was sent: itself, or those of a zip."""
+    """Yields the replays of an uploaded file: itself, or those of a zip."""
     name, file = _named(sent.filename or ""), sent.file
     head = file.read(_HEAD)
     file.seek(0)
@@ -189,7 +189,7 @@ def _files_of(sent: UploadFile, settings: Settings) -> Iterator[_File | Refused]
 
 def _replay(name: str, head: bytes, read: Any, settings: Settings) -> _File | Refused:
     if not is_replay(head):
-        message = "It is no replay. Replays (.replay) are taken, and zips of them."
+        message = "This is not a replay. Accepted are replays (.replay) and zips of them."
         return Refused(file_name=name, status=415, detail=message)
     most = settings.largest_replay_mb * 1_000_000
     content = read(most + 1)
@@ -199,7 +199,7 @@ def _replay(name: str, head: bytes, read: Any, settings: Settings) -> _File | Re
 
 
 def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | Refused]:
-    """The replays of a zip, whatever it says of their sizes and places: nothing of it is written under its names."""
+    """Yields the replays of a zip, without trusting its sizes and paths: nothing is written under its names."""
 
     def refuse(status: int, detail: str, within: str = "") -> Refused:
         return Refused(file_name=f"{name}: {within}" if within else name, status=status, detail=detail)
@@ -208,14 +208,14 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
         with zipfile.ZipFile(file) as archive:
             members = _members(archive)
             if len(members) > _MOST_FILES:
-                yield refuse(413, f"It holds {len(members):,} files; a zip may hold {_MOST_FILES}.")
+                yield refuse(413, f"It contains {len(members):,} files; a zip may contain {_MOST_FILES}.")
                 return
             if not members:
-                yield refuse(415, "It holds no files.")
+                yield refuse(415, "It contains no files.")
             left = settings.largest_upload_mb * 1_000_000
             for member in members:
                 within = _named(member.filename)
-                # No more is unpacked of it than it says.
+                # Never unpacks more than the declared size.
                 left -= member.file_size if member.file_size <= settings.largest_replay_mb * 1_000_000 else 0
                 if left < 0:
                     yield refuse(413, f"It unpacks to more than {settings.largest_upload_mb} MB.")
@@ -226,7 +226,7 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
                 else:
                     yield found
     except _DAMAGED:
-        yield refuse(415, "The zip is damaged, or packed in a way that is not known. Pack it again.")
+        yield refuse(415, "The zip is damaged, or its compression is not supported. Pack it again.")
 
 
 def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, within: str, settings: Settings) -> _File | Refused:
@@ -242,7 +242,7 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, within: str, s
 
 
 def _too_large(name: str, settings: Settings) -> Refused:
-    message = f"It is larger than {settings.largest_replay_mb} MB, the most that a replay may have."
+    message = f"It is larger than {settings.largest_replay_mb} MB, the limit for a replay."
     return Refused(file_name=name, status=413, detail=message)
 
 
@@ -252,32 +252,32 @@ def is_replay(head: bytes) -> bool:
 
 
 def _is_of_system(name: str) -> bool:
-    """Whether a file of a zip is one that a system put there beside those of its user."""
+    """Whether a file of a zip was added by the operating system."""
     parts = PurePosixPath(name).parts
     return "__MACOSX" in parts or (bool(parts) and parts[-1].startswith("."))
 
 
 def _named(name: str) -> str:
-    """The name of a file as it can be shown, without its folders."""
+    """Returns a file's name for display, without its folders."""
     last = re.split(r"[/\\]", name)[-1]
     return "".join(filter(str.isprintable, last)).strip()[:_LONGEST_NAME] or "a file"
 
 
-# --- what is kept --------------------------------------------------------------------------------
+# --- storing -------------------------------------------------------------------------------------
 
 
 def _take(request: Request, person: Person, file: _File) -> Taken:
-    """Keep a replay until a worker has landed it; one that the person sent before is known."""
+    """Store a replay until a worker has landed it; a file that the user sent before is not stored again."""
     digest = hashlib.sha256(file.content).hexdigest()
     with request.state.writing() as conn:
-        # Whoever tidies up waits for what is being kept, and finds it known.
+        # The clean-up takes this lock, too, so that it sees uploads as registered.
         conn.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended('gamestats uploads', 0))")
         known = _known(conn, person, digest)
         if known is None:
             known = _kept(conn, request.state.objects, person, file, digest)
             if known is not None:
                 return _taken(*known, file, is_new=True)
-            # Another request of the person has brought the same file meanwhile.
+            # Another request of the user has stored the same file in the meantime.
             known = _known(conn, person, digest)
         assert known is not None
         upload_id, job_id, failed = known
@@ -289,7 +289,7 @@ def _take(request: Request, person: Person, file: _File) -> Taken:
 
 
 def _known(conn: psycopg.Connection[Any], person: Person, digest: str) -> tuple[UUID, UUID, bool] | None:
-    """Upload and job of what the person sent before, and whether nothing came of it."""
+    """Returns upload and job of a file that the user sent before, and whether the job failed."""
     found = conn.execute(
         "SELECT upload_id, job_id, state = 'failed' AS failed FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
         " WHERE rl_uploads.user_id = %s AND content_hash = %s",
@@ -301,7 +301,7 @@ def _known(conn: psycopg.Connection[Any], person: Person, digest: str) -> tuple[
 def _kept(
     conn: psycopg.Connection[Any], objects: Objects, person: Person, file: _File, digest: str
 ) -> tuple[UUID, UUID] | None:
-    """Upload and job of what is kept now; None where it is known already."""
+    """Store a file; returns upload and job, or None if it has been stored already."""
     upload_id: UUID = conn.execute("SELECT gen_random_uuid() AS id").fetchone()["id"]  # type: ignore[index]
     try:
         with conn.transaction():
@@ -322,24 +322,24 @@ def _taken(upload_id: UUID, job_id: UUID, file: _File, *, is_new: bool) -> Taken
     return Taken(replay_id=upload_id, job_id=job_id, status_url=where, file_name=file.name, is_new=is_new)
 
 
-# --- how far it is -------------------------------------------------------------------------------
+# --- progress ------------------------------------------------------------------------------------
 
 
 class Status(BaseModel):
-    """How far an upload is."""
+    """Progress of an upload."""
 
-    replay_id: Annotated[UUID, Field(description="Of the upload.")]
+    replay_id: Annotated[UUID, Field(description="Id of the upload.")]
     job_id: UUID
     state: Literal["queued", "processing", "done", "failed"]
-    said: Annotated[str, Field(description="What is going on, in words.", examples=["waiting, 12 before it"])]
-    error: Annotated[str | None, Field(description="Why nothing came of it.")]
+    said: Annotated[str, Field(description="Progress, in words.", examples=["waiting, 12 before it"])]
+    error: Annotated[str | None, Field(description="Why the analysis failed.")]
     file_name: str
     match_id: Annotated[str | None, Field(description="The match, once it is known.")]
     result: Annotated[
         dict[str, Any] | None,
         Field(
-            description="What was recognised: `playlist`, `started_at`, `players` (names by team), `own_players` (your "
-            "accounts that played; none: you can watch it all the same); a `note` where a player stands masked in it."
+            description="Contents: `playlist`, `started_at`, `players` (names by team), `own_players` (your accounts "
+            "that played; you can watch it even without any); a `note` if a player is masked in it."
         ),
     ]
     created_at: datetime
@@ -347,10 +347,10 @@ class Status(BaseModel):
 
 
 async def upload_status(conn: Connection, upload_id: UUID | str, scope: Any) -> dict[str, Any] | None:
-    """How far an upload of the person is, as `Status` has it; None where the person has no such upload.
+    """Returns the progress of a user's upload, with the fields of `Status`; None if the user has no such upload.
 
     Args:
-        scope: whose uploads these are: it has a `user_id`.
+        scope: the user, by its `user_id`.
     """
     found = await uploads_of(conn, scope.user_id, upload_id=upload_id, most=1)
     return found[0] if found else None
@@ -359,7 +359,7 @@ async def upload_status(conn: Connection, upload_id: UUID | str, scope: Any) -> 
 async def uploads_of(
     conn: Connection, user_id: int | None, *, upload_id: UUID | str | None = None, most: int = 50
 ) -> list[dict[str, Any]]:
-    """The last uploads of a person, the newest first, as `Status` has them."""
+    """Returns the last uploads of a user, newest first, with the fields of `Status`."""
     rows = await conn.execute(
         """
         SELECT upload_id AS replay_id, job_id, state, said, error, file_name, match_id, result,
@@ -377,7 +377,7 @@ async def uploads_of(
 
 
 class Wanted(BaseModel):
-    """What is to be fetched from ballchasing: one replay, by its id or address, or one's own."""
+    """A request for replays from ballchasing: one replay, by its id or address, or all own replays."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -389,28 +389,28 @@ class Wanted(BaseModel):
             examples=["https://ballchasing.com/replay/c9f6a2b1-0ecc-4d3b-9b53-1b0a5b5e9f0c"],
         ),
     ] = None
-    mine: Annotated[bool, Field(description="Every replay of your accounts that is public there.")] = False
-    since: Annotated[datetime | None, Field(description="Of these, only what was played since.")] = None
+    mine: Annotated[bool, Field(description="All replays of your accounts that are public at ballchasing.")] = False
+    since: Annotated[datetime | None, Field(description="With `mine`: only matches played since then.")] = None
 
 
 class Asked(BaseModel):
-    """What is done about it."""
+    """The job of a request."""
 
     job_id: UUID
-    status_url: Annotated[str, Field(description="Where it is told how far it is.")]
+    status_url: Annotated[str, Field(description="Address of its progress.")]
 
 
 @router.post(
     "/ballchasing",
     status_code=202,
     response_model=Answer[Asked],
-    summary="Have replays fetched from ballchasing",
+    summary="Import replays from ballchasing",
     operation_id="import_from_ballchasing",
 )
 def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) -> Response:
-    """Have replays fetched from ballchasing.com and analysed: one, or all of one's own."""
+    """Fetch replays from ballchasing.com and analyse them: one, or all of the user's own."""
     if (wanted.ballchasing_id is None) == (not wanted.mine) or (wanted.since is not None and not wanted.mine):
-        raise ProblemError(422, "Give either ballchasing_id, or mine (with since, if you like).")
+        raise ProblemError(422, "Give either ballchasing_id, or mine (optionally with since).")
     payload: dict[str, Any] = {}
     if wanted.ballchasing_id is not None:
         found = _BALLCHASING_ID.search(wanted.ballchasing_id.lower())
@@ -424,7 +424,7 @@ def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) 
         payload = {"since": wanted.since.isoformat() if wanted.since else None}
     settings: Settings = request.state.settings
     if settings.ballchasing_api_key is None:
-        raise ProblemError(503, "Nothing can be fetched from ballchasing here: BALLCHASING_API_KEY is not set.")
+        raise ProblemError(503, "This server cannot fetch from ballchasing: BALLCHASING_API_KEY is not set.")
     with request.state.writing() as conn:
         job_id = enqueue(conn, "ballchasing", GAME, person.user_id, payload)
     data = Asked(job_id=job_id, status_url=f"{JOBS}/{job_id}")

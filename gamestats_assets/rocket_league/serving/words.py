@@ -1,4 +1,4 @@
-"""How ranks, players, lengths of time and sessions are put into words on pages and in the report."""
+"""Wording of ranks, players, lengths of time and sessions on pages and in the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gamestats_assets.serving.pages.charts import strip
 
 
 def rank_words(tier: float | None) -> str:
-    """A rank on the scale in which each is as wide as 1 and stands in the middle.
+    """Returns a rank with its number, on a scale on which each rank covers 1 with its number in the middle.
 
     >>> rank_words(16.4), rank_words(22.5), rank_words(None)
     ('Champion I (16.4)', 'Supersonic Legend (22.5)', 'unknown')
@@ -30,7 +30,7 @@ def rank_words(tier: float | None) -> str:
 
 
 def short_rank(tier: int) -> str:
-    """A rank in a few letters, for charts.
+    """Returns a rank in a few letters, for charts.
 
     >>> short_rank(17), short_rank(19), short_rank(22)
     ('C II', 'GC I', 'SSL')
@@ -52,7 +52,7 @@ _PLATFORMS = {
 
 
 def platform_words(player_id: str) -> str:
-    """What may be told of another player's account: where it is. On some platforms the rest is a name.
+    """Returns the platform of another player's account; the rest stays private, as it is a name on some platforms.
 
     >>> platform_words("ps4_darko_oklm")
     'PlayStation'
@@ -62,17 +62,17 @@ def platform_words(player_id: str) -> str:
 
 
 def rate(share: float | None) -> str:
-    """A share in per cent."""
+    """Returns a share in per cent."""
     return "–" if share is None else f"{100 * share:.1f}%"
 
 
 def figure(value: float | None, form: str = "+z.2f") -> str:
-    """A number; a dash where there is none."""
+    """Returns a number as text; a dash if there is none."""
     return "–" if value is None else format(value, form).replace("-", "−")
 
 
 def hours(seconds: float | None) -> str:
-    """A length of time in hours, or in minutes.
+    """Returns a length of time in hours, or in minutes.
 
     >>> hours(5400), hours(1200)
     ('1.5 hours', '20 minutes')
@@ -83,7 +83,7 @@ def hours(seconds: float | None) -> str:
 
 
 def feature_name(name: str) -> str:
-    """The name of a feature for people.
+    """Returns the name of a feature for people.
 
     >>> feature_name("avg_distance_to_ball_uu"), feature_name("saves_per_minute"), feature_name("high_air_share")
     ('average distance to ball', 'saves per minute', 'time high in the air')
@@ -94,7 +94,7 @@ def feature_name(name: str) -> str:
 
 
 def score_words(match: Mapping[str, Any], team: str | None) -> str:
-    """The score of a match, the own team's goals first; of a match that one did not play, blue's.
+    """Returns the score of a match with the own team's goals first; without an own team, blue's.
 
     >>> score_words({"score_team_0": 1, "score_team_1": 2}, "orange")
     '2:1'
@@ -104,7 +104,7 @@ def score_words(match: Mapping[str, Any], team: str | None) -> str:
 
 
 def session_words(row: Mapping[str, Any]) -> str:
-    """A training session in words: when, how long, in which pack, and how many attempts succeeded."""
+    """Returns a training session in words: day, length, pack, and successful attempts."""
     pack = f" in {row['pack_name'] or row['code']}" if row["code"] else ""
     counted = row["attempts"] and row["successes"] is not None
     done = f", {row['successes']:,} of {row['attempts']:,} attempts succeeded" if counted else ""
@@ -115,7 +115,7 @@ _DIGITS = {"uu": 1, "uu/s": 0, "s": 1}
 
 
 def stat(value: float | None, name: str, sign: str = "") -> str:
-    """A value of a statistic in a unit that players know; with a sign + where that is asked for.
+    """Returns a value of a statistic in a unit that players know, optionally with a + sign.
 
     >>> stat(0.4567, "save_share"), stat(-0.02, "save_share", "+"), stat(1420.4, "avg_speed_uu_s")
     ('45.7%', '−2.0%', '51 km/h')
@@ -136,7 +136,7 @@ def stat(value: float | None, name: str, sign: str = "") -> str:
 
 
 def stat_name(name: str) -> str:
-    """The name of a feature or skill for people.
+    """Returns the name of a feature or skill for people.
 
     >>> stat_name("skill_aerials"), stat_name("saves_per_minute")
     ('Aerials', 'Saves per minute')
@@ -145,7 +145,7 @@ def stat_name(name: str) -> str:
 
 
 def describes(name: str) -> str:
-    """What a feature or skill is, in a sentence; when a table has nothing for it is the table's to tell."""
+    """Returns the meaning of a feature or skill, in a sentence, without the conditions for null."""
     return re.sub(r"(;|\.) [Nn]ull .*$", ".", STATS[name].description)
 
 

@@ -202,7 +202,7 @@ def test_an_admin_follows_a_removal_and_has_it_tried_again(site: httpx.Client, u
         assert "every 3s" in page
         removal, page = becomes("done", "Removed; but", result={"left": {"objects": 2}, "matches": 3})
         assert (removal["left"], removal["can_be_tried_again"]) == ({"objects": 2}, True)
-        assert "Found still in objects (2)" in page
+        assert "Traces in objects (2)" in page
         [act] = re.findall(r'value="(again [\w-]+)"', page)
         assert "tried again" in root.post("/admin/objections", data={"act": act}, follow_redirects=True).text
         assert (told()[0]["state"], told()[0]["left"]) == ("queued", None)

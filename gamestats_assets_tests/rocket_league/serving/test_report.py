@@ -274,8 +274,8 @@ def test_why_there_is_no_report_is_said_with_what_to_do(url: str, ops_database: 
             {**entry, "consented_at": None},
             rf"{PLAYER} has not agreed.*gamestats rocket-league track {PLAYER} --consent",
         ),
-        (url, {**entry, "player_id": "steam_3"}, "The tables of steam_3 are not made yet: gamestats materi"),
-        (ops_database, entry, f"The tables of {PLAYER} are not made yet: gamestats materialize"),
+        (url, {**entry, "player_id": "steam_3"}, "The tables of steam_3 do not exist yet: gamestats materi"),
+        (ops_database, entry, f"The tables of {PLAYER} do not exist yet: gamestats materialize"),
     ):
         with pytest.raises(NoReportError, match=message):
             write_report(target, where, row)

@@ -152,7 +152,7 @@ def test_a_trend_is_a_straight_line_through_the_matches_with_its_interval(ann: h
     assert (trend["change"], trend["low"], trend["high"]) == pytest.approx(expected, abs=1e-4)
     assert (trend["state"], trend["days"], trend["is_beyond_chance"]) == ("measured", 30, True)
     [few] = data(ann, "/analytics/progress", stat="save_share", to="2026-09-04")["stats"]
-    assert few["trend"]["reason"] == "Not enough matches yet: 4 of 10 in which it is known."
+    assert few["trend"]["reason"] == "Not enough matches yet: 4 of 10 with figures."
     assert (few["matches"], few["trend"]["change"]) == (4, None)
 
 

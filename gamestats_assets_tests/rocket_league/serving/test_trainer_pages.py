@@ -145,7 +145,7 @@ def test_a_replay_page_has_players_moments_and_ones_own_mistakes_alone(ann: http
     # Each mark leads into the viewer, three seconds before.
     marks = re.findall(r'<svg class="lanes" role="group".*?</svg>', page, re.S)[0]
     assert f'<a href="{HOME}/replays/{LAST}/watch#t=28.5" aria-label="0:31 Goal of Ann">' in marks
-    assert re.search(r"Shots against that were saved Saves in the shots against the team[^.]*\. 31\.0%", words)
+    assert re.search(r"Shots against that were saved Saves divided by shots against the team[^.]*\. 31\.0%", words)
     assert "nothing to compare" not in words
     assert "Other users who played this match see it among their own" in words
     watch = page_of(ann, f"{PAGES['replay']}/watch")

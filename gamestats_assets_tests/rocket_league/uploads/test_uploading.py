@@ -194,7 +194,7 @@ def test_replays_of_a_zip_are_taken_and_other_files_refused(running: Running) ->
         ("large.replay", REPLAY + b"0" * 2_000_000, 413, "larger than 1 MB"),
         ("bomb.zip", zipped(bomb=REPLAY + b"0" * 50_000_000), 413, "larger than 1 MB"),
         ("cut.zip", zipped(one=REPLAY)[:60], 415, "damaged"),
-        ("none.zip", zipped(), 415, "holds no files"),
+        ("none.zip", zipped(), 415, "contains no files"),
     ],
     # A zip holds the time at which it was made.
     ids=["text", "empty", "large", "bomb", "cut", "none"],
