@@ -101,7 +101,7 @@ def test_too_few_matches_say_how_many_it_takes(ann: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["weaknesses", "progress", "rank-prediction", "comparison"])
 def test_answers_about_an_unknown_player_say_why_they_are_empty(new: httpx.Client, path: str) -> None:
     found = data(new, f"/analytics/{path}")
-    wanted = "No match of steam_76561190000000009 is analysed yet: agree to the analysis, and upload a replay."
+    wanted = "No match of steam_76561190000000009 has been analysed yet: agree to the analysis, and upload a replay."
     assert found["of"]["note"] == wanted
     assert not any(value for name, value in found.items() if name != "of")
 
