@@ -108,7 +108,7 @@ def test_answers_about_an_unknown_player_say_why_they_are_empty(new: httpx.Clien
 
 def test_an_unplayed_playlist_has_a_note(ann: httpx.Client) -> None:
     of = data(ann, "/analytics/progress", playlist="ranked-hoops")["of"]
-    assert (of["note"], of["matches"]) == (f"No match of {ANN} in ranked-hoops is analysed yet.", 0)
+    assert (of["note"], of["matches"]) == (f"No match of {ANN} in ranked-hoops has been analysed yet.", 0)
 
 
 def test_the_predicted_rank_comes_with_its_model_and_what_drives_it(ann: httpx.Client) -> None:
