@@ -241,9 +241,9 @@ def test_the_job_says_which_step_it_does_and_what_it_waits_for(ops_database: str
     steps.tell("Making tables")
     assert said() == ("Step 7 of 12: making tables", "7", "12")
     steps.waits(2)
-    assert said()[0] == "Step 7 of 12: waiting until 2 runs that make tables end, which began before"
+    assert said()[0] == "Step 7 of 12: waiting for 2 runs that make tables"
     steps.waits(1)
-    assert said()[0] == "Step 7 of 12: waiting until a run that makes tables ends, which began before"
+    assert said()[0] == "Step 7 of 12: waiting for a run that makes tables"
 
 
 # ---------------------------------------------------------------- objections

@@ -105,7 +105,7 @@ def test_a_playlist_with_few_matches_says_how_many_it_takes(ann: httpx.Client) -
 def test_where_no_skill_is_measured_yet_mistakes_say_what_to_look_at(site: httpx.Client, url: str) -> None:
     with closing(browser_of(site, url, "bob")) as bob:
         page = page_of(bob, HOME)
-    assert "Until then, these are your mistakes so far; each can be watched: Goals conceded: 1" in words_of(page)
+    assert "Until then, watch your mistakes so far: Goals conceded: 1" in words_of(page)
     assert f'href="{HOME}/clips?kind=conceded"' in page
 
 
@@ -127,7 +127,7 @@ def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.
     assert "Before 23.5% 8 matches" not in compare
     assert re.search(r"Shots against that were saved .*?25\.5%", compare)
     training = read(ann, PAGES["training"])
-    assert "20 min 10 50.0% Take out" in training
+    assert "20 min 10 50.0% Remove" in training
     assert "Saves 3 sessions, 1.0 hours" in training
 
 
@@ -222,7 +222,7 @@ def test_who_sent_a_replay_of_nobody_known_says_on_its_page_which_player_it_is(
         assert (account["player_id"], account["state"]) == (EVE, "claimed")
         assert "Eve Waiting Blue Champion I" in read(ina, PAGES["replay"])
         assert page_of(ina, PAGES["replay"]).count('name="place"') == 3
-        assert "epic:eve waits for an administrator" in read(ina, HOME)
+        assert "epic:eve is waiting for an administrator" in read(ina, HOME)
         assert post(ina, f"{PAGES['replay']}/claim", place="4").status_code == 404
         # Neither who played it nor who did not send it is anybody else of it.
         for other in (ann, bobby):
@@ -312,7 +312,7 @@ def test_a_coach_sees_the_pages_and_changes_nothing_until_it_is_taken_back(
         token = ann.post("/api/v1/users/invitations", json={}).json()["data"]["token"]
         carl.post("/api/v1/users/invitations/accept", json={"token": token}).raise_for_status()
         page = page_of(carl, f"{HOME}?player={ANN}")
-        assert "You see the pages of Ann, who lets you." in words_of(page)
+        assert "These are the pages of Ann, who shares them with you." in words_of(page)
         # Links stay with the player, and nothing can be done.
         assert f'href="{HOME}/skills/saves?playlist={DOUBLES}&amp;player={ANN}"' in page
         assert "Log a session" not in page
@@ -439,7 +439,7 @@ def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.
         files = [("file", ("mine.replay", b"TAGame.Replay_Soccar_TA")), ("file", ("notes.txt", b"nothing"))]
         words = words_of(dora.post(f"{HOME}/replays", files=files, headers=HTML).text)
         assert "mine.replay" in words
-        assert "A file was not taken. Those that were stand below. notes.txt : It is no replay." in words
+        assert "A file was rejected. Accepted files are listed below. notes.txt : This is not a replay." in words
         alone = dora.post(f"{HOME}/replays", files=files[1:], headers=HTML)
         assert "notes.txt : It is no replay." in words_of(alone.text)
         assert '<form class="drop"' in alone.text
