@@ -1,4 +1,4 @@
-"""Which function or SELECT makes which table of event logs, and what is published."""
+"""Links the tables of event logs to the functions and SELECTs that make them, and names the published ones."""
 
 import functools
 from collections.abc import Generator, Mapping, Sequence
@@ -34,11 +34,11 @@ CHECKS: tuple[Check, ...] = checks.ALL
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 LANDED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.made_by == "logs")
 LANDED_VERSION = "3"
-"""To be raised when the same landed files give other rows."""
-# Of a product, from what was entered.
+"""Raise this when the same landed files give other rows."""
+# Tables of a product, from its settings.
 BY_PRODUCT = (demo_taxonomy, demo_rules, demo_users, funnel_steps, user_profiles)
-# Of a day, from it and so many days around it: whose a record is, those next to its own tell, and a session may go
-# on past midnight.
+# Tables of a day, from it and so many days around it: neighbouring days decide the user of a record, and a session may
+# last past midnight.
 BY_DAY = {sessions: 2, payments: 1, user_days: 1, funnel_progress: 2}
 SQL_TABLES: tuple[type[Table], ...] = (
     tables.Identities,
@@ -60,7 +60,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 
 
 def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
-    """Generate the run of each product once, and land the days asked for."""
+    """Generates the run of each product once, and lands the requested days."""
     from gamestats_assets.demo_data.products.generated import generated_products, land_generated
 
     wanted: dict[str, list[str]] = {}
@@ -77,7 +77,7 @@ def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
 
 
 def _event_views() -> dg.AssetsDefinition:
-    """The step that makes the views of products' events."""
+    """Returns the step that makes the views of products' events."""
 
     @dg.asset(
         key=VIEWS,
@@ -91,8 +91,8 @@ def _event_views() -> dg.AssetsDefinition:
         kinds={"postgres"},
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
         code_version="1",
-        description="In PostgreSQL the view `demo_data.events_<product>`: its published events with a typed column for "
-        "each property of its taxonomy.",
+        description="PostgreSQL views `demo_data.events_<product>`: a product's published events with a typed column "
+        "for each property of its taxonomy.",
     )
     def event_views(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from gamestats_assets.demo_data.products.event_views import replace_view, view_name
@@ -110,7 +110,7 @@ def _event_views() -> dg.AssetsDefinition:
 
 
 def _views_behind(snapshot: Snapshot) -> Mapping[str, str]:
-    """Products whose view is not that of their taxonomy."""
+    """Returns the products whose view does not match their taxonomy, with the reason."""
     from gamestats_assets.demo_data.products.event_views import contents_of_views
 
     made = contents_of_views(snapshot.stores.postgres_url)
@@ -119,12 +119,12 @@ def _views_behind(snapshot: Snapshot) -> Mapping[str, str]:
 
 
 def _generated_runs(snapshot: Snapshot) -> Mapping[str, str]:
-    """Every day of every generated product by key, with its run; days that are no partitions are left out."""
+    """Returns the run of every day of every generated product by partition key, without days outside the partitions."""
     return {key: run for key, run in _generated_days(snapshot.stores).items() if _is_partition(key)}
 
 
 def logs_outside(stores: Stores) -> list[str]:
-    """Days of generated products that are no partitions: still to come, or before the first one; in order."""
+    """Returns the days of generated products outside the partitions, in order: future days, or before the first one."""
     return sorted(key for key in _generated_days(stores) if not _is_partition(key))
 
 
@@ -133,7 +133,7 @@ def _is_partition(key: str) -> bool:
 
 
 def _generated_days(stores: Stores) -> dict[str, str]:
-    """Every day of every generated product by key, with its run."""
+    """Returns the run of every day of every generated product by key."""
     from gamestats_assets.demo_data.products.generated import generated_products
 
     products: pl.DataFrame = stores.lake.scan(tables.Products).collect()
@@ -143,7 +143,7 @@ def _generated_days(stores: Stores) -> dict[str, str]:
 
 @functools.cache
 def game() -> Game:
-    """Every table of event logs and what it is made from: generated files, bronze, silver, gold, publications."""
+    """Returns the game: all tables of event logs with what makes them, and their publications."""
     demo = Game(GAME, tables.ALL, CHECKS)
     demo.entered((tables.Products,))
     for function in BY_PRODUCT:

@@ -13,11 +13,11 @@ from gamestats_assets.orchestration.runs.sensor import WatchedGame
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets with their checks."""
+    """Returns assets with their checks."""
     quarantined, check = quarantine(game())
     return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check])
 
 
 def watched() -> WatchedGame:
-    """How what is behind is asked for."""
+    """Returns how stale data of this game are found."""
     return WatchedGame(game())

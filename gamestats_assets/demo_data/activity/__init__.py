@@ -1,1 +1,1 @@
-"""What users did: sessions, payments, days, funnels, and who they are in the end."""
+"""What users did: sessions, payments, days and funnels, and the profiles that result."""

@@ -1,13 +1,11 @@
-"""What users did on a day: sessions, payments, and all of it together; and whose a record is.
+"""What users did on a day: sessions, payments and their sums; and the user of each record.
 
-Who a record is of, as the events of its day and of the days around it tell.
+A record with an account belongs to that account. A record without one belongs to the first account that is seen with
+its distinct_id in the events of its own day, the day before and the day after; without any, to the distinct_id. So
+every table assigns a record to the same user, whether one day is made or many at once.
 
-An account is who it says it is. A record without one is of the account that its distinct_id was first seen with in
-the events of its own day, the day before and the day after, or of nobody but the distinct_id. A record so is of the
-same user whatever is made of it, and whether one day is made or many at once.
-
-A login that comes later than that does not reach it: days that were made would change with every login. Tables of
-all history (`identities`, and what is resolved by them) know it.
+A login outside these days does not reach the record: otherwise every login would change days that are already made.
+Tables of all history (`identities`, and tables resolved by it) include it.
 """
 
 from __future__ import annotations
@@ -29,11 +27,11 @@ _SHIFTS = (-_ONE_DAY, timedelta(0), _ONE_DAY)
 
 
 def resolved(records: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
-    """Records with `user_id` and `is_anonymous`, as the events of the three days around their own tell.
+    """Returns records with `user_id` and `is_anonymous`, resolved by the events of the three days around each.
 
     Args:
         records: with `product`, `day` and `IDS`.
-        events: those of the days around.
+        events: events of the days around.
     """
     return (
         records.join(_bindings(events), on=["product", "day", "distinct_id"], how="left")
@@ -46,19 +44,19 @@ def resolved(records: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def in_product_days(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows with `product_day`, from their `product` and `day`."""
+    """Returns rows with `product_day`, from their `product` and `day`."""
     return rows.with_columns(
         product_day=pl.concat_str(pl.col("day").dt.to_string("%Y-%m-%d"), pl.col("product"), separator="|")
     )
 
 
 def place() -> pl.Expr:
-    """Country of an event, by code rather than by name."""
+    """Country of an event: its code, else its name."""
     return pl.coalesce("country_code", "country")
 
 
 def _bindings(events: pl.LazyFrame) -> pl.LazyFrame:
-    """By product, day and distinct_id, the first account of the three days around."""
+    """Returns by product, day and distinct_id the first account of the three days around."""
     together = (
         events.filter(pl.col("account_id").is_not_null() & pl.col("distinct_id").is_not_null())
         .group_by("product", "day", *IDS)
@@ -75,15 +73,15 @@ def _bindings(events: pl.LazyFrame) -> pl.LazyFrame:
 # --------------------------------------------------------------------------- sessions
 
 INACTIVITY = timedelta(minutes=30)
-"""A break of this length, or a longer one, ends a session."""
+"""Shortest break that ends a session."""
 SESSION = ("product", "user_id", "started_at")
-"""What tells sessions apart."""
+"""Key of a session."""
 
 
 def sessions(events: dy.LazyFrame[Events]) -> dy.LazyFrame[Sessions]:
-    """The sessions that start on each day; of what goes on after midnight the day after is needed.
+    """Returns the sessions that start on each day; those that last past midnight need the next day's events.
 
-    Where a session was, and with what, its first event tells that says so.
+    Country, operating system and app version come from the first event that has them.
     """
     found = (
         in_sessions(events, "event_name", place().alias("country"), "os", "app_version")
@@ -108,10 +106,10 @@ def sessions(events: dy.LazyFrame[Events]) -> dy.LazyFrame[Sessions]:
 
 
 def in_sessions(events: pl.LazyFrame, *columns: str | pl.Expr) -> pl.LazyFrame:
-    """Events in order of time, with the session they are of: `SESSION`, `is_anonymous`, `day`, `occurred_at`,
-    `event_id` and the given columns.
+    """Returns events in order of time with their session: `SESSION`, `is_anonymous`, `day`, `occurred_at`, `event_id`
+    and the given columns.
 
-    Sessions that start on a day are whole when the two days before and after it are given.
+    The sessions of a day are whole if the two days before it and the two after it are given.
     """
     needed = events.select("product", "day", "occurred_at", "event_id", *IDS, *columns)
     user = ["product", "user_id"]
@@ -132,14 +130,14 @@ def in_sessions(events: pl.LazyFrame, *columns: str | pl.Expr) -> pl.LazyFrame:
 
 
 def _whole_days(ordered: pl.LazyFrame) -> pl.LazyFrame:
-    """Days that a user spent without a break, from one midnight to the next: `product`, `user_id` and `day`."""
+    """Returns days that a user spent without a break from midnight to midnight: `product`, `user_id` and `day`."""
     midnight = pl.col("day").cast(pl.Datetime("us", "UTC"))
     return (
         ordered.group_by("product", "user_id", "day")
         .agg(
             pl.col("occurred_at").min().alias("first_at"),
             pl.col("occurred_at").max().alias("last_at"),
-            # That before the first event of the day is of the day before.
+            # The break before the first event of the day belongs to the day before.
             pl.col("occurred_at").diff().max().alias("longest_pause"),
         )
         .filter(
@@ -154,15 +152,15 @@ def _whole_days(ordered: pl.LazyFrame) -> pl.LazyFrame:
 # --------------------------------------------------------------------------- payments
 
 NO_CURRENCY = "XXX"
-"""ISO 4217's own code for no currency."""
+"""ISO 4217 code for no currency."""
 
 
 def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> dy.LazyFrame[Payments]:
-    """Every payment of each day.
+    """Returns every payment of each day.
 
-    The amount is the number in the property that the settings name, rounded to four places; a number that is sent as a
-    text is one. The currency is the text in its property, else that of the settings. Names that differ in no more than
-    case are one property.
+    The amount is the number in the property that the settings name, rounded to four places; numbers sent as texts
+    count. The currency is the text in its property, else the one of the settings. Names of properties are compared
+    without case.
     """
     settings = products.filter(pl.col("payment_event").is_not_null()).select(
         "product",
@@ -193,13 +191,13 @@ def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> 
 
 
 def _path(setting: str) -> pl.Expr:
-    """JSON path of a property in small letters, a.b being the property b of the object a."""
+    """Returns the JSON path of a property in small letters; a.b is property b of object a."""
     names = pl.col(setting).str.to_lowercase().str.replace_all(".", "']['", literal=True)
     return pl.concat_str(pl.lit("$['"), names, pl.lit("']")).alias(setting)
 
 
 def _value(setting: str) -> pl.Expr:
-    # Neither numbers nor currencies say anything else in small letters.
+    # Numbers and currencies mean the same in small letters.
     return pl.col("properties").str.to_lowercase().str.json_path_match(pl.col(setting))
 
 
@@ -214,7 +212,7 @@ def user_days(
     sessions: dy.LazyFrame[Sessions],
     payments: dy.LazyFrame[Payments],
 ) -> dy.LazyFrame[UserDays]:
-    """One row per user and day with an event."""
+    """Returns one row per user and day with an event."""
     needed = events.select(
         "product", "day", "event_id", "occurred_at", "event_type", *IDS, place().alias("country"), "os", "app_version"
     )

@@ -1,4 +1,4 @@
-"""Funnels: how far each attempt at a series of events came."""
+"""Funnels: how far each attempt at a series of events gets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ATTEMPT = (*SESSION, "funnel", "attempt")
 
 
 class FunnelSettingsError(GamestatsError):
-    """A product's funnels cannot be read."""
+    """The settings of a product's funnels are invalid."""
 
 
 def funnel_steps(products: dy.LazyFrame[Products]) -> dy.LazyFrame[FunnelSteps]:
-    """The steps of every funnel, from the settings of its product.
+    """Returns the steps of every funnel in the settings of its product.
 
     Raises:
-        FunnelSettingsError: when settings are no list of lists of at least two different event names.
+        FunnelSettingsError: when settings are not a list of lists of at least two different event names.
     """
     rows = [
         {"product": product, "funnel": funnel, "step": step, "steps": len(names), "event_name": name}
@@ -51,7 +51,7 @@ def _read(product: str, text: str | None) -> list[list[str]]:
 
 
 def funnel_progress(events: dy.LazyFrame[Events], steps: dy.LazyFrame[FunnelSteps]) -> dy.LazyFrame[FunnelProgress]:
-    """Each step that an attempt reached, of the sessions that start on each day."""
+    """Returns each step that attempts reached in the sessions that start on each day."""
     most = steps.select(pl.col("step").max()).collect().item() or 0
     of_funnels = (
         in_sessions(events, "event_name")
@@ -61,7 +61,7 @@ def funnel_progress(events: dy.LazyFrame[Events], steps: dy.LazyFrame[FunnelStep
         .with_columns(attempt=(pl.col("step") == 1).cum_sum().over(*SESSION, "funnel"))
         .filter(pl.col("attempt") > 0)
         .with_columns(attempt_id=pl.col("event_id").first().over(_ATTEMPT))
-        # At once: every step is joined to the one before, and would be computed again for all that follow it.
+        # Collected at once: every step joins the one before, and would be computed again for each later step.
         .collect()
     )
     reached = [of_funnels.filter(pl.col("step") == 1).with_columns(after_s=pl.lit(None, pl.Float64))]

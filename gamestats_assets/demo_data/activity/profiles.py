@@ -1,4 +1,4 @@
-"""Users as they are: what all the operations on a user's properties come to."""
+"""User profiles: the result of all operations on a user's properties."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _PROPERTIES = msgspec.json.Decoder(dict[str, Any])
 
 
 def apply_operation(state: State, operation: str, properties: Mapping[str, Any]) -> int:
-    """Change a user's properties as one record asks for; null values change nothing.
+    """Applies one record to a user's properties; null values change nothing.
 
-    Names that differ in no more than case are one property, called as it was first. Presets (`#zone_offset`) tell
-    something of the record, and are no properties of the user.
+    Names of properties are compared without case, and the first spelling stays. Presets (`#zone_offset`) describe the
+    record and are not properties of the user.
 
-    - `user_set` gives a property a value, `user_setOnce` only where it has none.
-    - `user_add` adds to a number, to 0 where there is none.
-    - `user_unset` takes properties away, `user_del` all of them.
-    - `user_append` adds to a list, to an empty one where there is none. `user_uniq_append` does so too, and of equal
-      items of the list only the first stays.
+    - `user_set` sets a value, `user_setOnce` only if there is none.
+    - `user_add` adds to a number; to 0 if there is none.
+    - `user_unset` removes properties, `user_del` all of them.
+    - `user_append` appends to a list; to an empty one if there is none. `user_uniq_append` then keeps only the first of
+    equal items.
 
     Returns:
-        Values that did not fit the property's value, and were ignored.
+        The number of values that did not fit the property's value and were ignored.
     """
     if operation == "user_del":
         state.clear()
@@ -71,7 +71,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _distinct(items: list[Any]) -> list[Any]:
-    # By their JSON: 1 and true are not the same there, and objects cannot be hashed.
+    # Compared by their JSON: there 1 and true differ, and objects cannot be hashed.
     return list({msgspec.json.encode(item, order="deterministic"): item for item in items}.values())
 
 
@@ -80,9 +80,9 @@ def user_profiles(
     identities: dy.LazyFrame[Identities],
     active_days: dy.LazyFrame[ActiveDays],
 ) -> dy.LazyFrame[UserProfiles]:
-    """One row per user with an event or a user operation; those deleted, and not seen since, have none.
+    """Returns one row per user with an event or a user operation, except deleted users without a later one.
 
-    Operations count in order of their time, those of one instant in the order of their logs, pieces and lines.
+    Operations apply in order of time; at the same instant in order of log, piece and line.
     """
     bound = identities.select("product", "distinct_id", pl.col("account_id").alias("bound_account"))
     of_user = (
@@ -105,7 +105,7 @@ def user_profiles(
     devices = identities.group_by("product", pl.col("account_id").alias("user_id")).agg(pl.len().alias("distinct_ids"))
     result = (
         stated.join(seen, on=_USER, how="full", coalesce=True)
-        # A user whose last operation is the deletion stays only when an event comes after it.
+        # A user whose last operation is the deletion stays only if an event follows.
         .filter((pl.col("deleted_at").is_null() | (pl.col("last_event_at") > pl.col("deleted_at"))).fill_null(False))
         .join(devices, on=_USER, how="left")
         .with_columns(is_anonymous=pl.all_horizontal(pl.col("stated_anonymous", "seen_anonymous").fill_null(True)))
@@ -138,7 +138,7 @@ _STATES = {
 
 
 def _state(user: tuple[str, str], rows: list[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """A row of `_STATES`: what the operations of one user, in order, come to."""
+    """Returns a row of `_STATES`: the result of one user's operations in order."""
     state: State = {}
     misfits = 0
     deleted_at: datetime | None = None

@@ -1,1 +1,1 @@
-"""Products whose logs are read: as people enter them, what their events mean, and what is generated for them."""
+"""Products whose logs are read: their settings, the meaning of their events, and their generated tables."""

@@ -1,7 +1,7 @@
-"""Products, as people enter them: whose logs are read, and which of them are generated here.
+"""Products as users enter them, with their settings; some are generated here.
 
-What a product's events mean (which one is a payment, which ones make a funnel) is read off its rules when it is
-entered (see `products`), and may be said otherwise.
+The meaning of a product's events (which one is a payment, which ones make a funnel) is read off its rules on entry (see
+`meaning`), and can be overridden.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from gamestats_assets.lakehouse.entries.fields import YES_NO, EntryError, Field,
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a new product's logs are known by: what it sends, and where they are generated here, how.
+    """The origin of a new product's logs: its taxonomy and, if they are generated here, rules and configuration.
 
     Attributes:
-        rules_origin: who made the rules.
-        configuration: the run; without one nothing is generated.
+        rules_origin: maker of the rules.
+        configuration: configuration of the run; None generates nothing.
     """
 
     taxonomy: Taxonomy | None = None
@@ -37,7 +37,7 @@ class Origin:
 def _name(text: str, column: str) -> str:
     if not PRODUCT_NAME.fullmatch(text):
         raise EntryError(
-            f"{text!r} cannot name a product: small letters, digits, _ and -, beginning with a letter, 50 at most.",
+            f"{text!r} cannot name a product: use small letters, digits, _ and -, at most 50, beginning with a letter.",
             column,
         )
     return text
@@ -51,7 +51,7 @@ _PROPERTY = Kind(str, str, visible_text, "PROPERTY")
 
 
 class Product(Thing):
-    """A product whose event logs are read; some are generated here."""
+    """A product whose event logs are read; some products are generated here."""
 
     kind = "product"
     table = "products"
@@ -62,14 +62,19 @@ class Product(Thing):
     query = "SELECT * FROM ops.products"
     names = (Field("product", "Short name, such as demo-shop.", Kind(str, str, _name)),)
     fields = (
-        Field("is_active", "Whether its logs are taken up.", YES_NO, verbs=["change"], option="active/--inactive"),
-        Field("payment_event", "Event that is a payment.", Kind(str, str, visible_text, "EVENT"), lacks=True),
-        Field("amount_property", "Its property that is the amount.", _PROPERTY, lacks=True, option="amount"),
-        Field("currency_property", "Its property that is the currency.", _PROPERTY, lacks=True),
-        Field("currency", "Currency of payments that tell none.", Kind(str, str, visible_text, "CODE"), lacks=True),
+        Field("is_active", "Whether its logs are ingested.", YES_NO, verbs=["change"], option="active/--inactive"),
+        Field("payment_event", "Payment event.", Kind(str, str, visible_text, "EVENT"), lacks=True),
+        Field("amount_property", "Its property with the amount.", _PROPERTY, lacks=True, option="amount"),
+        Field("currency_property", "Its property with the currency.", _PROPERTY, lacks=True),
+        Field(
+            "currency",
+            "Currency of payments that name none.",
+            Kind(str, str, visible_text, "CODE"),
+            lacks=True,
+        ),
         Field(
             "funnels",
-            "Events with commas; can be given several times.",
+            "Events, separated by commas; can be repeated.",
             Kind(list[list[str]], _funnels, metavar="EVENTS"),
             option="funnel",
         ),
@@ -82,7 +87,7 @@ class Product(Thing):
     default_context: ClassVar[Origin] = Origin()
 
     def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`. What is not given of a new one is read off its rules."""
+        """See `Thing.settle`. Settings of a new product that are not given are read off its rules."""
         values, origin = self.stored(entry.given), entry.context
         if entry.is_new:
             values = _columns(origin) | values
@@ -102,7 +107,7 @@ class Product(Thing):
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`."""
         name = entry.row["product"]
-        entry.notes.append(f"What is there of {name} stays, and can be read; new files are not taken up any more.")
+        entry.notes.append(f"The data of {name} stay and can be read; new files are no longer ingested.")
 
 
 def _columns(origin: Origin) -> dict[str, Any]:
@@ -127,14 +132,14 @@ def _refuse_unknown(taxonomy: Taxonomy | None, values: Mapping[str, Any], funnel
     names = set(taxonomy.event_names())
     if event is not None:
         if event not in names:
-            raise EntryError(f"{event!r} is no event of the taxonomy {taxonomy.name}.", "payment_event")
+            raise EntryError(f"{event!r} is not an event of the taxonomy {taxonomy.name}.", "payment_event")
         known = {name for name, _ in flattened((*taxonomy.event(event).properties, *taxonomy.common_properties))}
         for column in ("amount_property", "currency_property"):
             if values.get(column) is not None and values[column] not in known:
-                raise EntryError(f"{values[column]!r} is no property of {event}.", column)
+                raise EntryError(f"{values[column]!r} is not a property of {event}.", column)
     for funnel in funnels:
         if unknown := [name for name in funnel if name not in names]:
-            raise EntryError(f"A funnel names {unknown[0]!r}, which is no event of {taxonomy.name}.", "funnels")
+            raise EntryError(f"A funnel names {unknown[0]!r}, which is not an event of {taxonomy.name}.", "funnels")
 
 
 PRODUCT = Product()

@@ -1,8 +1,8 @@
 """A view of each product's published events, with a typed column for every property of its taxonomy.
 
 `demo_data.events_demo_shop` has the core columns of `demo_data.events` and one column per declared property: numbers,
-truth values, times and texts as such, lists and objects as JSON. A value of another type than the declared one is null,
-but for a number that was sent as a text, and a text column, which holds everything as text.
+truth values, times and texts as such, lists and objects as JSON. A value that does not have the declared type is null,
+except that number columns accept numbers sent as texts, and text columns hold every value as text.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.published.tables import DERIVED_VIEW, ensure_table
 
 _LONGEST_NAME = 63
-# PostgreSQL refuses a whole query for one text that it cannot convert: what these let through it always can. They have
-# bounds for that reason, far beyond the numbers that the wire format allows.
+# PostgreSQL refuses a whole query for one text that it cannot convert, so these let only convertible texts through.
+# Their bounds are far beyond the numbers that the wire format allows.
 _NUMBER = r"^-?[0-9]{1,40}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,2})?$"
 _TIME = (
     r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) "
     r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?$"
 )
-# The month may have fewer days than the text says.
+# The month may have fewer days than the text has.
 _TIMESTAMP = sql.SQL(
     "CASE WHEN {0} ~ {1} THEN CASE "
     "WHEN substr({0}, 9, 2)::int <= extract(day FROM (left({0}, 7) || '-01')::date + interval '1 month -1 day') "
@@ -36,11 +36,11 @@ _TIMESTAMP = sql.SQL(
 
 
 class ViewNameError(GamestatsError):
-    """The views of two products would have one name."""
+    """The views of two products would have the same name."""
 
 
 def view_name(product: str) -> str:
-    """The view of a product's events: its name with `_` for `-`.
+    """Returns the name of a product's view, with `_` for `-`.
 
     >>> view_name("demo-shop")
     'events_demo_shop'
@@ -49,13 +49,13 @@ def view_name(product: str) -> str:
 
 
 def declared_columns(taxonomy: pl.DataFrame) -> list[tuple[str, str, str]]:
-    """Column, property and type of each property that a product declares for events.
+    """Returns column, property and type of each property that a product declares for events.
 
-    A common property has its own type, whatever single events say. Where only events declare a name, and in several
-    types, its column is a text, which holds all of them.
+    A common property keeps its own type, whatever single events declare. A name that only events declare, in several
+    types, gets a text column, which holds all of them.
 
     Args:
-        taxonomy: rows of `DemoTaxonomy` of one product.
+        taxonomy: rows of one product's `DemoTaxonomy`.
     """
     core = {name.lower() for name in Events.column_names()}
     columns: dict[str, tuple[str, str]] = {}
@@ -80,14 +80,14 @@ def _one_type(common: Sequence[str] = (), event: Sequence[str] = ()) -> str:
 
 
 def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame, content: str = "") -> int:
-    """Replace a product's view; how many columns it adds.
+    """Replaces a product's view; returns the number of columns it adds.
 
     Args:
         content: fingerprint of the taxonomy, for `contents_of_views`.
 
     Raises:
-        ViewNameError: when another product's view has the name.
-        PostgresError: when PostgreSQL refuses.
+        ViewNameError: when another product's view has this name.
+        PostgresError: when PostgreSQL refuses the view.
     """
     columns = declared_columns(taxonomy)
     named = view_name(product)
@@ -111,7 +111,7 @@ def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame, content: 
 
 
 def contents_of_views(url: SecretStr) -> dict[str, str]:
-    """By product that has a view, the fingerprint of the taxonomy that it was made from.
+    """Returns by product with a view the fingerprint of the view's taxonomy.
 
     Raises:
         PostgresError: when PostgreSQL cannot be reached.
@@ -137,13 +137,13 @@ def _refuse_other(conn: psycopg.Connection, name: str, product: str) -> None:
         and not comment[0].startswith(f"{DERIVED_VIEW}events of {product} ")
     ):
         raise ViewNameError(
-            f"The view {Events.spec.game}.{name} of {product} has the name of something else ({comment[0]}). "
-            "Give one of the products another name."
+            f"The view {Events.spec.game}.{name} of {product} has the name of another relation ({comment[0]}). "
+            "Rename one of them."
         )
 
 
 def _typed(name: str, kind: str) -> sql.Composed:
-    """The SQL of a property's column."""
+    """Returns the SQL of a property's column."""
     value, text = (sql.SQL("p {} {}").format(sql.SQL(way), sql.Literal(name)) for way in ("->", "->>"))
     match kind:
         case "number":

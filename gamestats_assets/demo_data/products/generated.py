@@ -1,4 +1,4 @@
-"""What a product's logs are generated from, as tables: its taxonomy, its rules, its users; and the logs themselves."""
+"""A generated product's taxonomy, rules and users as tables, and its logs."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class GeneratedProduct:
 
     @property
     def days(self) -> list[str]:
-        """The days of its run."""
+        """Returns the days of its run."""
         first = self.configuration.start
         return [(first + timedelta(days=number)).isoformat() for number in range(self.configuration.days)]
 
     def run_identity(self) -> str:
-        """Names everything that decides the bytes of its logs."""
+        """Identity of everything that decides the bytes of its logs."""
         from gamestats_assets.demo_data.generator.generate import run_identity
 
         return run_identity(self.taxonomy, self.rules, self.configuration)
 
 
 def generated_products(products: pl.DataFrame) -> Iterator[GeneratedProduct]:
-    """Those of the products that are active and generated."""
+    """Yields the products that are active and generated."""
     for row in products.filter(pl.col("is_active") & pl.col("is_generated")).sort("product").iter_rows(named=True):
         yield GeneratedProduct(
             row["product"],
@@ -71,7 +71,7 @@ def generated_products(products: pl.DataFrame) -> Iterator[GeneratedProduct]:
 
 
 def demo_taxonomy(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoTaxonomy]:
-    """One row per event and property of every product whose taxonomy is known."""
+    """Returns one row per event and property of every product with a known taxonomy."""
     rows: list[dict[str, Any]] = []
     known = products.select("product", "taxonomy").drop_nulls().collect()
     for product, text in known.iter_rows():
@@ -111,7 +111,7 @@ def _row(product: str, scope: str, event: str, name: str, given: Property | None
 
 
 def demo_rules(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoRules]:
-    """One row per section of the rules and what it is about."""
+    """Returns one row per section of the rules and subject of a rule."""
     rows: list[dict[str, Any]] = []
     known = products.filter(pl.col("rules").is_not_null()).select("product", "rules", "rules_origin").collect()
     for product, text, origin in known.iter_rows():
@@ -130,7 +130,7 @@ def demo_rules(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoRules]:
 
 
 def demo_users(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoUsers]:
-    """The users of every generated product, as they are when its run begins or they sign up."""
+    """Returns the users of every generated product, as they are at the start of its run or at their sign-up."""
     frames = [frame for product in generated_products(products.collect()) for frame in _users(product)]
     return DemoUsers.cast(pl.concat([pl.DataFrame(schema=DemoUsers.schema()), *frames]).lazy())
 
@@ -167,10 +167,10 @@ def _users(of: GeneratedProduct) -> Iterator[pl.DataFrame]:
 
 
 def land_generated(of: GeneratedProduct, days: Sequence[str], landing: Landing, *, processes: int) -> None:
-    """Generate a product's run and land the logs of some of its days.
+    """Generates a product's run and lands the logs of some of its days.
 
-    What arrives late, after the last day, lands with the last day. The same run lands the same files, which
-    then are known.
+    Records that arrive after the last day land with the last day. The same run lands the same files, which are then
+    known already.
     """
     from gamestats_assets.demo_data.generator.generate import generate
 

@@ -1,4 +1,4 @@
-"""What a product's events mean, read off its rules and the names of its taxonomy: payments and funnels."""
+"""The meaning of a product's events, read off its rules and the names of its taxonomy: payments and funnels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, 
 
 _AMOUNTS = ("pay_amount", "amount", "price", "revenue", "total", "total_price", "total_amount", "cost")
 _CURRENCIES = ("currency_type", "currency", "currency_code", "pay_currency")
-# Words of a property that adds up what a user paid; all those of one of these.
+# Words of a property that sums up a user's payments: all words of one of these sets.
 _TOTALS = [
     frozenset(words.split())
     for words in (
@@ -32,7 +32,7 @@ _TOTALS = [
 
 
 def meaning_of(taxonomy: Taxonomy, rules: Rules) -> dict[str, Any]:
-    """Payment event with amount and currency, and funnels, as far as the rules tell, or else the names."""
+    """Returns payment event, amount, currency and funnels from the rules, or else from names."""
     found: dict[str, Any] = {"funnels": _funnels(rules)}
     payment = _payment(taxonomy, rules) or payment_of(taxonomy)
     if payment is not None:
@@ -45,7 +45,7 @@ def meaning_of(taxonomy: Taxonomy, rules: Rules) -> dict[str, Any]:
 
 
 def _payment(taxonomy: Taxonomy, rules: Rules) -> tuple[str, str] | None:
-    """The event by which money comes in: it adds its amount to a total of what the user paid."""
+    """Returns the payment event and its amount: the event that adds the amount to a user's total of payments."""
     candidates: list[tuple[int, int, str, str]] = []
     for number, event in enumerate(taxonomy.events):
         numbers = {name for name, given in flattened(event.properties) if given.type is PropertyType.NUMBER}
@@ -60,7 +60,7 @@ def _payment(taxonomy: Taxonomy, rules: Rules) -> tuple[str, str] | None:
 
 
 def _funnels(rules: Rules) -> Sequence[Sequence[str]]:
-    """Of each funnel of the rules the most usual event of every step, once."""
+    """Returns for each funnel of the rules the likeliest event of every step, each event once."""
     found: list[list[str]] = []
     for sequence in rules.event_constraints.sequences:
         if sequence.kind in ("funnel", "onboarding"):

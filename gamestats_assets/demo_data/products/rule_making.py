@@ -1,6 +1,6 @@
-"""Rules of a product from whoever is to make them: the analyst, a language model, or the cache of its answers.
+"""Makes the rules of a product: by the analyst, by a language model, or from the cache of its answers.
 
-What the analyst makes takes milliseconds and is always the same; it is not cached.
+The analyst takes milliseconds and always gives the same rules, so these are not cached.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MadeRules:
-    """Rules and where they come from.
+    """Rules with their origin.
 
     Attributes:
-        origin: `ai` asked now, `cache` asked before, `analyst` not asked, `file` given by a person.
-        detail: which model, how many tokens, which file, what went wrong on the way; for people.
+        origin: `ai` asked now, `cache` asked before, `analyst` not asked, `file` given by the user.
+                detail: the model, its tokens, the file, or errors on the way; for people.
     """
 
     rules: Rules
@@ -37,12 +37,12 @@ class MadeRules:
 
 @dataclass(frozen=True, slots=True)
 class RuleMaker:
-    """Who makes the rules.
+    """The maker of rules.
 
     Attributes:
-        provider: a language model's; None is the analyst.
-        settings: how the language model is reached.
-        refresh: ask the language model even where the cache has an answer, and replace that.
+        provider: of the language model; None for the analyst.
+        settings: connection settings of the language model.
+        refresh: ask the language model even if the cache has an answer, and replace that answer.
     """
 
     cache: RulesCache
@@ -53,14 +53,14 @@ class RuleMaker:
     def make(
         self, taxonomy: Taxonomy, product: ProductInfo, *, draft: Rules | None = None, deviations: Sequence[str] = ()
     ) -> MadeRules:
-        """The rules of a product.
+        """Returns the rules of a product.
 
         Args:
-            draft: rules for the language model to improve; the analyst's when None.
-            deviations: where data made by the draft differ from it; for the language model.
+            draft: rules for the language model to improve; by default the analyst's.
+            deviations: deviations of data made by the draft, for the language model.
 
         Raises:
-            AiError: when the language model gives no rules.
+            AiError: when the language model gives no valid rules.
         """
         from gamestats_assets.demo_data.analysis.analyst import analyse
 

@@ -1,6 +1,6 @@
-"""A run from beginning to end: taxonomy, rules, logs, what is measured of them, and the report.
+"""A complete run: taxonomy, rules, logs, measurements and report.
 
-The folder of a run holds the logs, `manifest.json`, `rules.json` (which may be edited and given to a next run)
+The folder of a run holds the logs, `manifest.json`, `rules.json` (which can be edited and given to the next run)
 and `report.html`.
 """
 
@@ -43,15 +43,15 @@ class RulesFileError(GamestatsError):
 
 
 class NotARunError(GamestatsError):
-    """A folder is not that of a run."""
+    """A folder holds no run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        before, after: how far the data were from the rules; after is None unless they were refined.
+        before, after: deviations of the data from the rules; after is None unless the rules were refined.
     """
 
     made: MadeRules
@@ -74,12 +74,12 @@ def produce(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Produced:
-    """Make rules, generate, measure; refine once when asked; write the report.
+    """Makes rules, generates and measures, refines once if asked, and writes the report.
 
     Args:
-        rules: to be used as they are; None has them made.
-        refine: measure the data against the rules, have better rules made and the data made again. The second data
-            are kept only where they lie nearer. Nothing is done where the data are as the rules want them.
+        rules: rules to use as they are; None makes them.
+        refine: if the data deviate from the rules, have better rules made and generate again; the second data are kept
+        only if they deviate less.
 
     Raises:
         RulesError: when the rules contradict each other or the taxonomy.
@@ -97,7 +97,7 @@ def produce(
         )
         if progress:
             progress("Measuring", 0, 1)
-        # Always against the first rules: they say what is wanted.
+        # Always measured against the first rules: they say what is wanted.
         measured = measure(folder, taxonomy, made.rules, configuration)
         if progress:
             progress("Measuring", 1, 1)
@@ -109,7 +109,7 @@ def produce(
         better = (
             maker.make(taxonomy, product, draft=made.rules, deviations=list(before.lines()))
             if maker.provider is not None and rules is None
-            else MadeRules(corrected(made.rules, before), made.origin, "Corrected by what was measured.")
+            else MadeRules(corrected(made.rules, before), made.origin, "Corrected by the measurements.")
         )
         second = attempt(better.rules, True)
         after = second[2]
@@ -125,14 +125,14 @@ def produce(
 
 
 def details(made: MadeRules) -> str:
-    """How rules were made, for people; of the analyst only that they were corrected."""
+    """Returns how rules were made, for people; for the analyst only whether they were corrected."""
     return "" if made.origin == "analyst" and "model" in made.detail else made.detail
 
 
 def _report(
     folder: Path, path: Path, made: MadeRules, measured: Measured, *distances: Deviations | None
 ) -> Sequence[Verdict]:
-    """Write the report of a run; the verdicts on its truths."""
+    """Writes the report of a run; returns the verdicts on its truths."""
     from gamestats_assets.demo_data.findings.accounts import known_accounts
     from gamestats_assets.demo_data.findings.report import write_report
     from gamestats_assets.demo_data.findings.truths import verify
@@ -150,7 +150,7 @@ def _report(
 
 
 def report_again(folder: Path, path: Path | None = None) -> Path:
-    """Measure a run's files again, and write its report again.
+    """Measures a run's files and writes its report again.
 
     Raises:
         NotARunError: when the folder holds no finished run.
@@ -174,13 +174,13 @@ def report_again(folder: Path, path: Path | None = None) -> Path:
 
 
 def read_rules(path: Path) -> Rules:
-    """The rules in a JSON file, as a run leaves them.
+    """Reads rules from a JSON file, as a run leaves it.
 
     Raises:
-        RulesFileError: naming every field that cannot be read.
+        RulesFileError: when fields are invalid; names all of them.
     """
     try:
         return Rules.model_validate_json(path.read_bytes())
     except ValidationError as error:
         lines = [f"- {line}" for line in violations(error)]
-        raise RulesFileError(f"{path} holds no rules of a product:\n" + "\n".join(lines)) from None
+        raise RulesFileError(f"{path} holds no valid rules:\n" + "\n".join(lines)) from None

@@ -1,1 +1,1 @@
-"""What is served of demo data."""
+"""Pages and API of demo data."""

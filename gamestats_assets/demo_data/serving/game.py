@@ -1,4 +1,4 @@
-"""Demo data, as they are served."""
+"""Demo data on the pages and in the API."""
 
 from __future__ import annotations
 

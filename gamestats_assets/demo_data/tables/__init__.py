@@ -1,9 +1,9 @@
 """Every table of event logs, declared: columns with descriptions and units, keys, rules.
 
-The logs are ThinkingData's, of any product. Bronze and what is told of single days has one partition for each day
-of each product, `2026-01-01|shop`: the UTC day of the records' own time. What is told of all history has one
-for each product. A user is an account, or a distinct_id while no account is known; should an account and the
-distinct_id of somebody else be the same text, they are one user.
+The logs are ThinkingData's, of any product. Bronze tables and tables of single days have one partition per day and
+product, `2026-01-01|shop`, by the UTC day of the records' own time. Tables of all history have one partition per
+product. A user is an account, or a distinct_id without a known account; an account and another user's distinct_id with
+the same text count as one user.
 """
 
 from __future__ import annotations

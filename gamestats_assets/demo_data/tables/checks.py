@@ -1,9 +1,9 @@
-"""What the tables of event logs must keep together, beyond what each declares by itself.
+"""Checks that span tables of event logs.
 
-A blocking check says that records were lost, doubled or disagree: that is our fault, and the product's day (or, where
-all of its days are added up, the product) is held back until it is mended. The others report what a log can bring at
-any time (a property of another type, an unknown event, late and doubled records); the data stay usable and somebody
-should look.
+A blocking check means that records were lost, doubled or disagree. That is a fault of this code: the product's day (or,
+for sums over all of its days, the product) is held back until it is fixed. The other checks report what logs can bring
+at any time (a property of another type, an unknown event, late and duplicate records); the data stay usable, but
+deserve a look.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from gamestats_assets.demo_data.tables import (
 from gamestats_assets.lakehouse.quality import Check, breaking_rows, differ, unequal
 
 LATE_SHARE = 0.05
-"""Share of a day's records above which somebody should ask why they come late."""
+"""Share of late records in a day that deserves a look."""
 DUPLICATE_SHARE = 0.02
-"""Share of a day's records above which somebody should ask why they come twice."""
+"""Share of duplicate records in a day that deserves a look."""
 ROUNDING = 1e-9
-"""Relative tolerance of a sum, for the sums are of the same numbers in another order."""
+"""Relative tolerance of sums, which add the same numbers in another order."""
 DAY = ("product_day", "product", "day")
 _NO_TYPE = ("null", "empty_list")
-# Words of an event's name by which it looks like a payment, and by which it is none, or not one that was made.
+# Words in the names of payments, and words in the names of events that are no payments, or not completed ones.
 _PAID = r"_(?:pay|paid|payment|purchased?|buy|bought|iap|charged|billed)_"
 _NOT_PAID = (
     r"_(?:view(?:ed)?|page|screen|show|shown|open(?:ed)?|click(?:ed)?|button|popup|start(?:ed)?|begin|try|attempt|"
@@ -56,7 +56,7 @@ _NOT_PAID = (
     r"cancel(?:l?ed)?|declined?|refused?|reject(?:ed)?|abandon(?:ed)?|refund(?:ed)?|out)_"
 )
 _JSON_TYPE = {"time": "string"}
-"""JSON type of a declared one, where it is another word."""
+"""JSON types of declared types with another name."""
 
 
 _unequal = functools.partial(unequal, within=ROUNDING)
@@ -67,7 +67,7 @@ _unequal = functools.partial(unequal, within=ROUNDING)
 
 @breaking_rows(of=RecordCounts)
 def every_line_is_counted(counts: dy.LazyFrame[RecordCounts], files: dy.LazyFrame[LogFiles]) -> pl.LazyFrame:
-    """The kinds of records of a day, and what is in quarantine, add up to the lines of its landed pieces."""
+    """The records of a day, and its lines in quarantine, add up to the lines of its landed pieces."""
     return _unequal(
         files.group_by(DAY).agg(pl.col("lines").sum()),
         counts.group_by(DAY).agg(pl.col("records").sum().alias("counted")),
@@ -77,7 +77,7 @@ def every_line_is_counted(counts: dy.LazyFrame[RecordCounts], files: dy.LazyFram
 
 
 def _rows_and_kept(counts: pl.LazyFrame, events: pl.LazyFrame, operations: pl.LazyFrame) -> pl.LazyFrame:
-    """By kind of record, the rows of its table and the records that were kept."""
+    """Returns by kind of record the rows of its table and the kept records."""
     kind = [*DAY, "event_type", "event_name"]
     rows = pl.concat(
         [
@@ -97,7 +97,7 @@ def _rows_and_kept(counts: pl.LazyFrame, events: pl.LazyFrame, operations: pl.La
 def no_more_rows_than_kept_records(
     counts: dy.LazyFrame[RecordCounts], events: dy.LazyFrame[Events], operations: dy.LazyFrame[UserOperations]
 ) -> pl.LazyFrame:
-    """A table holds no more rows of a kind than records were kept of it."""
+    """A table has no more rows of a kind than kept records of it."""
     return _rows_and_kept(counts, events, operations).filter(pl.col("rows") > pl.col("kept"))
 
 
@@ -105,33 +105,33 @@ def no_more_rows_than_kept_records(
 def every_kept_record_is_a_row(
     counts: dy.LazyFrame[RecordCounts], events: dy.LazyFrame[Events], operations: dy.LazyFrame[UserOperations]
 ) -> pl.LazyFrame:
-    """Every kept record stands in its table. What is missing broke a rule of the table and is in quarantine."""
+    """Every kept record has a row in its table. A missing one broke a rule of the table and is in quarantine."""
     return _rows_and_kept(counts, events, operations).filter(pl.col("rows") < pl.col("kept"))
 
 
 @breaking_rows(of=Events)
 def no_record_stands_twice(events: dy.LazyFrame[Events], operations: dy.LazyFrame[UserOperations]) -> pl.LazyFrame:
-    """No two rows of a day are of one record, be they events or user operations."""
+    """No two rows of a day are the same record, among events and user operations."""
     ids = [events.select(*DAY, "event_id"), operations.select(*DAY, pl.col("operation_id").alias("event_id"))]
     return pl.concat(ids).group_by(*DAY, "event_id").agg(pl.len().alias("rows")).filter(pl.col("rows") > 1)
 
 
 @breaking_rows(of=RecordCounts, blocking=False, figures=("late", "records"))
 def few_records_are_late(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
-    """No more than 5 % of a day's records come in a later day's log."""
+    """No more than 5 % of a day's records come in the log of a later day."""
     return _share_above(counts, "late", LATE_SHARE)
 
 
 @breaking_rows(of=RecordCounts, blocking=False, figures=("duplicates", "records"))
 def few_records_come_twice(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
-    """No more than 2 % of a day's records had come before. They are dropped; too many waste somebody's traffic."""
+    """No more than 2 % of a day's records had come before. They are dropped, but cost traffic."""
     return _share_above(counts, "duplicates", DUPLICATE_SHARE)
 
 
 @breaking_rows(of=RecordCounts, blocking=False, figures=("differing", "duplicates", "records"))
 def copies_say_the_same(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
-    """No record came twice with different contents. Of such copies the latest log's counts, of those with times on two
-    consecutive days that of the earlier one; to correct records, send them again in a log of a later day.
+    """No record came twice with different contents. The copy of the latest log counts, or the one of the earlier of two
+    consecutive days; to correct records, send them again in a log of a later day.
     """
     return counts.filter(pl.col("differing") > 0).select(*DAY, "event_type", "event_name", "differing", "duplicates")
 
@@ -147,7 +147,7 @@ def _share_above(counts: pl.LazyFrame, column: str, most: float) -> pl.LazyFrame
 
 @breaking_rows(of=RecordCounts, blocking=False)
 def root_keys_are_known(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
-    """No record has a root key that the format does not have: it is read, but what the key says is not kept."""
+    """No record has a root key that the format does not know: the record is read, but the value of the key is lost."""
     return counts.filter(pl.col("unknown_root_keys") > 0).select(
         *DAY, "event_type", "event_name", "unknown_root_keys", "records"
     )
@@ -158,7 +158,7 @@ def root_keys_are_known(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
 
 @breaking_rows(of=RecordCounts, blocking=False)
 def events_are_declared(counts: dy.LazyFrame[RecordCounts], taxonomy: dy.LazyFrame[DemoTaxonomy]) -> pl.LazyFrame:
-    """Every event of a product with a taxonomy stands in it."""
+    """Every event of a product with a taxonomy is declared in it."""
     declared = taxonomy.filter(pl.col("scope") == "event").select("product", "event_name").unique()
     return (
         counts.filter((pl.col("event_name") != "") & (pl.col("event_type") != INVALID))
@@ -170,9 +170,9 @@ def events_are_declared(counts: dy.LazyFrame[RecordCounts], taxonomy: dy.LazyFra
 
 
 def _declared(taxonomy: pl.LazyFrame) -> pl.LazyFrame:
-    """Declared properties, nested ones left out: `product`, `event_name` (null: any event), `name`, `declared_type`.
+    """Returns declared properties without nested ones: `product`, `event_name` (null: any), `name`, `declared_type`.
 
-    Names are in small letters, for they differ in no more than case; user properties have an empty event name.
+    Names are in small letters, because they are compared without case; user properties have an empty event name.
     """
     event_name = pl.when(pl.col("scope") == "user").then(pl.lit("")).when(pl.col("scope") == "event").then("event_name")
     return (
@@ -188,7 +188,7 @@ def _declared(taxonomy: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _with_declaration(found: pl.LazyFrame, taxonomy: pl.LazyFrame) -> pl.LazyFrame:
-    """Found properties with `declared_type`: that of the event, else the common one; null where there is none."""
+    """Adds `declared_type` to found properties: the event's, else the common one; null if there is none."""
     declared = _declared(taxonomy)
     of_event = declared.filter(pl.col("event_name").is_not_null())
     common = declared.filter(pl.col("event_name").is_null()).select("product", "name", common_type="declared_type")
@@ -206,8 +206,8 @@ def _with_declaration(found: pl.LazyFrame, taxonomy: pl.LazyFrame) -> pl.LazyFra
 def payments_are_recognised(
     counts: dy.LazyFrame[RecordCounts], types: dy.LazyFrame[PropertyTypes], products: dy.LazyFrame[Products]
 ) -> pl.LazyFrame:
-    """A product with events that look like payments has a setting that says which one is, and what tells the amount:
-    without it there is no revenue. `gamestats product change` sets both.
+    """A product with events that look like payments has settings for its payment event and the amount: without them it
+    has no revenue. `gamestats product change` sets both.
     """
     known = products.filter(pl.col("payment_event").is_not_null())
     event = [*DAY, "event_name"]
@@ -236,7 +236,7 @@ def payments_are_recognised(
 
 @breaking_rows(of=PropertyTypes, blocking=False)
 def properties_are_declared(types: dy.LazyFrame[PropertyTypes], taxonomy: dy.LazyFrame[DemoTaxonomy]) -> pl.LazyFrame:
-    """Every property of a declared event, or of users, stands in the product's taxonomy, presets (#...) aside."""
+    """Every property of a declared event, or of users, is in the product's taxonomy, except presets (#...)."""
     events = taxonomy.select("product", "event_name").unique()
     return (
         _with_declaration(types, taxonomy)
@@ -251,7 +251,7 @@ def properties_are_declared(types: dy.LazyFrame[PropertyTypes], taxonomy: dy.Laz
 def properties_have_their_declared_type(
     types: dy.LazyFrame[PropertyTypes], taxonomy: dy.LazyFrame[DemoTaxonomy]
 ) -> pl.LazyFrame:
-    """A property has the type that the taxonomy declares; null and an empty list are of every type."""
+    """Every property has its declared type; null and empty lists fit every type."""
     return (
         _with_declaration(types, taxonomy)
         .filter(~pl.col("json_type").is_in(_NO_TYPE) & (pl.col("json_type") != pl.col("declared_type")))
@@ -275,7 +275,7 @@ def properties_have_one_type(types: dy.LazyFrame[PropertyTypes]) -> pl.LazyFrame
 
 @breaking_rows(of=ObservedProperties, blocking=False)
 def properties_keep_their_first_type(properties: dy.LazyFrame[ObservedProperties]) -> pl.LazyFrame:
-    """Over all days, a property has the type that it had first."""
+    """On all days, a property keeps its first type."""
     return properties.filter(
         ~pl.col("json_type").is_in(_NO_TYPE) & (pl.col("json_type") != pl.col("first_type"))
     ).select("product", "event_name", "property", "first_type", "json_type", "records", "first_day", "last_day")
@@ -286,13 +286,13 @@ def properties_keep_their_first_type(properties: dy.LazyFrame[ObservedProperties
 
 @breaking_rows(of=Identities, blocking=False)
 def distinct_ids_have_one_account(identities: dy.LazyFrame[Identities]) -> pl.LazyFrame:
-    """A distinct_id belongs to one account for ever. Where it stood with others, the first one counts."""
+    """A distinct_id belongs to one account for ever. If it came with others, the first one counts."""
     return identities.filter(pl.col("accounts") > 1)
 
 
 @breaking_rows(of=Sessions)
 def sessions_are_apart(sessions: dy.LazyFrame[Sessions]) -> pl.LazyFrame:
-    """Between two sessions of one user on one day there is a break of 30 minutes or more."""
+    """Between two sessions of a user on one day there is a break of 30 minutes or more."""
     ended_before = pl.col("ended_at").shift().over(*DAY, "user_id", order_by="started_at")
     return (
         sessions.with_columns(ended_before=ended_before)
@@ -303,7 +303,7 @@ def sessions_are_apart(sessions: dy.LazyFrame[Sessions]) -> pl.LazyFrame:
 
 @breaking_rows(of=UserDays)
 def user_days_hold_every_event(user_days: dy.LazyFrame[UserDays], events: dy.LazyFrame[Events]) -> pl.LazyFrame:
-    """The users of a day have all its events between them."""
+    """The rows of a day's users add up to all of its events."""
     return _unequal(
         events.group_by(DAY).agg(pl.len().cast(pl.Int64).alias("logged")),
         user_days.group_by(DAY).agg(pl.col("events").sum()),
@@ -314,9 +314,9 @@ def user_days_hold_every_event(user_days: dy.LazyFrame[UserDays], events: dy.Laz
 
 @breaking_rows(of=UserDays)
 def sessions_hold_every_event(user_days: dy.LazyFrame[UserDays], sessions: dy.LazyFrame[Sessions]) -> pl.LazyFrame:
-    """A user's sessions of a day have all events of the day between them, but for those of a session of the day before.
+    """A user's sessions of a day have all events of the day, except those of a session of the day before.
 
-    Such events there are only when the user's first one comes less than 30 minutes after midnight.
+    Such events exist only if the user's first event comes less than 30 minutes after midnight.
     """
     user = [*DAY, "user_id"]
     in_sessions = sessions.group_by(user).agg(
@@ -345,7 +345,7 @@ def sessions_hold_every_event(user_days: dy.LazyFrame[UserDays], sessions: dy.La
 def every_payment_event_is_a_payment(
     payments: dy.LazyFrame[Payments], events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]
 ) -> pl.LazyFrame:
-    """A day has as many payments as events of the name that the product's settings give."""
+    """A day has as many payments as payment events by the product's settings."""
     settings = products.select("product", pl.col("payment_event").alias("event_name")).drop_nulls()
     logged = events.join(settings, on=["product", "event_name"], how="semi")
     return _unequal(
@@ -358,13 +358,13 @@ def every_payment_event_is_a_payment(
 
 @breaking_rows(of=Payments, blocking=False)
 def payments_tell_an_amount(payments: dy.LazyFrame[Payments]) -> pl.LazyFrame:
-    """Every payment has an amount. One without counts as a payment of nothing."""
+    """Every payment has an amount. Without one it counts as zero."""
     return payments.filter(pl.col("amount").is_null()).select(*DAY, "event_id", "user_id", "paid_at")
 
 
 @breaking_rows(of=UserDays)
 def user_days_hold_every_payment(user_days: dy.LazyFrame[UserDays], payments: dy.LazyFrame[Payments]) -> pl.LazyFrame:
-    """A user's payments of a day, and what they come to, are those of the payments."""
+    """A user's payments of a day, and their sum, agree with the payments."""
     user = [*DAY, "user_id"]
     paid = payments.group_by(user).agg(
         pl.len().cast(pl.Int64).alias("paid_times"),
@@ -387,7 +387,7 @@ def user_days_hold_every_payment(user_days: dy.LazyFrame[UserDays], payments: dy
 def active_days_hold_every_event(
     active_days: dy.LazyFrame[ActiveDays], user_days: dy.LazyFrame[UserDays]
 ) -> pl.LazyFrame:
-    """Whoever the users are found to be, a day has as many events and sessions as before."""
+    """A day has the same number of events and sessions after users are resolved."""
     by = ("product", "day")
     figures = ("events", "sessions")
     return _unequal(
@@ -405,7 +405,7 @@ def everybody_has_a_profile(
     identities: dy.LazyFrame[Identities],
     operations: dy.LazyFrame[UserOperations],
 ) -> pl.LazyFrame:
-    """Every user with an event or a user operation has a profile, those aside that were deleted once."""
+    """Every user with an event or a user operation has a profile, except users that were deleted."""
     user = ["product", "user_id"]
     bound = identities.select("product", "distinct_id", pl.col("account_id").alias("bound_account"))
     changed = operations.join(bound, on=["product", "distinct_id"], how="left").select(
@@ -422,7 +422,7 @@ def everybody_has_a_profile(
 
 @breaking_rows(of=UserProfiles, blocking=False)
 def operations_fit_their_properties(profiles: dy.LazyFrame[UserProfiles]) -> pl.LazyFrame:
-    """Nobody's operation adds to what is no number, or appends to what is no list."""
+    """No operation adds to a value that is not a number, or appends to one that is not a list."""
     return profiles.filter(pl.col("misfits") > 0).select("product", "user_id", "misfits", "operations")
 
 
@@ -431,8 +431,8 @@ def operations_fit_their_properties(profiles: dy.LazyFrame[UserProfiles]) -> pl.
 
 @breaking_rows(of=DailyActiveUsers)
 def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.LazyFrame[UserDays]) -> pl.LazyFrame:
-    """New and returning users are the active ones; a day's users are some of its week's, those of its month's; every
-    day with users has its row, with its events and sessions, and so has every day in between, with none.
+    """New and returning users add up to the active ones. A day's users are among those of its week, and these among
+    those of its month. Every day from the first to the last with users has a row with its events and sessions.
     """
     found = ["users_found", "events_found", "sessions_found"]
     known = user_days.group_by("product", "day").agg(
@@ -448,7 +448,7 @@ def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.Laz
         .then((pl.col("stickiness") - pl.col("dau") / pl.col("mau")).abs() < ROUNDING)
         .otherwise(pl.col("stickiness").is_null())
         & (pl.col("day") - pl.col("day_before") == timedelta(days=1)).fill_null(True)
-        # Two ids of one day can be found to be one user.
+        # Two ids of one day may resolve to one user.
         & (pl.col("dau") <= pl.col("users_found"))
         & (pl.col("events") == pl.col("events_found"))
         & (pl.col("sessions") == pl.col("sessions_found"))
@@ -475,7 +475,7 @@ def everybody_is_new_once(daily: dy.LazyFrame[DailyActiveUsers], active_days: dy
 def retention_begins_with_everybody(
     retention: dy.LazyFrame[Retention], active_days: dy.LazyFrame[ActiveDays]
 ) -> pl.LazyFrame:
-    """On day 0 a cohort is all there, and it is the users whose first day it is."""
+    """On day 0 a cohort is complete, and consists of the users with that first day."""
     by = ["product", "cohort_day"]
     first = retention.filter(pl.col("day_number") == 0).select(*by, "cohort_users", "strict_users", "rolling_users")
     users = (
@@ -490,7 +490,7 @@ def retention_begins_with_everybody(
 
 @breaking_rows(of=Retention)
 def retention_is_a_part_of_the_cohort(retention: dy.LazyFrame[Retention]) -> pl.LazyFrame:
-    """Who comes on a day comes on it or later; who comes later came before; what is not known yet has no figure."""
+    """Users of a day are among those of that day or later; these never grow; future days have no figures."""
     before = pl.col("rolling_users").shift().over("product", "cohort_day", order_by="day_number")
     unknown = [pl.col(name).is_null() for name in ("strict_users", "rolling_users", "strict_share", "rolling_share")]
     sound = (
@@ -507,7 +507,7 @@ def retention_is_a_part_of_the_cohort(retention: dy.LazyFrame[Retention]) -> pl.
 
 @breaking_rows(of=Funnels)
 def funnel_steps_never_grow(funnels: dy.LazyFrame[Funnels]) -> pl.LazyFrame:
-    """No step has more users or attempts than the one before, and what converts is what the next step has."""
+    """No step has more users or attempts than the one before, and its converted ones are those of the next step."""
     group = ["product", "day", "funnel"]
     after = [
         pl.col(name).shift(-1).over(*group, order_by="step").alias(f"next_{name}") for name in ("users", "attempts")
@@ -536,7 +536,7 @@ def funnels_hold_every_attempt(funnels: dy.LazyFrame[Funnels], progress: dy.Lazy
 
 @breaking_rows(of=Revenue)
 def revenue_holds_every_payment(revenue: dy.LazyFrame[Revenue], payments: dy.LazyFrame[Payments]) -> pl.LazyFrame:
-    """A day's revenue in a currency is the sum of its payments; the cumulative one is the sum up to the day."""
+    """A day's revenue in a currency is the sum of its payments; cumulative revenue is the sum up to the day."""
     by = ["product", "day", "currency"]
     ran_up = pl.col("revenue").cast(pl.Float64).cum_sum().over("product", "currency", order_by="day")
     figures = revenue.select(
@@ -555,7 +555,7 @@ def revenue_holds_every_payment(revenue: dy.LazyFrame[Revenue], payments: dy.Laz
 
 @breaking_rows(of=Revenue)
 def payers_are_active_users(revenue: dy.LazyFrame[Revenue], active_days: dy.LazyFrame[ActiveDays]) -> pl.LazyFrame:
-    """Nobody pays without being there, payers pay at least once, and new payers are payers."""
+    """Payers are active users, payers pay at least once, and new payers are payers."""
     active = active_days.group_by("product", "day").agg(pl.len().cast(pl.Int64).alias("dau"))
     sound = (
         (pl.col("payers") <= pl.col("dau"))
@@ -569,7 +569,7 @@ def payers_are_active_users(revenue: dy.LazyFrame[Revenue], active_days: dy.Lazy
 def everybody_is_in_one_segment(
     segments: dy.LazyFrame[Segments], active_days: dy.LazyFrame[ActiveDays]
 ) -> pl.LazyFrame:
-    """The segments of a day hold the users seen up to it, and their shares are 1 together."""
+    """The segments of a day hold all users seen up to it, and their shares add up to 1."""
     by = ["product", "day"]
     is_first = (pl.col("day") == pl.col("first_day")).cast(pl.Int64)
     seen = (

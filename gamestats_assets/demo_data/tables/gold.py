@@ -1,4 +1,4 @@
-"""Gold: one table per question, of all days of a product. All of it is published."""
+"""Gold: one table per question, over all days of a product. All are published."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gamestats_assets.demo_data.tables.rows import PUBLISHED, ProductRow, count,
 
 SEGMENTS = ("new", "power", "active", "churning", "churned", "returning")
 LAST_DAY_NUMBER = 90
-"""Day number up to which retention is told."""
+"""Last day number of retention."""
 
 
 def _mean(description: str) -> dy.Float64:
@@ -22,27 +22,26 @@ class UserProfiles(
     reconciled=("operations",),
     **PUBLISHED,
 ):
-    """Each user as they are: the state after all user operations, in order of time.
+    """Each user's profile: the state after all user operations, in order of time.
 
-    A deleted user has no row, unless something came afterwards.
+    A deleted user has no row without a later event or operation.
     """
 
     user_id = dy.String(primary_key=True, description="Account, or else the distinct_id.")
-    account_id = nullable_text("Account; null while none is known.")
+    account_id = nullable_text("Account; null if unknown.")
     distinct_ids = count("Distinct_ids that belong to the user.")
-    first_seen_at = utc("Earliest event or user operation, whatever was deleted since.")
-    last_seen_at = utc("Latest event or user operation.")
-    updated_at = utc("Latest user operation; null without any.", nullable=True)
+    first_seen_at = utc("Time of the earliest event or user operation, deleted ones included.")
+    last_seen_at = utc("Time of the latest event or user operation.")
+    updated_at = utc("Time of the latest user operation; null without any.", nullable=True)
     operations = count("User operations.")
-    misfits = count("Values that did not fit what was there (added to a text, appended to a number), and were ignored.")
+    misfits = count("Ignored values that did not fit the present one (added to a text, appended to a number).")
     properties = dy.String(description="Properties as JSON, in alphabetical order.")
 
 
 class DailyActiveUsers(ProductRow, key="demo_data/daily_active_users", reconciled=("dau", "events"), **PUBLISHED):
-    """How many users there were on each day, from a product's first one with data to its last.
+    """Active users of each day, from a product's first day with data to its last.
 
-    A day in between on which nobody was active has a row like any other, and so has one whose logs never landed; what
-    tells the two apart is log_files, which has nothing of the latter.
+    A day without active users has a row as well, and so has a day without logs; log_files has no rows of the latter.
     """
 
     day = dy.Date(primary_key=True, description="UTC day.")
@@ -58,13 +57,13 @@ class DailyActiveUsers(ProductRow, key="demo_data/daily_active_users", reconcile
 
 
 class Retention(ProductRow, key="demo_data/retention", reconciled=("cohort_users",), **PUBLISHED):
-    """Who of the users of a first day came back, for each of the 90 days after it.
+    """Users of a first day who came back, for each of the 90 days after it.
 
-    Null for days after the last one with data.
+    Null for days after the last day with data.
     """
 
-    cohort_day = dy.Date(primary_key=True, description="The users' first active day.")
-    day_number = dy.Int16(primary_key=True, min=0, max=LAST_DAY_NUMBER, description="Days since; 0 is the first day.")
+    cohort_day = dy.Date(primary_key=True, description="First active day of the users.")
+    day_number = dy.Int16(primary_key=True, min=0, max=LAST_DAY_NUMBER, description="Days since the first day, from 0.")
     cohort_users = count("Users of the cohort.", least=1)
     strict_users = dy.Int64(nullable=True, min=0, description="Users active on exactly that day.")
     rolling_users = dy.Int64(nullable=True, min=0, description="Users active on that day or a later one.")
@@ -73,20 +72,20 @@ class Retention(ProductRow, key="demo_data/retention", reconciled=("cohort_users
 
 
 class Funnels(ProductRow, key="demo_data/funnels", reconciled=("users", "attempts"), **PUBLISHED):
-    """How many came to each step of a funnel, on each day on which somebody began it."""
+    """Users and attempts at each step of a funnel, by the day on which they began it."""
 
     day = dy.Date(primary_key=True, description="UTC day on which the session starts.")
     funnel = dy.Int16(primary_key=True, min=1, description="Number of the funnel in the product's settings, from 1.")
     step = dy.Int16(primary_key=True, min=1, description="Number of the step, from 1.")
     event_name = dy.String(description="Event of the step.")
-    users = count("Users who reached the step, told apart as in sessions.")
-    attempts = count("Attempts that reached the step; each first event of the funnel begins one.")
+    users = count("Users, as in sessions, who reached the step.")
+    attempts = count("Attempts that reached the step; each first event of the funnel begins an attempt.")
     converted_users = dy.Int64(nullable=True, min=0, description="Users who reached the next step; null for the last.")
-    converted_attempts = dy.Int64(nullable=True, min=0, description="Attempts that did; null for the last step.")
-    step_conversion = share("Attempts that reached the step, of those that reached the one before.", nullable=True)
-    overall_conversion = share("Attempts that reached the step, of all.")
-    user_conversion = share("Users who reached the step, of all who began.")
-    mean_s = _mean("Mean seconds since the step before; null for the first step.")
+    converted_attempts = dy.Int64(nullable=True, min=0, description="Attempts that reached it; null for the last.")
+    step_conversion = share("Share of the attempts at the previous step that reached this one.", nullable=True)
+    overall_conversion = share("Share of all attempts that reached the step.")
+    user_conversion = share("Share of all users who began that reached the step.")
+    mean_s = _mean("Mean seconds since the previous step; null for the first.")
 
 
 class Revenue(
@@ -96,29 +95,29 @@ class Revenue(
     reconciled=("revenue", "payments"),
     **PUBLISHED,
 ):
-    """What was paid on each day with data, by currency; nothing is converted."""
+    """Payments of each day with data, by currency, without conversion."""
 
     day = dy.Date(primary_key=True, description="UTC day.")
-    currency = dy.String(primary_key=True, description="Currency of the payments; XXX where nothing tells it.")
+    currency = dy.String(primary_key=True, description="Currency of the payments; XXX if unknown.")
     revenue = money("Sum of the amounts.", digits=38)
-    payments = count("Payments, those without an amount included.")
+    payments = count("Payments, including those without an amount.")
     payers = count("Users who paid.")
-    new_payers = count("Those of them who had never paid before, in no currency.")
+    new_payers = count("Payers without an earlier payment in any currency.")
     arpu = dy.Float64(description="Revenue per active user of the day.")
     arppu = _mean("Revenue per payer; null without any.")
     cumulative_revenue = money("Sum of the amounts since the first day.", digits=38)
 
 
 class Segments(ProductRow, key="demo_data/segments", reconciled=("users",), **PUBLISHED):
-    """How many users are in which segment, on each day with data. Every user seen so far is in exactly one.
+    """Users by segment on each day with data. Every user seen so far is in exactly one segment.
 
-    The first that holds: `new`, the first 3 days of a user; `churned`, not seen for 7 days; `returning`, seen
-    again in the last 7 days, after 7 days or more without an event; `power`, the tenth (rounded down) of those that
-    remain with most events in the last 7 days, then most active days, then the smaller id; `churning`, active on
-    less than half as many of the last 7 days as of the 7 before; `active`, everybody else.
+    The first that fits: `new`, in the first 3 days of a user; `churned`, not seen for 7 days; `returning`, seen again
+    in the last 7 days, after 7 days or more without an event; `power`, the tenth (rounded down) of the rest with the
+    most events in the last 7 days, then the most active days, then the smaller id; `churning`, active on less than half
+    as many of the last 7 days as of the 7 before; `active`, all others.
     """
 
-    day = dy.Date(primary_key=True, description="UTC day, at whose end this is so.")
+    day = dy.Date(primary_key=True, description="UTC day, at its end.")
     segment = dy.String(
         primary_key=True,
         check=lambda column: column.is_in(SEGMENTS),
