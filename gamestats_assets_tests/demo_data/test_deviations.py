@@ -204,7 +204,7 @@ def test_free_choices_are_compared_by_their_weights() -> None:
     product = rules(segment_analysis=likely(look=0.6, talk=0.2))
     result = deviations(found(events_before={"look": MANY, "talk": MANY, "pay": MANY}), product, TAXONOMY)
     assert only(result, "frequency") == {("look", "chosen"): (0.75, 0.5, 0.25), ("talk", "chosen"): (0.25, 0.5, 0.25)}
-    line = "Of what users are free to do, look should be 75.0% and is 50.0%: see its event_probabilities."
+    line = "Of users' free choices, look should be 75.0% and is 50.0%: see its event_probabilities."
     assert line in result.lines()
     # Chosen as often as each other, with other weights, the two are nearer to what is wanted.
     again = corrected(product, result).segment_analysis["new_user"].event_probabilities

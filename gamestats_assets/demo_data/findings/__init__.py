@@ -1,1 +1,1 @@
-"""What a run's files show: truths, deviations from the rules, a report. Nothing here knows how they were made."""
+"""Measures a run's files: truths, deviations from the rules, a report. Nothing here knows how the files were made."""

@@ -1,4 +1,4 @@
-"""Accounts in which truths are planted, and those that share an address."""
+"""Accounts with planted truths, and accounts that share an address."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 ELSEWHERE = ""
-"""In place of the address of an account that has several."""
+"""Stands for the address of an account with several."""
 
 
 def label(value: Any) -> str:
-    """How a value is called among a property's choices, whatever its type in JSON: `true`, `3`, `lamp`."""
+    """Returns the name of a value among a property's choices, whatever its JSON type: `true`, `3`, `lamp`."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
@@ -22,11 +22,11 @@ def label(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KnownAccounts:
-    """Accounts of which the generator says that a truth is planted in them together.
+    """Accounts in which the generator planted one truth together.
 
     Attributes:
-        truth: its number among the configuration's.
-        accounts: by distinct id.
+        truth: number of the truth in the configuration.
+        accounts: their distinct ids.
     """
 
     truth: int
@@ -34,7 +34,7 @@ class KnownAccounts:
 
 
 def known_accounts(manifest: Mapping[str, Any]) -> list[KnownAccounts]:
-    """What a run's manifest says of the accounts in which truths are planted."""
+    """Returns the accounts with planted truths in a run's manifest."""
     return [
         KnownAccounts(group["truth"], frozenset(account["distinct_id"] for account in group["accounts"]))
         for group in manifest.get("known", ())
@@ -42,7 +42,7 @@ def known_accounts(manifest: Mapping[str, Any]) -> list[KnownAccounts]:
 
 
 def sharing(address_of: Mapping[str, str], fewest: int) -> dict[str, frozenset[str]]:
-    """Accounts by the address that so many of them have, at least, and none other."""
+    """Returns accounts by their only address, for addresses with at least so many accounts."""
     count = Counter(address_of.values())
     found: dict[str, set[str]] = {a: set() for a, n in count.items() if n >= fewest and a != ELSEWHERE}
     for account, address in address_of.items():

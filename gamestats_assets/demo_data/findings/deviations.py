@@ -1,7 +1,7 @@
-"""How far produced data are from the rules that they were to follow, and rules that make up for it.
+"""Deviations of produced data from their rules, and rules that correct them.
 
-Only what a log tells is compared: over all segments, never within one. Where segments want different things of a
-property, anything between them is as wanted.
+Logs do not show segments, so only totals over all segments are compared. If segments want different values of a
+property, anything between these is as wanted.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ from gamestats_assets.demo_data.rules.model import (
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 
 FEWEST = 30
-"""What was seen less often is not compared."""
-WORTH_TELLING = 0.005
-"""Smaller distances are left alone."""
+"""Fewest observations that are compared."""
+LEAST_DISTANCE = 0.005
+"""Smaller distances are ignored."""
 _MOST_LINES = 40
 CHANCE = 3.0
-"""So many standard errors are put down to chance."""
+"""Number of standard errors that count as chance."""
 _UNEQUAL = 3.0
-"""What users have for themselves is told by as many fewer values: some are there far more often than others."""
+"""Factor by which values that users keep count for fewer: some users are active far more often than others."""
 _OF_USERS = re.compile(
     r"#?(country|nation|region_code|carrier|telecom|(system_)?lang|locale|time_?zone|(platform_)?os(_|$)|device|"
     r"manufacturer|(app|client)_version)",
     re.IGNORECASE,
 )
-"""Texts that a user's country and device decide, which are the configuration's."""
+"""Texts that the configuration decides, by a user's country and device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One thing that the rules say and the data show.
+    """A difference between the rules and the data.
 
     Attributes:
         kind: `mean` or `spread` of a number, `share` of a value, `step` of a sequence, `frequency`
             or `order` of events.
         where: the key of the rule: `price`, `purchase/price`, the sequence's name, or the event.
-        part: the value whose share it is, the number of the step (from 0), what a frequency is counted by (`chosen`
-            is a share of all free choices that are always open, `sessions` how many there are in one), or the rule
-            that order breaks.
-        wanted, found: what the rules say, and what the data show.
-        distance: 0 is as wanted, or chance: of means and spreads the difference as a share of the range's width, of
-            everything else the difference between two shares; less what chance explains.
+        part: the value that the share is of, the number of the step (from 0), the base of a frequency (`chosen`: a
+        share of all free choices that are always open; `sessions`: number per session), or the rule that the order
+        breaks.
+        wanted, found: the figures of the rules and of the data.
+        distance: 0 if as wanted or by chance; for means and spreads the difference as a share of the range's width, for
+        everything else the difference of two shares, without what chance explains.
     """
 
     kind: Literal["mean", "spread", "share", "step", "frequency", "order"]
@@ -68,7 +68,7 @@ class Deviation:
     distance: float
 
     def line(self) -> str:
-        """It in words."""
+        """Returns the deviation as a sentence."""
         wanted, found = f"{self.wanted:.4g}", f"{self.found:.4g}"
         match self.kind:
             case "mean":
@@ -87,7 +87,7 @@ class Deviation:
                 )
             case "frequency" if self.part == "chosen":
                 return (
-                    f"Of what users are free to do, {self.where} should be {self.wanted:.1%} and is {self.found:.1%}: "
+                    f"Of users' free choices, {self.where} should be {self.wanted:.1%} and is {self.found:.1%}: "
                     "see its event_probabilities."
                 )
             case "frequency":
@@ -98,31 +98,29 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
-    """Everything that was compared.
+    """All deviations that were compared.
 
     Attributes:
         list: largest distance first.
-        distance: of all of it: the root mean square over everything compared, where of the values of one property
-            only the one that is furthest off counts. 0 is as wanted; 0.01 is a hundredth of the range, or a
-            percentage point, off throughout.
+        distance: root mean square of all distances; of the values of one property only the largest counts. 0 is as
+        wanted; 0.01 is one hundredth of the range, or one percentage point, on average.
     """
 
     list: Sequence[Deviation]
     distance: float
 
     def lines(self) -> list[str]:
-        """What is worth telling, in words, worst first."""
-        return [found.line() for found in self.list if found.distance >= WORTH_TELLING][:_MOST_LINES]
+        """Returns the relevant deviations as sentences, the largest first."""
+        return [found.line() for found in self.list if found.distance >= LEAST_DISTANCE][:_MOST_LINES]
 
 
 def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviations:
-    """Compare what was measured by rules with these: means, given spreads, shares of listed values, steps, how
-    often events that are always open happen, and order.
+    """Compares measurements with rules: means, given spreads, shares of listed values, steps, frequencies of events
+    that are always open, and order.
 
-    Not compared is what the rules leave to other things: numbers that follow from others or are counted, states that
-    events change, texts that a user's country and device decide, steps that a planted truth decides or that hang on the
-    fixed start or end of a session. To see whether corrected rules bring the
-    data nearer, measure and compare both runs by the rules as they were before.
+    Not compared are figures that other things decide: numbers that follow from others or are counted, states that
+    events change, texts by country and device, steps with a planted truth, and steps tied to the fixed start or end of
+    a session. To see whether corrected rules help, compare both runs with the original rules.
     """
     kept = {found.name for found in (*taxonomy.common_properties, *taxonomy.user_properties)}
     found = [*_numbers(measured, rules, kept), *_shares(measured, rules, taxonomy, kept)]
@@ -135,8 +133,8 @@ def _off(wanted: float, found: float, error: float) -> float:
     return max(abs(found - wanted) - CHANCE * error, 0.0)
 
 
-def _told_by(n: int, where: str, measured: Measured, kept: Set[str]) -> float:
-    """How many independent values there are."""
+def _independent(n: int, where: str, measured: Measured, kept: Set[str]) -> float:
+    """Returns the number of independent values."""
     return min(n, measured.users) / _UNEQUAL if where.rpartition("/")[2] in kept else n
 
 
@@ -152,12 +150,12 @@ def _distance(found: Sequence[Deviation]) -> float:
 
 
 def _rule_of(rules: Mapping[str, Any], event: str, name: str) -> str | None:
-    """The key that decides: the event's own, or the one that holds everywhere."""
+    """Returns the deciding key: the event's own, or the general one."""
     return next((key for key in (f"{event}/{name}", name) if key in rules), None)
 
 
 def _is_drawn(rules: Rules, event: str, name: str) -> bool:
-    """Whether a number lies where its range says, and does not follow from something else."""
+    """Whether a number is drawn from its range, rather than following from something else."""
     constraint = rules.constraint_of(event, name)
     if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values or constraint.elapsed:
         return False
@@ -168,12 +166,12 @@ def _is_drawn(rules: Rules, event: str, name: str) -> bool:
         return False
     if _is_state(rules, name):
         return False
-    # How long a session lasted is not up to a range.
+    # The length of a session does not come from a range.
     return not (event in rules.event_constraints.session_end and "duration" in name)
 
 
 def _is_state(rules: Rules, name: str) -> bool:
-    """Whether events change it."""
+    """Whether events change a property."""
     return any(name in updates for updates in rules.update_patterns.values())
 
 
@@ -193,7 +191,7 @@ def _numbers(measured: Measured, rules: Rules, kept: Set[str]) -> Iterator[Devia
         pooled[place] = pooled[place].with_others(moments) if place in pooled else moments
     for (where, ranges), moments in pooled.items():
         if moments.n >= FEWEST:
-            yield from _of_range(where, ranges, moments, _told_by(moments.n, where, measured, kept))
+            yield from _of_range(where, ranges, moments, _independent(moments.n, where, measured, kept))
 
 
 def _range(own: Mapping[str, ValueRange], rules: Rules, event: str, name: str) -> ValueRange | None:
@@ -236,28 +234,28 @@ def _shares(measured: Measured, rules: Rules, taxonomy: Taxonomy, kept: Set[str]
         if n < FEWEST:
             continue
         constraint = rules.property_constraints[where]
-        wanted, told_by = _wanted_shares(constraint), _told_by(n, where, measured, kept)
+        wanted, independent = _wanted_shares(constraint), _independent(n, where, measured, kept)
         if constraint.per_user:
-            told_by = min(told_by, measured.users / _UNEQUAL)
+            independent = min(independent, measured.users / _UNEQUAL)
         for value in {*wanted, *counts}:
             share, found = wanted.get(value, 0.0), counts.get(value, 0) / n
-            distance = _off(share, found, math.sqrt(share * (1 - share) / told_by))
+            distance = _off(share, found, math.sqrt(share * (1 - share) / independent))
             yield Deviation("share", where, value, share, found, distance)
 
 
 def _booleans(taxonomy: Taxonomy) -> set[str]:
-    """Dotted names of the properties that are true or false."""
+    """Returns the dotted names of the properties that are true or false."""
     each = (taxonomy.common_properties, taxonomy.user_properties, *(event.properties for event in taxonomy.events))
     return {name for group in each for name, found in flattened(group) if found.type is PropertyType.BOOLEAN}
 
 
 def _truth(written: str) -> str:
-    """`true` or `false`, of a text that means it."""
+    """Returns `true` or `false` for a text that means it."""
     return str(written.strip().lower() in ("y", "yes", "true", "1", "예")).lower()
 
 
 def _is_chosen(rules: Rules, event: str, name: str) -> bool:
-    """Whether a property's values come as often as their weights say."""
+    """Whether a property's values are chosen by their weights."""
     found = rules.constraint_of(event, name)
     if not found.values or found.copy_of or found.first_only or found.counter or found.mapping or found.recalls:
         return False
@@ -282,31 +280,31 @@ def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
     for sequence in constraints.sequences:
         funnel = funnels.get(sequence.name)
         if funnel is None or set(funnel.step_numbers) != set(range(len(sequence.steps))):
-            continue  # measured by other rules
+            continue  # measured with other rules
         planted = _planted(sequence, measured.configuration)
         others = {e for other in constraints.sequences if other is not sequence for s in other.steps for e in s.events}
         for number, step in enumerate(sequence.steps):
             before = sequence.steps[max(number - 1, 0)]
             if others & {*step.events, *before.events}:
-                break  # Which sequence such an event belongs to, a log does not tell.
+                break  # The log does not show the sequence of such an event.
             tried, went = _tried(funnel, number)
             if tried < FEWEST or number in planted or fixed & {*step.events, *before.events}:
                 continue
             found, wanted = went / tried, step.probability
-            # A step whose record was lost on the way is not seen.
+            # A step whose record was lost is not seen.
             seen = min(max(found, wanted * (1 - measured.dirt.lost_share)), wanted)
             distance = _off(seen, found, math.sqrt(wanted * (1 - wanted) / tried))
             yield Deviation("step", sequence.name, str(number), wanted, found, distance)
 
 
 def _tried(funnel: Funnel, number: int) -> tuple[int, int]:
-    """How often a step could have followed, its repetitions included, and how often it did."""
+    """Returns how often a step could have followed, including repetitions, and how often it did."""
     rows = [row for row, step in enumerate(funnel.step_numbers) if step == number and row]
     return sum(funnel.tried[row] for row in rows), sum(funnel.reached[row] for row in rows)
 
 
 def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:
-    """Steps whose probability a planted truth decides."""
+    """Returns the steps whose probability a planted truth decides."""
     found: set[int] = set()
     for truth in configuration.truths:
         if isinstance(truth, ConversionTruth | ExperimentTruth):
@@ -318,7 +316,7 @@ def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:
 
 
 def _frequencies(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Iterator[Deviation]:
-    """How often those do what they may do as often as they like who were there before the run."""
+    """Compares how often users from before the run do what is always open to them."""
     counts, sessions = measured.events_before, measured.sessions_before
     segments = [*measured.configuration.analyses(rules).values()]
     typical = {event for analysis in segments for event in analysis.event_sequence}
@@ -347,7 +345,7 @@ def _frequency(event: str, part: str, wanted: Sequence[float], count: int, of: i
 
 
 def _always_open(rules: Rules, taxonomy: Taxonomy) -> list[str]:
-    """Events that begin a flow of their own, if any, and that nothing keeps those from who were there before a run."""
+    """Returns events that begin at most one sequence, and that are open to all users from before a run."""
     constraints = rules.event_constraints
     kept = {
         *(*constraints.session_start, *constraints.session_end, *constraints.not_of_users),
@@ -358,7 +356,7 @@ def _always_open(rules: Rules, taxonomy: Taxonomy) -> list[str]:
             if stage.rank > LifecycleStage.ONBOARDING_COMPLETED.rank
         ),
     }
-    if not constraints.once:  # Who signs up within the run cannot be told from the others.
+    if not constraints.once:  # Sign-ups within the run cannot be recognised.
         kept.update((*constraints.lifecycle, *constraints.prerequisites))
     for sequence in constraints.sequences:
         for number, step in enumerate(sequence.steps):
@@ -367,7 +365,7 @@ def _always_open(rules: Rules, taxonomy: Taxonomy) -> list[str]:
     begun = Counter(event for sequence in constraints.sequences for event in sequence.steps[0].events)
     kept.update(event for event, times in begun.items() if times > 1)
     for key, constraint in rules.property_constraints.items():
-        # What is at its end, or not there, does not happen.
+        # An event on a thing that is used up, or missing, does not happen.
         kept.update(constraint.totals.takes if constraint.totals else ())
         if constraint.counter or constraint.once_each:
             kept.add(key.partition("/")[0])
@@ -375,18 +373,18 @@ def _always_open(rules: Rules, taxonomy: Taxonomy) -> list[str]:
 
 
 def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
-    """Events where they must not be, and totals that are none; what lost records explain does not count."""
+    """Compares events at forbidden places, and wrong totals, beyond what lost records explain."""
     followers, prerequisites = rules.followers(), rules.event_constraints.prerequisites
     lost = measured.dirt.lost_share
     for event, found in measured.order.items():
-        rule = f"one of {', '.join(sorted(followers.get(event, ())))} must stand before it in its session"
+        rule = f"one of {', '.join(sorted(followers.get(event, ())))} must come before it in its session"
         yield from _broken(event, rule, found, lost, found.checked)
     for event, found in measured.prerequisites.items():
         needed = prerequisites.get(event, [])
-        # A lost record is missed by all that the user does afterwards.
-        told_by = min(found.checked, sum(measured.sign_ups)) / _UNEQUAL
+        # A lost record is missing for everything that the user does afterwards.
+        independent = min(found.checked, sum(measured.sign_ups)) / _UNEQUAL
         rule = f"{', '.join(needed)} must have happened before"
-        yield from _broken(event, rule, found, min(lost * len(needed), 1.0), told_by)
+        yield from _broken(event, rule, found, min(lost * len(needed), 1.0), independent)
     for event, found in measured.once.items():
         yield from _broken(event, "it happens once in a user's life", found, 0.0, found.checked)
     if not measured.configuration.dirt.total:
@@ -405,9 +403,9 @@ def _broken(event: str, rule: str, found: Violations, explained: float, n: float
 
 
 def corrected(rules: Rules, deviations: Deviations) -> Rules:
-    """Rules that aim as far on the other side as the data missed: wanted + (wanted - found), within bounds.
+    """Returns rules that aim as far to the other side as the data missed: wanted + (wanted - found), within bounds.
 
-    Ranges keep their bounds, and spreads what a range allows. Events out of order have no remedy here.
+    Ranges keep their bounds, and spreads stay possible. Events out of order cannot be corrected here.
     """
     changed: dict[str, Any] = rules.model_dump()
     everywhere = [
@@ -416,7 +414,7 @@ def corrected(rules: Rules, deviations: Deviations) -> Rules:
     ]
     moved: list[dict[str, Any]] = []
     for found in deviations.list:
-        if found.distance < WORTH_TELLING:
+        if found.distance < LEAST_DISTANCE:
             continue
         match found.kind:
             case "mean" | "spread":
@@ -442,7 +440,7 @@ def corrected(rules: Rules, deviations: Deviations) -> Rules:
 
 
 def _tip(probabilities: dict[str, float], found: Deviation) -> None:
-    """Make an event likelier, or less so, where it has a probability."""
+    """Makes an event likelier, or less likely, if it has a probability."""
     if found.where in probabilities:
         old = probabilities[found.where]
         new = old * (2 - found.found / found.wanted) if found.part == "chosen" else old + found.wanted - found.found
@@ -456,13 +454,13 @@ def _shift(given: dict[str, Any], found: Deviation) -> None:
         return
     low, high = given["min"], given["max"]
     mean = (low + high) / 2 if given["mean"] is None else given["mean"]
-    # Not onto a bound, where nothing varies any more, unless it is there already.
+    # Not onto a bound, where nothing varies, unless it is there already.
     edge = 0.01 * (high - low)
     given["mean"] = min(max(mean + by, min(low + edge, mean)), max(high - edge, mean))
 
 
 def _keep_possible(given: dict[str, Any]) -> None:
-    """No spread that no values between the bounds with this mean can have."""
+    """Limits a spread to what values between the bounds with this mean can have."""
     low, high = (
         (math.ceil(given["min"]), math.floor(given["max"])) if given["integer"] else (given["min"], given["max"])
     )

@@ -1,6 +1,6 @@
-"""What people did, by their events: days, sessions, order, funnels and conversions, as SQL over all records.
+"""Users' days, sessions, order, funnels and conversions, as SQL over all records.
 
-Words used here are those of `measure`.
+The terms are those of `measure`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 Array = npt.NDArray[Any]
 
 _UNKNOWN = -2
-"""In place of the number of an event that the taxonomy does not have."""
+"""Number of an event that the taxonomy does not have."""
 
 _COPIES = """
     SELECT *, uuid IS NOT NULL AND row_number() OVER (PARTITION BY uuid ORDER BY place) > 1 AS is_copy
@@ -39,8 +39,8 @@ _DIRT = """
         count(*) FILTER (NOT is_copy AND ahead_ms < 0) AS out_of_order
     FROM copies
 """
-# `seq` orders all events by user and time; a break of half an hour, or a longer one, ends a session. Who signs up does
-# so on the first day, by what happens once in a life: who was there before has done it.
+# `seq` orders all events by user and time; a break of half an hour or more ends a session. Sign-ups within the run show
+# by once-only events on the first day: users from before have them behind them.
 _EVENTS = """
     WITH ordered AS (
         SELECT user, event, at_ms, at_ms // 86400000 - $start AS day,
@@ -125,7 +125,7 @@ _REACHED = """
 
 
 class Lives:
-    """What records say of people; `rows` holds those of a `LogReading`."""
+    """Users' lives in the records of a `LogReading`, which `rows` holds."""
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration, rows: Spool) -> None:
         self._codes = {name: number for number, name in enumerate(taxonomy.event_names())}
@@ -143,7 +143,7 @@ class Lives:
         return [_UNKNOWN, *(self._codes[name] for name in names if name in self._codes)]
 
     def _counts(self, sql: str, size: int = 1) -> dict[str, Array]:
-        """Columns of counts by the number in the first one, from 0."""
+        """Returns columns of counts by the number in the first column, from 0."""
         found = self._rows.query(sql)
         places, *columns = found.get_columns()
         size = max(size, int(places.max() or 0) + 1)  # type: ignore[call-overload]
@@ -155,12 +155,12 @@ class Lives:
     # ----------------------------------------------------------------- days and sessions
 
     def figures(self) -> dict[str, Any]:
-        """The figures of people's days, sessions and order, by their names in `Measured`."""
+        """Returns the figures of users' days, sessions and order, by their names in `Measured`."""
         days = self._configuration.days
         active, back = self._counts(_ACTIVE, days), self._counts(_BACK, days)
 
         def since(begun: Array, there: Array) -> list[tuple[int, int]]:
-            """By days since they began: who could be active, and who was."""
+            """Returns by days since the beginning the users who could be active, and those who were."""
             return list(zip(np.cumsum(begun)[::-1].tolist(), there.tolist(), strict=True))
 
         before = self._counts(_BEFORE, len(self._codes))
@@ -216,7 +216,7 @@ class Lives:
     # ----------------------------------------------------------------- funnels and conversions
 
     def _funnel(self, sequence: EventSequence) -> Funnel:
-        """How far attempts at a sequence came."""
+        """Returns how far attempts at a sequence came."""
         each = [
             (number, step.events, step.follows if again == 0 else [])
             for number, step in enumerate(sequence.steps)
@@ -235,7 +235,7 @@ class Lives:
         return Funnel(sequence.name, sequence.kind, names, tuple(n for n, _, _ in each), tuple(tried), tuple(reached))
 
     def _conversions(self) -> dict[tuple[str, str, str], Conversion]:
-        """Of every planted pair: of all people, and of each variant."""
+        """Returns every planted conversion, of all users and by variant."""
         found: dict[tuple[str, str, str], Conversion] = {}
         planted = [t for t in self._configuration.truths if isinstance(t, ConversionTruth | ExperimentTruth)]
         for begin, end in sorted({(truth.from_event, truth.to_event) for truth in planted}):

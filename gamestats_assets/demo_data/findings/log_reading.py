@@ -1,6 +1,6 @@
-"""Logs read into a temporary DuckDB database, each line once; SELECTs over it count what lines say by themselves.
+"""Reads logs into a temporary DuckDB database, each line once; SELECTs count what single lines contain.
 
-Words used here are those of `measure`.
+The terms are those of `measure`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, 
 from gamestats_assets.lakehouse.files.documents import UNREADABLE
 
 SYSTEM = "system-"
-"""How the distinct ids begin that are no people."""
+"""Beginning of distinct ids that are not people's."""
 LATEST_DAYS = 3
-"""How many days after its own a record is still waited for."""
+"""Days after its own in which a late record is still counted."""
 
 OUT_OF_ORDER_MS = 3_600_000
-"""How far out of order a planted record stands at most."""
+"""Largest distance of a planted out-of-order record."""
 EPOCH = date(1970, 1, 1).toordinal()
 
 _BATCH = 65_536
@@ -41,7 +41,7 @@ _LINE = {
     "type": pl.String, "time": pl.String, "user_id": pl.String, "user": pl.Int32, "event_name": pl.String,
     "event": pl.Int16, "uuid": pl.String, "ip": pl.String, "properties": pl.String,
 }  # fmt: skip
-"""A line: `user` is -1 for no person; `event` is -1 for no event, the number of events for one that is undeclared."""
+"""A line: `user` is -1 for no person; `event` is -1 for no event, the number of events for an undeclared one."""
 _NUMBER = frozenset(("UBIGINT", "BIGINT", "DOUBLE", "HUGEINT", "UHUGEINT"))
 _KINDS: dict[PropertyType, frozenset[str]] = {
     PropertyType.NUMBER: _NUMBER,
@@ -52,14 +52,14 @@ _KINDS: dict[PropertyType, frozenset[str]] = {
     PropertyType.OBJECT: frozenset(("OBJECT",)),
     PropertyType.OBJECT_GROUP: frozenset(("ARRAY",)),
 }
-"""JSON types of a property's values, as DuckDB calls them."""
+"""JSON types of a property's values, by their names in DuckDB."""
 
-# How a value is called among a property's choices, as `label` calls it.
+# Name of a value among a property's choices, as in `label`.
 _LABEL = """
     CREATE TEMP MACRO label(v) AS
         CASE WHEN json_type(v) = 'DOUBLE' THEN regexp_replace(v ->> '$', '\\.0$', '') ELSE v ->> '$' END
 """
-# A record that stands behind a later one in the file of its own day is out of order, and `ahead_ms` negative.
+# A record behind a later one in the file of its own day is out of order, and its `ahead_ms` negative.
 _RECORDS = """
     WITH timed AS (
         SELECT *, epoch_ms(try_strptime(time, ['%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%d %H:%M:%S']))
@@ -113,7 +113,7 @@ _STANDSTILL = """
 
 
 class _Record(msgspec.Struct, gc=False):
-    """What is read of a record; one without `#type` or `#time` is none."""
+    """The fields of a record that are read; a line without `#type` or `#time` is not a record."""
 
     type: str = msgspec.field(name="#type")
     time: str = msgspec.field(name="#time")
@@ -137,13 +137,13 @@ def _read(line: bytes) -> _Record | None:
 
 
 class LogReading:
-    """Lines of log files in `rows`, and what each says by itself."""
+    """Lines of log files in `rows`, with counts of what they contain."""
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> None:
         self._taxonomy, self._rules, self._configuration = taxonomy, rules, configuration
         common = {found.name: found for found in taxonomy.common_properties}
         self._declared = {event.name: common | {p.name: p for p in event.properties} for event in taxonomy.events}
-        # Where a sheet declares a property with several types, a value of any of them is none that drifted.
+        # If a sheet declares a property with several types, values of all of them are valid.
         self._allowed: dict[str, set[str]] = defaultdict(set)
         for found in (found for of_event in self._declared.values() for found in of_event.values()):
             self._allowed[found.name] |= _KINDS[found.type]
@@ -161,7 +161,7 @@ class LogReading:
         self.rows = Spool({"lines": _LINE | {"place": pl.Int64, "file_day": pl.Int32}})
 
     def read(self, path: Path, file_day: int) -> None:
-        """Take up every line of a file."""
+        """Reads every line of a file."""
         self.size_bytes += path.stat().st_size
         events, undeclared, users = self._events, len(self._events), self._users
         types, times, user_ids, numbers, names, codes, uuids, ips, properties = self._batch
@@ -208,7 +208,7 @@ class LogReading:
     # ----------------------------------------------------------------- values
 
     def _count(self, scope: str, types: Mapping[str, Any], properties: pl.Series) -> None:
-        """Count the values of records of one event, or of users, whose properties have the same types."""
+        """Counts the values of records of one event, or of users, whose properties have the same types."""
         kinds = {name: _kind(type_) for name, type_ in types.items()}
         declared = self._declared[scope]
         if scope != _USER:
@@ -228,7 +228,7 @@ class LogReading:
                 self._note(scope, given.name, given, values.field(given.name))
 
     def _matters(self, scope: str, dotted: str, given: Property) -> bool:
-        """Whether values of a property, or of what it holds, are counted."""
+        """Whether values of a property, or of its parts, are counted."""
         if given.properties:
             return any(self._matters(scope, f"{dotted}.{child.name}", child) for child in given.properties)
         is_counted = given.type in (PropertyType.NUMBER, PropertyType.BOOLEAN)
@@ -254,7 +254,7 @@ class LogReading:
     # ----------------------------------------------------------------- what is counted
 
     def figures(self) -> dict[str, Any]:
-        """What lines say by themselves, by its name in `Measured`; makes `records` and `variants` for what follows."""
+        """Returns the figures of single lines, by their names in `Measured`; makes `records` and `variants`."""
         rows, configuration = self.rows, self._configuration
         rows.define(_LABEL)
         rows.derive(
@@ -288,7 +288,7 @@ class LogReading:
         }
 
     def dirt(self) -> dict[str, Any]:
-        """What is wrong with lines by themselves; `lives` tells copies."""
+        """Returns the dirt in single lines; `lives` counts copies."""
         dirt = self.rows.query(_DIRT, undeclared=len(self._events), span_ms=float(OUT_OF_ORDER_MS)).row(0, named=True)
         wrong = {flag: self._wrong[flag] for flag in ("nulls", "drifted", "undeclared", "off_schema")}
         return dirt | wrong | {"unreadable": dirt["unreadable"] + self._unreadable}
@@ -314,12 +314,12 @@ class LogReading:
 
 
 def _kind(type_: Any) -> str:
-    """JSON type of what a structure says of a property."""
+    """Returns the JSON type of a property in a structure."""
     return "OBJECT" if isinstance(type_, dict) else "ARRAY" if isinstance(type_, list) else type_
 
 
 def _dtype(type_: Any) -> pl.DataType:
-    """Type of a column of values of a structure."""
+    """Returns the column type of values of a structure."""
     if isinstance(type_, dict):
         return pl.Struct({name: _dtype(child) for name, child in type_.items()})
     if isinstance(type_, list):

@@ -1,11 +1,12 @@
-"""What produced logs hold, measured from the files alone: nothing here knows how they were made.
+"""Measures produced logs from the files alone: nothing here knows how they were made.
 
-Every line is read once into a temporary DuckDB database; SELECTs over it count what lines say by themselves, and sum up
-people's lives. Memory grows with the users, and hardly with the records.
+Every line is read once into a temporary DuckDB database; SELECTs over it count what lines contain, and sum up users'
+lives. Memory grows with the users, and hardly with the records.
 
-Words used here: a user is a distinct id, or where a record has none an account id; people are users whose id does not
-begin with `system-`. A day is a UTC day of the run, numbered from 0. A session ends with a break of half an hour. Who
-signs up does so on the day of the first event, which then is a once-only one; everybody else was there before the run.
+Terms: a user is a distinct id, or an account id in records without one; people are users whose id does not begin with
+`system-`. A day is a UTC day of the run, numbered from 0. A session ends with a break of half an hour. A sign-up within
+the run is on the day of the user's first event, which is then a once-only event; all other users are from before the
+run.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _NAME = re.compile(r"logs_(\d{4})(\d\d)(\d\d)(?:\.\d+)?\.jsonl(?:\.gz)?")
 
 
 class MeasureError(GamestatsError):
-    """There is nothing to measure."""
+    """A folder has nothing to measure."""
 
 
 def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> Measured:
-    """Measure the logs in a folder: files named `logs_YYYYMMDD.jsonl`, with a number before the ending where a day
-    is divided, and `.gz` behind it where compressed.
+    """Measures the logs in a folder: files named `logs_YYYYMMDD.jsonl`, with a number before the ending if a day is
+    divided, and `.gz` after it if compressed.
 
     Raises:
         MeasureError: when there is no such file.
@@ -42,7 +43,7 @@ def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Confi
     found = [(_file_day(name), folder / name) for name in names]
     if not found:
         raise MeasureError(
-            f"There is nothing to measure in {folder}: expected files such as "
+            f"{folder} has nothing to measure: expected files such as "
             f"logs_{configuration.start:%Y%m%d}.jsonl, found none. Give the folder that a run has written to."
         )
     start = configuration.start.toordinal() - EPOCH
@@ -62,7 +63,7 @@ def _file_day(name: str) -> int:
     try:
         return date(*map(int, found.groups() if found else ())).toordinal() - EPOCH
     except ValueError:
-        raise MeasureError(f"{name} names no day: expected logs_YYYYMMDD.jsonl. Rename the file.") from None
+        raise MeasureError(f"{name} has no day in its name: expected logs_YYYYMMDD.jsonl. Rename the file.") from None
 
 
 def _dirt(dirt: Mapping[str, Any], lives: Lives, taxonomy: Taxonomy, records: Mapping[str, int]) -> DirtFound:

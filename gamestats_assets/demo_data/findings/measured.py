@@ -1,4 +1,4 @@
-"""What can be found in the logs of a run: figures about people, order, values and dirt."""
+"""Measurements of a run's logs: figures about users, order, values and dirt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Numbers seen: how many, mean, standard deviation of all of them, smallest and largest."""
+    """Statistics of numbers: count, mean, standard deviation of the population, smallest and largest."""
 
     n: int
     mean: float
@@ -25,7 +25,7 @@ class Moments:
     max: float
 
     def with_others(self, other: Moments) -> Moments:
-        """Both together."""
+        """Returns the statistics of both together."""
         n = self.n + other.n
         apart = other.mean - self.mean
         squares = self.n * self.sd**2 + other.n * other.sd**2 + apart**2 * self.n * other.n / n
@@ -35,26 +35,26 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Whole numbers seen.
+    """Distribution of whole numbers.
 
     Attributes:
-        counts: by the number, from 0, how often it was seen.
+        counts: by number, from 0, how often it occurred.
     """
 
     counts: Array = field(repr=False)
 
     @property
     def n(self) -> int:
-        """How many numbers."""
+        """Count of numbers."""
         return int(self.counts.sum())
 
     @property
     def mean(self) -> float:
-        """NaN of none."""
+        """Mean; NaN of no numbers."""
         return float(self.counts @ np.arange(self.counts.size) / self.n) if self.n else float("nan")
 
     def quantile(self, share: float) -> float:
-        """The smallest number that at least this share does not exceed; NaN of none."""
+        """Returns the smallest number that at least this share does not exceed; NaN of no numbers."""
         if not self.n:
             return float("nan")
         return float(np.searchsorted(np.cumsum(self.counts), share * self.n, side="left"))
@@ -65,8 +65,8 @@ class Conversion:
     """How often one event was followed by another.
 
     Attributes:
-        design_effect: how much larger the variance of the rate is than that of independent attempts, because a
-            user's are alike; at least 1.
+        design_effect: factor on the variance of the rate against independent attempts, because attempts of one user are
+        alike; at least 1.
     """
 
     attempts: int
@@ -75,7 +75,7 @@ class Conversion:
 
     @property
     def rate(self) -> float:
-        """NaN without attempts."""
+        """Share of attempts that converted; NaN without attempts."""
         return self.converted / self.attempts if self.attempts else float("nan")
 
 
@@ -83,14 +83,14 @@ class Conversion:
 class Funnel:
     """How far attempts at a sequence came.
 
-    An attempt begins with each event of the first step and ends with the next one, or with the session; where such
+    An attempt begins with each event of the first step and ends with the next such event, or with the session. If these
     events come again in later steps, a session is one attempt.
 
     Attributes:
-        steps: names of the events of each step, a repeated step as often as it may happen.
+        steps: event names of each step; a repeated step appears as often as it may happen.
         step_numbers: for each of `steps`, its number among the rule's steps, from 0.
-        tried: attempts that stood at an event which the step follows, in this order; of the first step, all.
-        reached: attempts that came that far, in this order.
+        tried: for each of `steps`, the attempts at an event that it follows; for the first step, all.
+        reached: for each of `steps`, the attempts that came that far.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Funnel:
 
 @dataclass(frozen=True, slots=True)
 class Violations:
-    """How many events a rule was looked at for, and how many broke it."""
+    """How many events were checked against a rule, and how many broke it."""
 
     checked: int
     broken: int
@@ -111,21 +111,21 @@ class Violations:
 
 @dataclass(frozen=True, slots=True)
 class DirtFound:
-    """What went wrong on the way; of event records unless said otherwise.
+    """Dirt in the records; of event records unless stated otherwise.
 
     Attributes:
-        events: different event records, those that nobody can read among them: what shares are shares of.
-        with_properties: those of them that can have a null: of kinds with properties.
+        events: different event records, including unreadable ones: the base of the shares.
+        with_properties: event records that can have a null, because their kind has properties.
         late: in the file of a later day than their own.
-        too_late: over three days late, in any type of record; not measured otherwise.
+        too_late: more than three days late, in any type of record; not measured otherwise.
         duplicates: copies of a record with the same `#uuid`.
-        out_of_order: earlier than one that stands before them in their file, but neither late nor copies.
-        visible_order: share of records that would be seen out of order if they stood up to an hour later, evenly.
-        nulls, drifted, undeclared_properties: records with a null, a value of another type than declared, a property
-            that the taxonomy does not have.
-        off_schema: records with at least one of the latter two.
-        unknown_events: of kinds that the taxonomy does not have.
-        unreadable: lines that are no record.
+        out_of_order: earlier than a record before them in their file, but neither late nor copies.
+        visible_order: share of records that would be visibly out of order if moved back by up to an hour, evenly.
+        nulls, drifted, undeclared_properties: records with a null, with a value of another type than declared, with a
+        property that the taxonomy does not have.
+        off_schema: records that drifted or have undeclared properties.
+        unknown_events: records of events that the taxonomy does not have.
+        unreadable: lines that are not records.
         outside: records of any type before the run's first day or after its last; not measured otherwise.
     """
 
@@ -146,41 +146,41 @@ class DirtFound:
 
     @property
     def lost_share(self) -> float:
-        """Share of event records that say nothing any more of what happened."""
+        """Share of event records that no longer show what happened."""
         return (self.unreadable + self.unknown_events) / self.events if self.events else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the files of a run hold.
+    """Measurements of a run's files.
 
     Attributes:
-        configuration: the run's.
-        records_by_type, records_by_event: as they stand in the files, copies included.
-        size_bytes: of all files.
+        configuration: the run's configuration.
+        records_by_type, records_by_event: counts in the files, copies included.
+        size_bytes: size of all files.
         users: people with an event.
-        users_by_country, users_by_os: by what their first event says.
+        users_by_country, users_by_os: by each user's first event.
         sign_ups: by day.
-        active_users, active_before: by day, people with an event; those of them who were there before the run.
-        first_seen_before: by day, those who were there before the run and have their first event in it.
-        retained: by day n since the sign-up, those who could be and those who were active on exactly that day.
-        seen_again: likewise by days since anybody's first event in the run, be it that of a sign-up or not.
+        active_users, active_before: by day, people with an event; those of them from before the run.
+        first_seen_before: by day, people from before the run with their first event in it.
+        retained: by day n since the sign-up, people who could be active and people who were, on exactly that day.
+        seen_again: the same by days since anyone's first event in the run, sign-up or not.
         session_s, session_events, sessions_by_user: length in whole seconds, events, and sessions per user.
-        sessions_before, events_before: of those who were there before the run: sessions, and events by name.
+        sessions_before, events_before: of people from before the run: sessions, and events by name.
         events_by_hour: of people, by hour UTC.
         funnels: one for each sequence of the rules.
-        conversions: by from, to and variant, of planted ones; the variant is empty outside experiments.
+        conversions: planted ones by from, to and variant; the variant is empty outside experiments.
         variants: users by variant, such as `button:A`.
-        together: day by day, how many of those who were there before were active on both; None unless a seasonality
-            is planted.
-        numbers: by `event/property`, dotted where nested; `user/property` of what user records set; copies included.
-        choices: by `event/property`, how often each value was seen, where the rules list values, or true and false.
-        order: by event, events without one of the step before in their session.
-        prerequisites: by event, events before what they need, of people who signed up within the run.
-        once: by event, second times of events that happen once.
-        totals: by `event/property`, totals that are not what users gathered; records that dirt takes away or moves
-            make them so, too.
-        address_of, standstills: as in `Accounts`; of people.
+        together: by pair of days, people from before the run who were active on both; None unless a seasonality is
+        planted.
+        numbers: by `event/property`, dotted if nested; `user/property` of user records that set it; copies included.
+        choices: by `event/property`, counts of each value that rules list, or of true and false.
+        order: by event, events without one of the previous step before them in their session.
+        prerequisites: by event, events before their prerequisites, of people who signed up within the run.
+        once: by event, repetitions of events that happen once.
+        totals: by `event/property`, totals that differ from what users gathered, whether wrong or made so by dirt that
+        removes or moves records.
+        address_of, standstills: as in `Accounts`, of people.
     """
 
     configuration: Configuration
@@ -218,7 +218,7 @@ class Measured:
 
     @property
     def records(self) -> int:
-        """Records that could be read."""
+        """Number of readable records."""
         return sum(self.records_by_type.values())
 
     @property

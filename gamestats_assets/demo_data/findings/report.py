@@ -1,7 +1,6 @@
-"""What a run gave, as one HTML file with pictures that can be shown as it is: it needs no network.
+"""Writes a run's report: one HTML file with charts, which needs no network and can be shared as it is.
 
-The pictures are drawn in the browser by Plotly, whose code is in the file; colours follow the reader's light or dark
-setting.
+Plotly draws the charts in the browser; its code is in the file. Colours follow the reader's light or dark setting.
 """
 
 from __future__ import annotations
@@ -40,15 +39,15 @@ def write_report(
     before: Deviations | None = None,
     after: Deviations | None = None,
 ) -> None:
-    """Write the report.
+    """Writes the report.
 
     Args:
-        path: of the HTML file; its folder is made where it is missing.
-        generated: what the files do not tell, each of it optional: `taxonomy` (its name), `rules_by` (who made the
-            rules: `analyst`, `cache`, `anthropic ...`), `segments` (users by segment), `seconds` (wall clock of the
-            run) and `files` (how many there are).
-        before: how far the data are from the rules; of a refined run, those of the first round.
-        after: of a refined run, how far its last round is from the same rules.
+        path: path of the HTML file; a missing folder is created.
+        generated: optional facts that the files do not contain: `taxonomy` (its name), `rules_by` (the maker of the
+        rules: `analyst`, `cache`, `anthropic ...`), `segments` (users by segment), `seconds` (wall clock of the run)
+        and `files` (number of files).
+        before: deviations of the data from the rules; of a refined run, those of the first round.
+        after: of a refined run, deviations of the last round from the same rules.
     """
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
@@ -82,7 +81,7 @@ def write_report(
 
 
 def _rate(share: float) -> str:
-    """A share in percent, with as many digits as tell something."""
+    """Formats a share in percent, with as many digits as matter."""
     if not math.isfinite(share):
         return "–"
     percent = 100 * share
@@ -112,7 +111,7 @@ def _bytes(size: float) -> str:
 def _tiles(
     measured: Measured, verdicts: Sequence[Verdict], generated: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str]]:
-    """Name, number, and what else there is to it."""
+    """Yields name, number and remark of each tile."""
     days = measured.configuration.days
     sessions = measured.session_s
     yield "Users with activity", f"{measured.users:,}", f"of {measured.configuration.users:,} in the run"
@@ -135,11 +134,11 @@ def _tiles(
 
 
 def _undecided(count: int) -> str:
-    return f"{count} cannot be told from this run" if count else "dirt included"
+    return f"{count} undecided in this run" if count else "dirt included"
 
 
 def _scale(verdict: Verdict) -> dict[str, float] | None:
-    """Places of the interval, of what was found and of what was planted, in percent of a drawn line."""
+    """Returns the positions of interval, found and planted value, in percent of the drawn line."""
     if verdict.holds is None:
         return None
     low, high = min(verdict.low, verdict.planted), max(verdict.high, verdict.planted)
@@ -150,16 +149,16 @@ def _scale(verdict: Verdict) -> dict[str, float] | None:
 
 
 def _dirt(measured: Measured, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """Rows of the table of dirt: kinds, and what the files hold."""
+    """Returns the rows of the table of dirt: kinds, and their records in the files."""
     found = measured.dirt
     rows = (
         ("late", "In the file of a later day", found.late),
         ("duplicate", "Copies with the same #uuid", found.duplicates),
-        ("out of order", "Behind later ones in their file", found.out_of_order),
+        ("out of order", "Behind later records in their file", found.out_of_order),
         ("null", "With a property that is null", found.nulls),
         ("schema drift", "With another type, or an undeclared property", found.off_schema),
         ("unknown event", "Of a kind that is not in the taxonomy", found.unknown_events),
-        ("truncated", "Lines that nobody can read", found.unreadable),
+        ("truncated", "Unreadable lines", found.unreadable),
     )
     judged = {verdict.what: verdict for verdict in verdicts if verdict.truth == "dirt"}
     return [{"kind": k, "what": what, "records": n, "verdict": judged.get(k)} for k, what, n in rows]
@@ -169,7 +168,7 @@ def _dirt(measured: Measured, verdicts: Sequence[Verdict]) -> list[dict[str, Any
 
 
 def figures(measured: Measured, generated: Mapping[str, Any]) -> list[Figure]:
-    """Every picture: `id`, `title`, `note`, and Plotly's `data` and `layout`; colours are names of the page's own."""
+    """Returns every chart: `id`, `title`, `note`, and Plotly's `data` and `layout`; colours are named on the page."""
     found = [_days(measured), _retention(measured), _hours(measured), _lengths(measured)]
     found += [_segments(generated["segments"])] if generated.get("segments") else []
     found.append(_countries(measured))
@@ -190,7 +189,7 @@ def _figure(name: str, title: str, note: str, data: list[Any], x: str, y: str, *
 
 
 def _trace(kind: str, x: Sequence[Any], y: Sequence[Any], hover: str, *, name: str = "", **more: Any) -> dict[str, Any]:
-    """One series of a picture; the hover text ends with its name."""
+    """Returns one series of a chart; the hover text ends with its name."""
     named = {"name": name} if name else {}
     colours = {"marker": {"color": "--series-1"}}
     return {"type": kind, **named, "x": x, "y": y, "hovertemplate": f"{hover}<extra>{name}</extra>"} | colours | more
@@ -201,7 +200,7 @@ def _days(measured: Measured) -> Figure:
     dates = [(start + timedelta(days=day)).isoformat() for day in range(measured.configuration.days)]
     new = [users - before for users, before in zip(measured.active_users, measured.active_before, strict=True)]
     series = [
-        ("Were there before", list(measured.active_before), "--series-1"),
+        ("From before the run", list(measured.active_before), "--series-1"),
         ("Signed up in the run", new, "--series-2"),
     ]
     data = [
@@ -216,8 +215,8 @@ def _days(measured: Measured) -> Figure:
     )  # fmt: skip
 
 
-_OF_SIGN_UPS = "Of those who signed up in the run: who was active on exactly that day."
-_OF_EVERYBODY = "Nothing tells who signed up in the run. Of everybody seen in it: who was active on exactly that day."
+_OF_SIGN_UPS = "Share of users with a sign-up in the run who were active on exactly that day."
+_OF_EVERYBODY = "Sign-ups are unknown. Share of all users seen in the run who were active on exactly that day."
 
 
 def _retention(measured: Measured) -> Figure | None:
@@ -263,9 +262,7 @@ def _lengths(measured: Measured) -> Figure:
     middles = [start + width / 2 for start in starts]
     hover = "%{customdata} min: %{y:,} sessions"
     bars = _trace("bar", middles, by_bar.astype(int).tolist(), hover, customdata=spans)
-    note = (
-        "From the first event to the last; half an hour without any ends a session. The last bar holds all longer ones."
-    )
+    note = "From the first event to the last; half an hour without events ends it. The last bar holds all longer ones."
     return _figure(
         "sessions", "Length of sessions", note, [bars],
         "Length (minutes)", "Sessions", bargap=0.1, xaxis={"rangemode": "tozero", **_PLAIN},
@@ -274,9 +271,9 @@ def _lengths(measured: Measured) -> Figure:
 
 def _funnel(funnel: Funnel) -> Figure:
     reached = list(funnel.reached)
-    note = f"Attempts that came to each step within a session ({funnel.kind})."
+    note = f"Attempts that reached each step within a session ({funnel.kind})."
     if len(set(funnel.steps)) < len(funnel.steps):
-        note += " A step that may come again is drawn as often."
+        note += " A step that may repeat appears as often."
     texts = [f"{n:,} · {n / reached[0]:.0%}" for n in reached]
     names = [f"{place}. {name}" for place, name in enumerate(funnel.steps, 1)]
     title = f"Funnel: {funnel.name.replace('_', ' ')}"
@@ -286,7 +283,7 @@ def _funnel(funnel: Funnel) -> Figure:
 def _ranking(
     name: str, title: str, note: str, names: Sequence[str], counts: Sequence[float], texts: Sequence[str], x: str
 ) -> Figure:
-    """Bars that lie, each with its name and its number."""
+    """Returns horizontal bars, each with its name and its number."""
     places = list(range(len(names)))
     bars = _trace(
         "bar", list(counts), places, "%{customdata}: %{text}",
@@ -311,7 +308,7 @@ def _segments(segments: Mapping[str, int]) -> Figure:
     names = [name.replace("_", " ") for name in segments]
     shares = [100 * count / total for count in segments.values()]
     texts = [f"{count:,} · {count / total:.0%}" for count in segments.values()]
-    note = "All users of the run, with activity or without; a log does not tell segments."
+    note = "All users of the run, with or without activity; logs do not contain segments."
     return _ranking("segments", "Segments", note, names, shares, texts, "Share of users (%)")
 
 
@@ -320,13 +317,13 @@ def _countries(measured: Measured) -> Figure:
     total = sum(measured.users_by_country.values()) or 1
     texts = [f"{count:,} · {count / total:.0%}" for count in top.values()]
     systems = ", ".join(f"{name} {count / total:.0%}" for name, count in list(measured.users_by_os.items())[:5])
-    note = f"By what a user's first event says. Systems: {systems}." if systems else ""
+    note = f"By each user's first event. Systems: {systems}." if systems else ""
     return _ranking("countries", "Users by country", note, [*top], [*top.values()], texts, "Users")
 
 
 def _top_events(measured: Measured) -> Figure:
     top = dict(list(measured.records_by_event.items())[:_MOST_EVENTS])
     more = len(measured.records_by_event) - len(top)
-    note = "Records as they stand in the files." + (f" {more} more kinds of event are rarer." if more else "")
+    note = "Records in the files, copies included." + (f" {more} more kinds of event are rarer." if more else "")
     texts = [f"{count:,}" for count in top.values()]
     return _ranking("events", "Most frequent events", note, [*top], [*top.values()], texts, "Records")

@@ -1,4 +1,4 @@
-"""Whether totals are the sum of what users gathered, told by the records alone."""
+"""Checks from the records alone whether totals are the sums of what users gathered."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, 
 _ROUNDING = 0.006
 
 Things = list[Mapping[str, Any]]
-"""What a user has gathered, oldest first: by total, what the event that added a thing said of it."""
+"""Things a user has gathered, oldest first: by total, the value in the event that added the thing."""
 
 
 class Totals:
-    """Follows users' records in the order of time, and counts totals that are not what they should be.
+    """Follows users' records in order of time, and counts wrong totals.
 
     Attributes:
-        counts: by `event/property`, how many were looked at, and how many were wrong.
+        counts: by `event/property`, how many totals were checked, and how many were wrong.
     """
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules) -> None:
@@ -37,10 +37,10 @@ class Totals:
         self._there: dict[tuple[Any, ...], dict[str, Things]] = {key: defaultdict(list) for key in self._rules}
         named = (event for events, of in self._rules.items() for event in (*(e for part in events for e in part), *of))
         self.events = frozenset(named)
-        """Those whose records matter."""
+        """Events whose records matter."""
 
     def take(self, user: str, event: str, properties: Mapping[str, Any]) -> None:
-        """Take up a record of one of `events`."""
+        """Processes a record of one of `events`."""
         for key, of_events in self._rules.items():
             adds, takes, until = key
             things = self._there[key][user]
@@ -63,7 +63,7 @@ class Totals:
 
 
 def _stated(formula: str, properties: Mapping[str, Any]) -> Any:
-    """What a record says, by a name or a formula."""
+    """Returns the value of a name or a formula in a record."""
     if formula in properties:
         return properties[formula]
     read = parse_formula(formula)
@@ -73,7 +73,7 @@ def _stated(formula: str, properties: Mapping[str, Any]) -> Any:
 
 
 def _found(totals: Mapping[str, TotalRule], properties: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Totals of a record: numbers, or what each object of a list says."""
+    """Yields the totals of a record: numbers, or the values of each object of a list."""
     for name in totals:
         group, _, child = name.rpartition(".")
         if not group:

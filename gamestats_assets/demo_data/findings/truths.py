@@ -1,8 +1,8 @@
-"""Whether planted truths are found in the data again.
+"""Checks whether planted truths show in the data.
 
-A truth holds when every planted number lies within the interval around what was found. The intervals of one truth
-hold together: all of them cover what was planted with a probability of at least 99.9 %, so that a true plant is
-refused once in a thousand runs at most.
+A truth holds if every planted number lies within the interval around the found one. The intervals of one truth hold
+jointly: they all cover the planted numbers with a probability of at least 99.9 %, so that a true plant fails in at most
+one run of a thousand.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from gamestats_assets.demo_data.rules.configuration import (
 Array = npt.NDArray[Any]
 
 LEVEL = 0.999
-"""How likely all intervals of one truth cover what was planted."""
+"""Joint confidence level of all intervals of one truth."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NAN = float("nan")
 
 
 _FEWEST = 30
-"""Users of whom a share is told."""
+"""Fewest users whose share is judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One planted number, and what was found.
+    """One planted number and the found one.
 
     Attributes:
         truth: `retention`, `conversion`, `experiment`, `seasonality`, `shared_address`, `standstill` or `dirt`.
-        what: which number of the truth, for people.
-        planted, found: what was asked for, and what the data have; NaN where they cannot tell.
-        low, high: the interval around what was found.
-        n: how many users, accounts, attempts, records or user-days it was found in.
-        holds: whether what was planted lies in the interval; None where the data cannot tell.
-        unit: `share` of 1, `change` relative to another one, `level` relative to the week's mean.
+        what: the number within the truth, for people.
+        planted, found: the number that was asked for, and the one in the data; NaN if undecided.
+        low, high: the interval around the found number.
+        n: the number of users, accounts, attempts, records or user-days behind it.
+        holds: whether the planted number lies in the interval; None if the data cannot decide.
+        unit: `share` of 1, `change` relative to another number, `level` relative to the week's mean.
     """
 
     truth: str
@@ -66,11 +66,10 @@ class Verdict:
 
 
 def verify(measured: Measured, configuration: Configuration, known: Sequence[KnownAccounts] = ()) -> list[Verdict]:
-    """A verdict on every planted number, in the order of the configuration, dirt last.
+    """Returns a verdict on every planted number, in the order of the configuration, dirt last.
 
     Args:
-        known: the accounts in whom truths are planted, as the manifest names them; without them, what is planted in
-            some accounts cannot be told.
+        known: the accounts with planted truths by the manifest; without them, truths about accounts are undecided.
     """
     verdicts: list[Verdict] = []
     of_addresses = [n for n, truth in enumerate(configuration.truths) if isinstance(truth, SharedAddressTruth)]
@@ -94,9 +93,9 @@ def verify(measured: Measured, configuration: Configuration, known: Sequence[Kno
 
 
 def interval(found: float, n: float, level: float) -> tuple[float, float]:
-    """The Clopper-Pearson interval of a share found among `n`, at least as wide as it must be for any share.
+    """Returns the Clopper-Pearson interval of a share found among `n`, which is wide enough for any share.
 
-    `n` need not be a whole number: attempts of users who are alike count for fewer.
+    `n` need not be whole: attempts of one user are alike and count for fewer.
     """
     from scipy.stats import beta
 
@@ -118,7 +117,7 @@ def _undecided(truth: str, what: str, planted: float, n: int = 0, **unit: Any) -
 
 
 def _each(count: int) -> float:
-    """The level of each of some intervals that hold together."""
+    """Returns the level of each of so many intervals that hold jointly."""
     return 1 - (1 - LEVEL) / max(count, 1)
 
 
@@ -147,7 +146,7 @@ def _rate(truth: str, what: str, planted: float, found: Conversion, measured: Me
     if not found.attempts:
         return _undecided(truth, what, planted)
     low, high = interval(found.rate, found.attempts / found.design_effect, level)
-    # A conversion whose record was lost on the way is not seen.
+    # A conversion whose record was lost is not seen.
     high = min(1.0, high / (1 - measured.dirt.lost_share))
     return _judged(truth, what, planted, found.rate, (low, high), found.attempts)
 
@@ -180,7 +179,7 @@ def _experiment(truth: ExperimentTruth, measured: Measured) -> Iterator[Verdict]
 
 
 def _lift(a: Conversion, b: Conversion, level: float) -> tuple[float, float]:
-    """The interval of the relative change: that of the logarithm of the ratio, half a conversion added to each."""
+    """Returns the interval of the relative change: of the log ratio, with half a conversion added to each side."""
     from scipy.stats import norm
 
     logs, variance = [], 0.0
@@ -198,13 +197,13 @@ def _lift(a: Conversion, b: Conversion, level: float) -> tuple[float, float]:
 
 
 def _seasonality(truth: SeasonalityTruth, measured: Measured) -> Iterator[Verdict]:
-    """Levels of the weekdays among users who were there before the run.
+    """Judges the weekdays' levels among users from before the run.
 
-    Of those, the more leave the longer the run lasts, so that later days are lower whatever their weekday: a trend
-    takes that out. It is fitted to what remains of the days' users when the planted levels are divided out, so a week
-    suffices; of a single week it takes a part of what is to be told, and a day that it takes wholly cannot be told.
-    Others come back, on a day that is theirs: nobody knows how many, but no more than are first seen on the last days.
-    The intervals cover none of them and all of them.
+    More of these users leave the longer the run lasts, so later days are lower whatever their weekday; a trend removes
+    that. It is fitted to the daily users divided by the planted levels, so one week suffices. In a single week the
+    trend absorbs a part of the weekdays' levels, and a day that it absorbs wholly is undecided. Some users return late,
+    and their number is unknown, but no larger than the number first seen on the last days: the intervals cover both
+    none and all of them.
     """
     from scipy.stats import norm
 
@@ -231,17 +230,19 @@ def _seasonality(truth: SeasonalityTruth, measured: Measured) -> Iterator[Verdic
 
 
 _TOO_LITTLE = 0.05
-"""Of a weekday's own level, what the trend must leave at least."""
+"""Smallest part of a weekday's own level that the trend must leave."""
 
 
 def _weekdays(active: Array, together: Array, planted: Array, weekday: Array) -> tuple[Array, Array, Array]:
-    """How far each weekday is from its planted level, what that may be off, and how much of it the trend leaves.
+    """Returns each weekday's deviation from its planted level, its error, and the part of the level that the trend
+    leaves.
 
-    The first two as logarithms. That days of one user go together is in the covariance of the days, `together`.
+    Deviation and error are logarithms. `together`, the covariance of the days, accounts for users who are active on
+    several.
     """
     trend = _trend(active.size)
     expected = _fitted(active, planted[weekday], trend)
-    # Each day's relative residual from the fit, and the mean of each weekday's; linear around what is expected.
+    # Each day's relative residual from the fit, and each weekday's mean of these; linear around the expected users.
     project = np.linalg.solve(trend.T @ (expected[:, None] * trend), trend.T)
     residual = np.diag(1 / expected) - trend @ project
     share = np.where(weekday[None, :] == np.arange(7)[:, None], expected[None, :], 0.0)
@@ -251,8 +252,8 @@ def _weekdays(active: Array, together: Array, planted: Array, weekday: Array) ->
 
 
 def _trend(days: int) -> Array:
-    """What the number of users does besides the weekdays, by day: a level and a slope; a bend, because some leave in
-    the first third of the run; a curve, when there are weeks enough to tell it."""
+    """Returns the shape of the number of users without weekdays, by day: a level and a slope; a bend, because some
+    users leave in the first third of the run; a curve, if there are enough weeks to fit it."""
     day = np.arange(days, dtype=float)
     columns = [np.ones(days), day / days, np.clip(days // 3 - 1 - day, 0, None) / days]
     if days >= 28:
@@ -261,7 +262,7 @@ def _trend(days: int) -> Array:
 
 
 def _fitted(active: Array, level: Array, trend: Array) -> Array:
-    """Expected users by day: the planted level times the exponential of the trend, by Poisson regression."""
+    """Returns expected users by day: the planted level times the exponential of the trend, by Poisson regression."""
     log_level = np.log(level)
     coefficients = np.zeros(trend.shape[1])
     coefficients[0] = math.log(active.sum() / level.sum())
@@ -280,10 +281,10 @@ def _fitted(active: Array, level: Array, trend: Array) -> Array:
 def _shared_address(
     truth: SharedAddressTruth, groups: Sequence[frozenset[str]], planted: frozenset[str], measured: Measured
 ) -> Iterator[Verdict]:
-    """Planted accounts that were found, and found accounts that were planted.
+    """Judges how many planted accounts were found, and how many found accounts were planted.
 
-    What is found are accounts that were never anywhere but at one address, which enough of them have. Of a group of
-    whom fewer came in the run than that, nobody can be told.
+    Found accounts only ever had one address, and enough accounts have it. A planted group with fewer active accounts
+    than that is undecided.
 
     Args:
         planted: accounts that share an address by any truth.
@@ -299,14 +300,14 @@ def _shared_address(
 
 
 def _standstill(truth: StandstillTruth, number: int, planted: frozenset[str], measured: Measured) -> Iterator[Verdict]:
-    """Planted users who did the event, and of whom the property never left its value."""
+    """Judges the planted users who did the event, by whether the property never left its value."""
     did, stood = measured.standstills[number]
     what = f"planted users with {truth.event} whose {truth.property} stays at {truth.value}"
     yield _all("standstill", what, len(stood & planted), len(did & planted))
 
 
 def _all(truth: str, what: str, found: int, of: int) -> Verdict:
-    """A verdict on what was planted in all of some accounts."""
+    """Returns a verdict on a truth that is planted in all of these accounts."""
     return (
         _judged(truth, what, 1.0, found / of, interval(found / of, of, LEVEL), of) if of else _undecided(truth, what, 1)
     )
@@ -316,12 +317,12 @@ def _all(truth: str, what: str, found: int, of: int) -> Verdict:
 
 
 def _dirt(planted: Dirt, measured: Measured) -> Iterator[Verdict]:
-    """Each kind that was planted, and those that were not but are there."""
+    """Judges each planted kind of dirt, and kinds that were not planted but occur."""
     dirt = measured.dirt
     found: Sequence[tuple[str, int, float]] = (
         ("late", dirt.late, dirt.events),
         ("duplicate", dirt.duplicates, dirt.events),
-        # A record that nothing overtook stands where it stood.
+        # A moved record that passed no later one is not visibly out of order.
         ("out_of_order", dirt.out_of_order, dirt.events * dirt.visible_order),
         ("null", dirt.nulls, dirt.with_properties),
         ("schema_drift", dirt.off_schema, dirt.events),
