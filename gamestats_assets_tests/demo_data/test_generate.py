@@ -125,7 +125,7 @@ def test_a_folder_with_another_runs_logs_is_refused_and_replaced_on_demand(tmp_p
     generate(TAXONOMY, RULES, SMALL, tmp_path)
     before = _bytes(tmp_path)
     other = SMALL.model_copy(update={"days": 2, "seed": 3})
-    with pytest.raises(GenerationError, match=r"already holds logs of another run \(3 files.*--overwrite"):
+    with pytest.raises(GenerationError, match=r"already has logs of another run \(3 files.*--overwrite"):
         generate(TAXONOMY, RULES, other, tmp_path)
     assert _bytes(tmp_path) == before
     generate(TAXONOMY, RULES, SMALL, tmp_path)

@@ -114,7 +114,7 @@ def test_lines_that_are_no_object_are_passed_over_and_reported(receiver: Receive
     assert numbers(receiver) == [0, 2, 3]
     assert report.unreadable_lines == 2
     assert report.unreadable == (f"{path}:2", f"{path}:5")
-    assert "2 lines are no JSON object" in "\n".join(report.lines_of_text())
+    assert "2 lines are not JSON objects" in "\n".join(report.lines_of_text())
 
 
 def test_a_dry_run_asks_nobody_and_counts_what_an_upload_would_send(receiver: Receiver, tmp_path: Path) -> None:

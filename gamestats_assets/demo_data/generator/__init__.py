@@ -1,1 +1,1 @@
-"""The generator: users, their behaviour and states, and the records that these send."""
+"""The generator: users, their behaviour and states, and the records that result."""

@@ -1,13 +1,13 @@
-"""What users do: on which days they are there, in which sessions, and which events follow each other.
+"""What users do: their active days, their sessions, and the order of their events.
 
-Everything is looked up by user and by the user's own count of sessions, so that a user's history is the same
-whoever else is simulated. Users whose every door is open are simulated all at once; the others session by
-session, because what they may do depends on what they have done.
+Everything is looked up by user and by the user's own count of sessions, so that a user's history does not depend on
+other users. Users whose prerequisites are all met are simulated at once; the others session by session, because what
+they may do depends on what they have done.
 
-A session keeps this order: its fixed opening, the onboarding (of the first session), the typical sequence of
-the segment, free choices by weight, its fixed end. What a free choice opens is open from the next session on.
+A session keeps this order: its fixed opening, the onboarding (in the first session), the typical sequence of the
+segment, free choices by weight, its fixed end. What a free choice opens is open from the next session on.
 
-Events that would change nothing do not happen: a rise beyond the last level, what takes away where nothing is.
+Events without effect do not happen: a rise beyond the last level, the removal of something that does not exist.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from gamestats_assets.demo_data.rules.configuration import StandstillTruth
 from gamestats_assets.demo_data.rules.model import CounterRule, LifecycleStage, TotalRule, Update
 
 _MOST_SESSIONS = 10
-"""Sessions of a user on one day."""
+"""Most sessions of a user on one day."""
 _MOST_CHOICES = 120
-"""Free choices in one session."""
+"""Most free choices in one session."""
 _SAME_HABIT = 0.45
-"""Share of the variance of a day's activity that is the user's own, the same every day."""
+"""Share of the variance of a day's activity that comes from the user's habit, which is the same every day."""
 _DAYS_TO_STAGE = {LifecycleStage.ACTIVE: 2, LifecycleStage.ADVANCED: 7}
-"""Days since the sign-up after which users who finished the onboarding are that far."""
+"""Days since the sign-up after which users with a finished onboarding reach a stage."""
 _OPENING, _ONBOARDING, _SEQUENCE, _ALWAYS, _FREE, _END = 0, 1000, 2000, 2500, 3000, 9000
-"""Where in a session the parts stand: added to the number of the slot within its part."""
+"""Positions of the parts of a session, to which the number of the slot within the part is added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Sessions of some users, by user and then in time.
+    """Sessions of a group of users, by user and then in time.
 
     Attributes:
         user: position among the users.
-        number: of the user's session within the run, from 0.
-        day: of the run, from 0.
-        place: of the session on its day, from 0.
+        number: number of the user's session within the run, from 0.
+        day: day of the run, from 0.
+        place: place of the session on its day, from 0.
     """
 
     user: Array
@@ -55,14 +55,14 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True)
 class Happenings:
-    """Events of some users, by user and then in time: rows without their properties.
+    """Events of a group of users, by user and then in time: rows without their properties.
 
     Attributes:
         user: position among the users.
         event: number of the event.
         session: position among the sessions.
         order: slot within the session.
-        step: of the flow that it belongs to; 0 begins one.
+        step: step of its flow; 0 begins one.
         flow: number of the flow, -1 for fixed events.
         has_account: whether the user was registered by then.
     """
@@ -79,18 +79,18 @@ class Happenings:
         return self.user.size
 
     def take(self, rows: Array) -> Happenings:
-        """Some of the rows."""
+        """Returns a selection of rows."""
         return Happenings(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What some users do, and when: all that their records are made of.
+    """Events of a group of users with their times: the basis of all their records.
 
     Attributes:
         happened: the events, by user and then in time.
-        at_ms: when, in ms since 1970.
-        ordinal: the user's own count of them.
+        at_ms: time in ms since 1970.
+        ordinal: number of the event among the user's.
     """
 
     plan: Blueprint
@@ -104,7 +104,7 @@ class History:
 
 _NONE = np.zeros(0, np.int64)
 NOTHING = Happenings(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, np.zeros(0, bool))
-"""Nothing happened."""
+"""No events."""
 
 
 def _together(parts: list[Happenings]) -> Happenings:
@@ -115,10 +115,10 @@ def _together(parts: list[Happenings]) -> Happenings:
 
 
 def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
-    """Whether each user is there on each day of the run: users by days.
+    """Returns whether each user is active on each day of the run: users by days.
 
-    A user's days are correlated, because people have habits, and each day by itself has exactly the probability
-    that segment, weekday and time since the sign-up give it.
+    A user's days are correlated, because people have habits; yet each single day has exactly the probability that
+    segment, weekday and time since the sign-up give it.
     """
     from scipy.special import ndtr
 
@@ -131,7 +131,7 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
         since = days[None, :] - np.maximum(users.signed_up_day[of_segment], 0)[:, None]
         decay = (1 - activity.decay_per_day) ** np.clip(since, 0, None)
         weights = np.array(activity.weekday_weights if plan.seasonality is None else plan.seasonality.weekday)
-        # A planted season keeps its ratios: its strongest day must not be cut off at certainty.
+        # A planted seasonality keeps its ratios: its strongest day must not be cut off at certainty.
         scale = weights / (weights.mean() if plan.seasonality is None else weights.max())
         probability[of_segment] = activity.daily_probability * decay * scale[weekday]
     gone = _away(plan, streams, users)
@@ -149,7 +149,7 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
 
 
 def _away(plan: Blueprint, streams: Streams, users: Users) -> Array:
-    """Whether each user has left on each day: they leave for good, or come back after a while."""
+    """Returns whether each user has left on each day, for good or until a later return."""
     days = plan.configuration.days
 
     def until(stream: str, per_day: list[float]) -> Array:
@@ -166,7 +166,7 @@ def _away(plan: Blueprint, streams: Streams, users: Users) -> Array:
 
 
 def sessions_of(plan: Blueprint, streams: Streams, users: Users, active: Array) -> Sessions:
-    """The sessions of every active day: at least one, more for those who are keen."""
+    """Returns the sessions of every active day: at least one, and more for keen users."""
     user, day = np.nonzero(active)
     mean = np.array([activity.sessions_per_day for activity in plan.activities])[users.segment] - 1
     count = 1 + streams.geometric("sessions", users.number[user], day + plan.first_day, (mean * users.keenness)[user])
@@ -182,7 +182,7 @@ def sessions_of(plan: Blueprint, streams: Streams, users: Users, active: Array) 
 
 
 class _Life:
-    """How far some users are: the doors that are open to them, and their stage."""
+    """Progress of a group of users: their stages, and the doors open to them."""
 
     def __init__(self, plan: Blueprint, users: Users) -> None:
         self._plan, self._users = plan, users
@@ -194,22 +194,22 @@ class _Life:
         self._done_on = np.full((len(users), int(plan.daily.sum())), -1)
 
     def stages(self, user: Array, day: Array) -> Array:
-        """Stage of users on days: of those who are through the onboarding it rises with the days since the sign-up."""
+        """Returns the stages of users on days; after the onboarding they rise with the days since the sign-up."""
         stage, age = self.stage[user], day - self._users.signed_up_day[user]
         for later, after in _DAYS_TO_STAGE.items():
             stage = np.where((self.stage[user] >= self._plan.known_stage) & (age >= after), later.rank, stage)
         return np.maximum(stage, self.stage[user])
 
     def was_done_on(self, user: Array, event: Array, day: Array) -> Array:
-        """Whether events that happen once a day have happened on days."""
+        """Returns whether once-a-day events have already happened on the given days."""
         return self._done_on[user, self._daily_place[event]] == day
 
     def spent(self, user: Array, event: Array) -> Array:
-        """Whether events that happen only once have happened."""
+        """Returns whether once-only events have already happened."""
         return self._plan.once[event] & self.open[user, self._plan.door_of[event]] if self.open.size else event < -1
 
     def take(self, user: Array, event: Array, day: Array | None = None) -> None:
-        """Enter what happened, and on which days."""
+        """Records events and their days."""
         plan = self._plan
         door = plan.door_of[event]
         self.open[user[door >= 0], door[door >= 0]] = True
@@ -221,20 +221,20 @@ class _Life:
 
 
 def first_stages(plan: Blueprint, users: Users) -> list[str]:
-    """The stage in which each user begins: signed up before the run, or about to install."""
+    """Returns each user's first stage: signed up before the run, or about to install."""
     names = [stage.value for stage in LifecycleStage]
     return [names[rank] for rank in _Life(plan, users).stages(np.arange(len(users)), np.zeros(len(users), np.int64))]
 
 
 def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions) -> Happenings:
-    """Every event of the sessions, by user and then in order."""
+    """Returns every event of the sessions, by user and then in order."""
     life = _Life(plan, users)
     through = users.signed_up_day < 0
     parts: list[Happenings] = []
     if (bulk := np.flatnonzero(through[sessions.user])).size:
         parts.append(_Scene(plan, streams, users, sessions, life, opened=True).events(bulk))
     waiting = np.flatnonzero(~through[sessions.user])
-    # Session after session of those who are not through: all first ones, all second ones, ...
+    # Session by session for users with closed doors: all first ones, all second ones, ...
     order = waiting[np.argsort(sessions.number[waiting], kind="stable")]
     number = sessions.number[order]
     scene = _Scene(plan, streams, users, sessions, life, opened=False)
@@ -253,7 +253,7 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
 
 
 def _before_the_end(plan: Blueprint, found: Happenings) -> Array:
-    """Whether each row is none that follows the end of its user's life."""
+    """Returns whether each row comes no later than the end of its user's life."""
     ends = np.full(int(found.user.max(initial=0)) + 1, len(found))
     rows = np.flatnonzero(plan.final[found.event])
     np.minimum.at(ends, found.user[rows], rows)
@@ -261,10 +261,10 @@ def _before_the_end(plan: Blueprint, found: Happenings) -> Array:
 
 
 class _Scene:
-    """Makes the events of sessions, knowing how far each user is.
+    """Makes the events of sessions by each user's progress.
 
     Args:
-        opened: whether the users have opened every door; of others no two sessions of one user are made at once.
+        opened: whether all doors are open to the users; otherwise no two sessions of one user are made at once.
     """
 
     def __init__(
@@ -274,7 +274,7 @@ class _Scene:
         self._life, self._opened = life, opened
 
     def events(self, rows: Array) -> Happenings:
-        """Everything of some sessions."""
+        """Returns all events of these sessions."""
         plan, opened = self._plan, self._opened
         parts = [
             self._fixed(rows, fixed, _OPENING + place)
@@ -301,7 +301,7 @@ class _Scene:
         return self._life.stages(self._sessions.user[rows], self._sessions.day[rows])
 
     def _fixed(self, rows: Array, fixed: Fixed, order: int) -> Happenings:
-        """An event at a fixed place, where it may happen."""
+        """Returns an event at a fixed place, wherever it may happen."""
         user = self._sessions.user[rows]
         happens = self._stage(rows) >= fixed.stage
         if self._plan.daily[fixed.event]:
@@ -317,7 +317,7 @@ class _Scene:
         return Happenings(user, event, rows, zero + order, zero, zero - 1, self._life.account[user])
 
     def _sequence(self, rows: Array) -> list[Happenings]:
-        """The typical sequence of each user's segment, as far as it is not left out, and what some always do."""
+        """Returns the typical sequence of each user's segment, except skipped parts, and flows that users always do."""
         user = self._sessions.user[rows]
         parts: list[Happenings] = []
         for segment, slots in enumerate(self._plan.sequences):
@@ -333,7 +333,7 @@ class _Scene:
         return parts
 
     def _free(self, rows: Array) -> Happenings:
-        """What users choose freely, by the weights of their segment, among what is open to them."""
+        """Returns the free choices of users, by the weights of their segment, among the open flows."""
         plan, user = self._plan, self._sessions.user[rows]
         given = np.array([sum(p for _, p in slots) for slots in plan.sequences])
         mean = np.maximum([activity.events_per_session for activity in plan.activities] - given, LEAST_CHOICES)
@@ -346,7 +346,7 @@ class _Scene:
         return self._flows(chosen[able], flow[able], order[able])
 
     def _choose(self, rows: Array, drawn: Array) -> Array:
-        """A flow for each row, -1 where nothing is open."""
+        """Returns a flow for each row; -1 if none is open."""
         user = self._sessions.user[rows]
         segment, stage = self._users.segment[user], self._stage(rows)
         flow = np.full(rows.size, -1)
@@ -359,7 +359,7 @@ class _Scene:
         return np.minimum(flow, self._plan.free_weights.shape[1] - 1)
 
     def _open(self, user: int, stage: int) -> Array:
-        """Whether each flow may begin for a user in a stage."""
+        """Returns whether each flow may begin for a user in a stage."""
         tables = self._plan.tables
         there = tables.events >= 0
         spent = self._life.spent(np.full(tables.events.shape, user), tables.events)
@@ -368,7 +368,7 @@ class _Scene:
         return met[:, 0].any(axis=-1) & ((met | ~there).all(axis=-1) | ~together).all(axis=1)
 
     def _flows(self, rows: Array, flow: Array, order: Array) -> Happenings:
-        """Begin a flow in each row and follow it as far as it goes."""
+        """Begins a flow in each row and follows it as far as it goes."""
         plan, tables = self._plan, self._plan.tables
         parts = [NOTHING]
         begins = self._all_open(rows, flow)
@@ -388,14 +388,14 @@ class _Scene:
             rows, user, flow, order, stage, pick = (a[goes] for a in (rows, user, flow, order, stage, pick))
             event = tables.events[flow, step, np.minimum(pick, tables.events.shape[2] - 1)]
             if not self._opened and np.isin(flow, plan.onboarding).any():
-                # Alone in the session so far, so that its own steps can open doors for the next ones.
+                # The only events of the session so far, so that a flow's own steps can open doors for later ones.
                 self._life.take(user, event)
             account = self._life.account[user]
             parts.append(Happenings(user, event, rows, order, np.full(rows.size, step), flow, account))
         return _together(parts)
 
     def _alternatives(self, user: Array, flow: Array, step: int, stage: Array) -> Array:
-        """Which events of a step of each row's flow may happen: rows by alternatives."""
+        """Returns which events of a step of each row's flow may happen: rows by alternatives."""
         tables = self._plan.tables
         events = tables.events[flow, step]
         able = (events >= 0) & (tables.stages[flow, step] <= stage[:, None])
@@ -404,7 +404,7 @@ class _Scene:
         return able & ~self._life.spent(user[:, None], events)
 
     def _all_open(self, rows: Array, flow: Array) -> Array:
-        """Whether every step is wholly open that must be for each row's flow to begin."""
+        """Returns whether all steps that must be fully open for a flow to begin are so, for each row's flow."""
         events, together = self._plan.tables.events, self._plan.tables.together
         able = np.ones(rows.size, bool)
         for step in range(int(together.max())):
@@ -414,7 +414,7 @@ class _Scene:
         return able
 
     def _without_repeats(self, found: Happenings) -> Happenings:
-        """Leave out flows that would bring an event again which happens once in a life, or once on a user's day."""
+        """Drops flows that would repeat an event that happens once in a life, or once on a user's day."""
         plan, day = self._plan, self._sessions.day[found.session]
         daily = np.flatnonzero(plan.daily[found.event])
         before = self._life.was_done_on(found.user[daily], found.event[daily], day[daily])
@@ -426,7 +426,7 @@ class _Scene:
 
 
 def _repeated(found: Happenings, rows: Array, period: Array) -> Array:
-    """Those of some rows whose user has the same event in the same period before them."""
+    """Returns the rows of an event that already happened to the same user in the same period."""
     of = (found.event, period, found.user)
     keys = (found.step, found.order, found.session, *of)
     ordered = rows[np.lexsort([key[rows] for key in keys])]
@@ -434,7 +434,7 @@ def _repeated(found: Happenings, rows: Array, period: Array) -> Array:
 
 
 def _alike(segment: Array, stage: Array, opened: Array | None) -> list[Array]:
-    """Rows of the same segment and stage, to whom the same doors are open, together."""
+    """Groups rows by segment, stage and open doors."""
     if not segment.size:
         return []
     keys = [segment.astype(np.uint8), stage.astype(np.uint8)]
@@ -449,9 +449,9 @@ def _alike(segment: Array, stage: Array, opened: Array | None) -> list[Array]:
 
 
 def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings) -> Happenings:
-    """The events without those that would change nothing, and without what would have followed these in their flows.
+    """Returns the events without those that have no effect, and without their successors in the same flow.
 
-    Flows in which the truth of a conversion is planted are left as they are.
+    Flows with a planted conversion stay as they are.
     """
     kept = found
     for number, truth in plan.standstills.items():
@@ -460,13 +460,13 @@ def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings
         kept = _without(plan, kept, kept.take(np.flatnonzero(rows)))
     for idle in _at_their_limit(plan, streams, users, found):
         kept = _without(plan, kept, found.take(idle))
-    for rule in _in_turn([*plan.gathered.values(), *plan.told_once]):
+    for rule in _in_turn([*plan.gathered.values(), *plan.used_once]):
         kept = _without(plan, kept, kept.take(_from_nothing(plan, users, kept, rule)))
     return kept
 
 
 def _movers(plan: Blueprint, truth: StandstillTruth) -> Iterator[str]:
-    """Events that do nothing to users but move a property that is to stand still."""
+    """Yields events whose only effect on users is to move a property that must stand still."""
     for event in plan.event_names:
         changed = {
             name for name, updates in plan.updates.items() for who, how in updates if who == event and _tells(how)
@@ -476,12 +476,12 @@ def _movers(plan: Blueprint, truth: StandstillTruth) -> Iterator[str]:
 
 
 def _tells(update: Update) -> bool:
-    """Whether an update says more than that, and when, an event happened."""
+    """Whether an update has content beyond the fact and time of an event."""
     return update.type != "set_once" and update.value != "{{#time}}"
 
 
 def _in_turn(rules: Sequence[TotalRule]) -> Iterator[TotalRule]:
-    """Rules, those first whose events others need: who is not interviewed gets no offer."""
+    """Yields rules, prerequisites first: without an interview there is no offer."""
     waiting = list(rules)
     while waiting:
         taken = [(other, set(other.takes)) for other in waiting]
@@ -507,7 +507,7 @@ def _rows(plan: Blueprint, found: Happenings, event: str) -> Array:
 
 
 def _at_their_limit(plan: Blueprint, streams: Streams, users: Users, found: Happenings) -> Iterator[Array]:
-    """Rows that would raise counts that are as high as they can be, of events that do nothing else to the user."""
+    """Yields rows that would raise a count at its limit, of events without another effect on the user."""
     for shared, members in plan.counters.items():
         raising = [(event, name, rule) for event, name, rule in members if rule.step > 0 and rule.source is None]
         most = max((rule.max for _, _, rule in raising if rule.max is not None), default=None)
@@ -525,32 +525,32 @@ def _at_their_limit(plan: Blueprint, streams: Streams, users: Users, found: Happ
 
 
 def _does_nothing_else(plan: Blueprint, event: str, name: str, rule: CounterRule) -> bool:
-    """Whether all that an event does to the user is to show a limited count; when it happened is no matter."""
+    """Whether the only effect of an event on the user is to show a limited count, apart from its time."""
     done = [update for updates in plan.updates.values() for who, update in updates if who == event]
     rest = [update for update in done if _tells(update)]
     return rule.max is not None and bool(rest) and all(update.value == f"{{{{{name}}}}}" for update in rest)
 
 
 def _from_nothing(plan: Blueprint, users: Users, found: Happenings, rule: TotalRule) -> Array:
-    """Rows that would take things away where none is; not the first ones of events that open doors."""
+    """Returns rows that would remove a thing that does not exist, except first events that open doors."""
     adds, takes, ends = (
         np.flatnonzero(np.isin(found.event, [plan.event_index[event] for event in events]))
         for events in (rule.adds, rule.takes, rule.until)
     )
     idle = Gathering(found.user, adds, takes, ends).idle()
     opens = ((plan.door_of >= 0) | (plan.stage_of >= 0))[found.event[idle]]
-    # Who was there before the run has made things before it, too, but not without end.
-    known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
+    # Users from before the run have made things before it, too, but not without end.
+    known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.used_once else np.zeros(idle.size, bool)
     known &= places(found.user[idle]) < _LEFT_FROM_BEFORE
     first = np.isin(idle, takes[_firsts(found.user[takes], found.event[takes])])
     return idle[~known & ~(opens & first)]
 
 
 _LEFT_FROM_BEFORE = 3
-"""Things of a kind that a user has left from before the run."""
+"""Things of a kind that a user keeps from before the run."""
 
 
 def _firsts(user: Array, event: Array) -> Array:
-    """Places of each user's first events of each kind."""
+    """Returns the places of each user's first events of each kind."""
     _, place = np.unique(np.column_stack([user, event]), axis=0, return_index=True)
     return place

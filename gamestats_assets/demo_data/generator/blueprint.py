@@ -1,7 +1,7 @@
-"""Taxonomy, rules and configuration as tables of numbers: what the vectorised simulation looks up.
+"""Taxonomy, rules and configuration as tables of numbers for the vectorised simulation.
 
-Events, flows and segments are numbered. A door is an event that is a prerequisite of another or happens only once: of
-these the simulation keeps which ones have happened to each user.
+Events, flows and segments are numbered. A door is an event that is a prerequisite of another or happens only once; the
+simulation tracks which doors each user has passed.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 DAY_MS = 86_400_000
 LEAST_CHOICES = 0.3
-"""Mean of free choices in a session, at least."""
+"""Smallest mean of free choices in a session."""
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
-"""Once-only events of stages up to this one, and of the sheet's rows up to theirs, open a user's first session."""
+"""Once-only events of stages up to this one open a first session, if no event that reaches such a stage comes after
+them in the sheet."""
 _Truth = TypeVar("_Truth")
 
 
@@ -49,7 +50,7 @@ class Fixed:
     """An event at a fixed place of every session: its start, its end, or a first time.
 
     Attributes:
-        probability: by segment; 1 but for what users may leave undone (a registration).
+        probability: by segment; 1 except for optional events (a registration).
         needs: doors that must be open.
         stage: rank of the earliest stage.
     """
@@ -62,24 +63,24 @@ class Fixed:
 
 
 class Blueprint:
-    """What the simulation looks up.
+    """Tables of the simulation.
 
     Attributes:
         event_names, event_index: names by number, and numbers by name.
-        segments, analyses, activities: the segments that have users, and how these behave.
+        segments, analyses, activities: the segments with users, and their behaviour.
         shares: cumulative shares of the segments.
-        once, daily, final: by event, whether it happens only once, once on a user's day, or nothing follows it.
+        once, daily, final: whether each event happens only once, once on a user's day, or as the last one.
         doors: number of each door.
-        door_of: event to its door, -1 is none.
-        stage_of: event to the rank of the stage that it moves a user to, -1 is none.
-        start, end: events at the start of a session, those of the first session among them, and at its end.
-        flows, tables: what users set out to do.
-        always: by number of a standstill, the flow that its users begin in every session; none where the event has a
-            fixed place in it.
-        properties_of: by event, its own properties and the common ones.
-        nested_of: by event, its own properties by their dotted names.
+        door_of: door of each event; -1 without one.
+        stage_of: rank of the stage that each event moves a user to; -1 without one.
+        start, end: events at the start of a session, including those of the first session, and at its end.
+        flows, tables: the flows of users.
+        always: by number of a standstill, the flow that its users begin in every session; none if the event has a fixed
+        place in it.
+        properties_of: by event, its own and the common properties.
+        nested_of: by event, its own properties by dotted name.
         experiment, retention, seasonality: the truth of that kind.
-        standstills: by number of the truth, those of users of whom a property stays at a value.
+        standstills: by number of the truth, standstills: users whose property stays at a value.
     """
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> None:
@@ -122,7 +123,7 @@ class Blueprint:
 
     @property
     def first_day(self) -> int:
-        """The run's first day as a number of days, which looks up what belongs to a date."""
+        """The run's first day as a day number, for looking up what belongs to dates."""
         return self.configuration.start.toordinal()
 
     @property
@@ -156,19 +157,19 @@ class Blueprint:
 
     @cached_property
     def has_registration(self) -> bool:
-        """Whether an event registers users; without one, all have an account."""
+        """Whether an event registers users; without one, all users have an account."""
         return LifecycleStage.REGISTERED in self.rules.event_constraints.stage_events.values()
 
     @cached_property
     def known_stage(self) -> int:
-        """Rank of the stage of users who are through the opening of the product."""
+        """Rank of the stage of users after the opening of the product."""
         if LifecycleStage.ONBOARDING_COMPLETED in self.rules.event_constraints.stage_events.values():
             return LifecycleStage.ONBOARDING_COMPLETED.rank
         return (LifecycleStage.REGISTERED if self.has_registration else LifecycleStage.FIRST_SESSION).rank
 
     @cached_property
     def sequences(self) -> list[list[tuple[list[int], float]]]:
-        """By segment, its typical session: flows that begin with each event of it, and how likely they are."""
+        """Typical session by segment: the flows that begin with each of its events, and their probabilities."""
         free = [(number, flow) for number, flow in enumerate(self.flows) if flow.kind != "onboarding"]
         begins = {event: [n for n, flow in free if event in flow.heads] for event in self.event_names}
         return [
@@ -182,7 +183,7 @@ class Blueprint:
 
     @cached_property
     def free_weights(self) -> Array:
-        """By segment and flow, the relative weight of being chosen freely."""
+        """Relative weight of each free choice, by segment and flow."""
         weights = np.zeros((len(self.analyses), max(len(self.flows), 1)))
         for number, flow in enumerate(self.flows):
             if flow.kind != "onboarding":
@@ -193,7 +194,7 @@ class Blueprint:
 
     @cached_property
     def per_session(self) -> tuple[Array, Array]:
-        """By segment and event, how often a session brings it by what users always do, and by what they choose."""
+        """How often a session has each event, by segment: through what users always do, and through free choices."""
         brings = np.zeros((max(len(self.flows), 1), len(self.event_names)))
         for number, flow in enumerate(self.flows):
             reached = np.cumprod(self.tables.probability[0, number])
@@ -225,7 +226,7 @@ class Blueprint:
             and constraints.lifecycle.get(name, LifecycleStage.INSTALLED).rank <= _BIRTH_RANK
         }
         opening = {*birth, *constraints.session_start}
-        # Those whose prerequisites no other event of the opening gives happen later, as flows.
+        # Events with a prerequisite outside the opening happen later, as flows.
         while late := {n for n in opening & birth if set(constraints.prerequisites.get(n, ())) - opening}:
             opening -= late
         ranked = sorted(opening, key=lambda name: (self._opening_rank(name), index[name]))
@@ -247,13 +248,13 @@ class Blueprint:
         return 0 if name in constraints.session_start or stage is None or stage.rank <= _BIRTH_RANK else 1
 
     def _flow_of(self, truth: StandstillTruth) -> int:
-        """The flow with which users do the event of a standstill: the one that surely brings it, if any does."""
+        """Returns the flow by which users do the event of a standstill: preferably one that surely has it."""
         begun = [n for n, flow in enumerate(self.flows) if truth.event in flow.heads and flow.kind != "onboarding"]
         if not begun or truth.event in self.rules.event_constraints.once:
             raise ConfigurationError(
-                f"The planted standstill of {truth.property!r} is impossible: {truth.event!r} is no event that users "
-                "who were there before the run may do at any time. Name one that begins a sequence of the rules, or "
-                "stands in none, and happens more than once in a life."
+                f"The planted standstill of {truth.property!r} is impossible: {truth.event!r} is not an event that "
+                "users from before the run may do at any time. Name one that begins a sequence of the rules, or "
+                "is in none, and happens more than once in a life."
             )
         return min(begun, key=lambda n: len(self.flows[n].heads))
 
@@ -261,52 +262,52 @@ class Blueprint:
 
     @cached_property
     def ranges(self) -> Ranges:
-        """Where numbers lie."""
+        """Ranges of numbers."""
         return Ranges(self.rules, self.analyses)
 
     @cached_property
     def updates(self) -> Mapping[str, list[tuple[str, Update]]]:
-        """By user or common property, the events that change it, and how, in the order of the sheet."""
+        """Events that change each user or common property, with their updates, in the order of the sheet."""
         known = {*self.user_properties, *self.common_types}
         found: dict[str, list[tuple[str, Update]]] = {}
         for event in self.taxonomy.events:
             own = {given.name for given in event.properties}
             for name, update in self.rules.update_patterns.get(event.name, {}).items():
-                # A user property that is set from the common property of its name is that property.
+                # A user property that is set from the common property of the same name is that property.
                 if name in known and (name in own or update.value != f"{{{{{name}}}}}"):
                     found.setdefault(name, []).append((event.name, update))
         return found
 
     def sets(self, event: str, name: str) -> bool:
-        """Whether an event says of itself what a state becomes."""
+        """Whether an event itself carries the new value of a state."""
         return any(who == event and how.sets_to(name) for who, how in self.updates.get(name, ()))
 
     def state_type(self, name: str) -> PropertyType:
-        """Type of a property that events change."""
+        """Returns the type of a property that events change."""
         return self.user_properties[name].type if name in self.user_properties else self.common_types[name]
 
     def limit_of(self, name: str) -> float | None:
-        """The largest number that the sheet allows a property that events change; None without limits."""
+        """Returns the sheet's largest number for a property that events change; None without limits."""
         given = self.user_properties.get(name)
         return given.rule.max if given is not None and isinstance(given.rule, Between) else None
 
     @cached_property
     def counters(self) -> Mapping[str, list[tuple[str, str, CounterRule]]]:
-        """By count, the events and properties that show it; in an object group they are dotted and balances."""
+        """Events and properties that show each count; those in object groups are dotted, and balances."""
         found: dict[str, list[tuple[str, str, CounterRule]]] = {}
         for event, properties in self.properties_of.items():
             dotted = [f"{group.name}.{child.name}" for group in properties.values() for child in group.properties]
             for name in (*properties, *dotted):
                 constraint = self.rules.constraint_of(event, name)
                 rule = constraint.counter if constraint.copy_of is None and not constraint.first_only else None
-                # Within one list a count numbers the objects; only a balance is one of the user.
+                # Within a list a count numbers the objects; only balances belong to the user.
                 if rule is not None and (rule.source is not None or "." not in name):
                     found.setdefault(rule.shared or f"{event}/{name}", []).append((event, name, rule))
         return found
 
     @cached_property
     def moved_by(self) -> Mapping[tuple[str, str], str]:
-        """The balance that an event's property moves, by event and property."""
+        """Balance that an event's property moves, by event and property."""
         return {
             (event, rule.source): shared
             for shared, members in self.counters.items()
@@ -316,13 +317,13 @@ class Blueprint:
 
     @cached_property
     def gathered(self) -> Mapping[tuple[Any, ...], TotalRule]:
-        """One rule of each kind of things that users gather, by the events that decide what is there."""
+        """One rule for each kind of things that users gather, by the events that add and remove them."""
         totals = (constraint.totals for constraint in self.rules.property_constraints.values())
         return {rule.events: rule for rule in totals if rule is not None}
 
     @cached_property
-    def told_once(self) -> tuple[TotalRule, ...]:
-        """Things of each of which an event tells once, with the events that made them."""
+    def used_once(self) -> tuple[TotalRule, ...]:
+        """Things of which each is used by an event once, with the events that made them."""
         found: dict[tuple[Any, ...], TotalRule] = {}
         for key, constraint in self.rules.property_constraints.items():
             if constraint.once_each:
@@ -333,10 +334,10 @@ class Blueprint:
 
 
 def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> Blueprint:
-    """Compile what decides a run.
+    """Compiles everything that decides a run.
 
     Raises:
-        ConfigurationError: when a truth cannot be planted, naming it and why.
+        ConfigurationError: when a truth cannot be planted; names it and the reason.
     """
     return Blueprint(taxonomy, rules, configuration)
 
@@ -349,18 +350,16 @@ _KINDS_OF_VALUES: Mapping[PropertyType, tuple[type, ...]] = {
 
 
 def _require_property(taxonomy: Taxonomy, truth: StandstillTruth) -> None:
-    """Raises ConfigurationError unless a property is there and can have the value at which it is to stand still."""
+    """Raises ConfigurationError unless a property exists and can have the value at which it must stand still."""
     types = {found.type for found in _top_level(taxonomy) if found.name == truth.property}
     impossible = f"The planted standstill of {truth.property!r} is impossible: "
     if not types:
-        raise ConfigurationError(
-            f"{impossible}there is no such property of users, the common ones or events. Name one of the taxonomy."
-        )
+        raise ConfigurationError(f"{impossible}neither users nor events have this property. Name one of the taxonomy.")
     for type_ in types:
         kinds = _KINDS_OF_VALUES.get(type_, ())
         if not isinstance(truth.value, kinds) or (isinstance(truth.value, bool) and bool not in kinds):
             raise ConfigurationError(
-                f"{impossible}its type is {type_.replace('_', ' ')}, which {truth.value!r} is no value of."
+                f"{impossible}its type is {type_.replace('_', ' ')}, which excludes {truth.value!r}."
             )
 
 
@@ -370,9 +369,9 @@ def _top_level(taxonomy: Taxonomy) -> list[Property]:
 
 
 def _properties_of(taxonomy: Taxonomy) -> dict[str, dict[str, Property]]:
-    """By event, its own properties and the common ones; its own win where both have a name.
+    """Returns by event its own and the common properties; its own prevail.
 
-    A name has one type, as everywhere where logs are taken: the first that the sheet gives it.
+    A name has one type everywhere, as receivers of logs require: the first one in the sheet.
     """
     types: dict[str, PropertyType] = {}
     for found in _top_level(taxonomy):

@@ -1,7 +1,7 @@
 """Columns of property values: Polars series, numbers to calculate with, and the JSON that is written.
 
-Numbers are whole ones or rounded decimals, moments are `Datetime`, objects are structs, and object groups lists of
-structs; a value that is not known is null.
+Numbers are whole or rounded decimals, moments are `Datetime`, objects are structs, and object groups lists of structs;
+unknown values are null.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _TRUE = ("y", "yes", "true", "1", "예")
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A fact of users with few distinct values: each row the number of one."""
+    """A fact about users with few distinct values, stored as a code per row."""
 
     codes: Array
     values: tuple[Any, ...]
 
     def at(self, rows: Array | slice = slice(None)) -> pl.Series:
-        """The values of some rows, or of all."""
+        """Returns the values of these rows, by default all."""
         return pl.Series(self.values, dtype=pl.String).gather(self.codes[rows])
 
 
 def as_json(value: object) -> str:
-    """One value as JSON; a whole number is written as such.
+    """Returns a value as JSON; whole numbers have no decimals.
 
     >>> as_json(2.0), as_json("Gold"), as_json(True)
     ('2', '"Gold"', 'true')
@@ -48,7 +48,7 @@ def as_json(value: object) -> str:
 
 
 def typed(values: Sequence[Any], type_: PropertyType) -> pl.Series:
-    """Values of rules or of a sheet, as a property of a type has them."""
+    """Returns values of rules or of a sheet as a property of a type has them."""
     if type_ is PropertyType.BOOLEAN:
         flags = [value.strip().lower() in _TRUE if isinstance(value, str) else bool(value) for value in values]
         return pl.Series(flags, dtype=pl.Boolean)
@@ -60,26 +60,26 @@ def typed(values: Sequence[Any], type_: PropertyType) -> pl.Series:
 
 
 def constant(value: Any, type_: PropertyType, size: int) -> pl.Series:
-    """One value again and again; an empty list, where a list is wanted."""
+    """Returns one value repeated; an empty list for lists."""
     if type_ is PropertyType.LIST and not isinstance(value, str):
         return pl.Series([value or []], dtype=pl.List(pl.String)).gather(np.zeros(size, np.uint32))
     return typed([value], type_).gather(np.zeros(size, np.uint32))
 
 
 def rounded(values: Array, decimals: int = 0) -> pl.Series:
-    """Numbers with so many decimals at most; 0 gives whole ones."""
+    """Returns numbers rounded to so many decimals; 0 gives whole numbers."""
     if decimals == 0:
         return pl.Series(np.rint(values).astype(np.int64))
     return pl.Series(np.round(values, decimals) + 0.0)
 
 
 def moments(at_ms: Array) -> pl.Series:
-    """Moments, from ms since 1970 UTC."""
+    """Returns moments from ms since 1970 UTC."""
     return pl.Series(at_ms.astype(np.int64)).cast(MOMENT)
 
 
 def numbers(column: pl.Series) -> Array:
-    """Each value as a number, true as 1, a moment as seconds since 1970; NaN where it is none."""
+    """Returns values as numbers: true as 1, a moment as seconds since 1970, NaN for other values."""
     if column.dtype == MOMENT:
         return column.cast(pl.Int64).cast(pl.Float64).fill_null(np.nan).to_numpy() / 1000
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -88,7 +88,7 @@ def numbers(column: pl.Series) -> Array:
 
 
 def scattered(parts: Sequence[tuple[Array, pl.Series]], size: int) -> pl.Series:
-    """One column of several, each with the rows it fills."""
+    """Returns one column from several, each with the rows that it fills."""
     if len(parts) == 1 and parts[0][0].size == size:
         return parts[0][1]
     inverse = np.empty(size, np.int64)
@@ -102,7 +102,7 @@ def scattered(parts: Sequence[tuple[Array, pl.Series]], size: int) -> pl.Series:
 
 
 def lists(which: Array, items: pl.Series, size: int) -> pl.Series:
-    """For each of so many rows, the items that belong to it as a list.
+    """Returns for each of so many rows its items as a list.
 
     Args:
         which: row of each item, rising.
@@ -113,19 +113,19 @@ def lists(which: Array, items: pl.Series, size: int) -> pl.Series:
 
 
 def objects(inner: Mapping[str, pl.Series], size: int) -> pl.Series:
-    """Columns side by side as objects."""
+    """Returns columns side by side as objects."""
     if not inner:
         return pl.Series([{}] * size, dtype=pl.Struct([]))
     return pl.DataFrame({name: as_written(column) for name, column in inner.items()}).to_struct("objects")
 
 
 def as_written(column: pl.Series) -> pl.Series:
-    """A column as its records have it: moments as texts."""
+    """Returns a column as it is in records: moments as texts."""
     return column.dt.to_string("%Y-%m-%d %H:%M:%S%.3f") if column.dtype == MOMENT else column
 
 
 def texts(column: pl.Series) -> pl.Series:
-    """Values as plain texts; a whole number is the same text whether its column has decimals or not."""
+    """Returns values as plain texts; whole numbers without decimals, whatever their column has."""
     if column.dtype == pl.Float64:
         return column.fill_nan(None).cast(pl.String).str.strip_suffix(".0")
     if column.dtype.is_nested():
@@ -134,7 +134,7 @@ def texts(column: pl.Series) -> pl.Series:
 
 
 def in_object(columns: Mapping[str, pl.Series]) -> pl.Series:
-    """Columns side by side as the inside of JSON objects, without their braces."""
+    """Returns columns side by side as the inside of JSON objects, without braces."""
     decimals = {name: column for name, column in columns.items() if column.dtype == pl.Float64}
     rest = {name: as_written(column) for name, column in columns.items() if name not in decimals}
     parts: list[pl.Expr] = []
@@ -151,7 +151,7 @@ _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dty
 
 
 def hex_texts(*words: Array, dashes: bool = False) -> pl.Series:
-    """64-bit words side by side as hexadecimal digits; two of them with dashes are a UUID of version 4.
+    """Returns 64-bit words side by side as hexadecimal digits; two words with dashes make a UUID of version 4.
 
     >>> hex_texts(np.array([0xAB], np.uint64)).to_list()
     ['00000000000000ab']

@@ -1,6 +1,6 @@
-"""The files of one day: lines as they come, compressed and divided as the run wants them.
+"""The files of one day: lines in order of arrival, compressed and divided as the run asks.
 
-Every file is written under a temporary name beside its place, flushed, and then renamed.
+Every file is written next to its place under a temporary name, flushed, and then renamed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gamestats_assets.demo_data.rules.configuration import Configuration
 _MEGABYTE = 1_000_000
 _GZIP_LEVEL = 2
 _PIECE = 1 << 20
-"""Bytes written at once: Linux takes many small pieces several times faster than one of many megabytes."""
+"""Bytes per write: Linux takes many small pieces several times faster than one of many megabytes."""
 _PARQUET_COLUMNS = ("account_id", "distinct_id", "type", "time", "event_name", "ip", "uuid")
 
 
@@ -30,9 +30,9 @@ class WrittenFile:
     """A file of a day.
 
     Attributes:
-        name: within the output folder.
-        day: whose records arrived then.
-        sha256: of the file's bytes.
+        name: name within the output folder.
+        day: day on which its records arrived.
+        sha256: hash of the file's bytes.
     """
 
     name: str
@@ -43,10 +43,10 @@ class WrittenFile:
 
 
 class DayFiles:
-    """Writes one day's lines; use it as a context manager, and `finish` it.
+    """Writes one day's lines; use it as a context manager, and call `finish`.
 
     Args:
-        folder: where the files go, as `logs_20260101.jsonl`, or `logs_20260101.000.jsonl` and on when divided.
+        folder: folder of the files, `logs_20260101.jsonl`, or `logs_20260101.000.jsonl` and so on if divided.
     """
 
     def __init__(self, folder: Path, day: date, configuration: Configuration) -> None:
@@ -66,7 +66,7 @@ class DayFiles:
                     stack.callback(file.discard)
 
     def write(self, window: pl.DataFrame) -> None:
-        """Append lines, each with its line end."""
+        """Appends lines with their line ends."""
         lines = window["line"]
         if self._parquet is not None:
             self._parquet.write(lines)
@@ -83,7 +83,7 @@ class DayFiles:
             lines = lines.slice(max(fitting, 1))
 
     def finish(self) -> list[WrittenFile]:
-        """Give every file its name; they are whole now."""
+        """Gives the complete files their names."""
         return [file.finished(self._day) for file in (*self._files, self._parquet) if file is not None]
 
     def _new_file(self) -> _Lines:
@@ -104,11 +104,11 @@ class _File:
         self.records = 0
 
     def close(self) -> None:
-        """Bring everything to the disk; more than once does no harm."""
+        """Flushes everything to disk; can be called repeatedly."""
         raise NotImplementedError
 
     def finished(self, day: date) -> WrittenFile:
-        """Close the file and give it its name."""
+        """Closes the file and gives it its name."""
         self.close()
         self.temporary.replace(self.path)
         with self.path.open("rb") as file:
@@ -116,7 +116,7 @@ class _File:
         return WrittenFile(self.path.name, day.isoformat(), self.records, self.path.stat().st_size, digest)
 
     def discard(self) -> None:
-        """Leave nothing unfinished behind."""
+        """Removes unfinished files."""
         self.temporary.unlink(missing_ok=True)
 
 
@@ -135,7 +135,7 @@ class _Lines(_File):
             self._file = igzip.GzipFile("", "wb", compresslevel=_GZIP_LEVEL, fileobj=self._raw, mtime=0)
 
     def write(self, lines: pl.Series) -> None:
-        """Append lines."""
+        """Appends lines."""
         texts = lines.to_arrow(compat_level=pl.CompatLevel.oldest())
         _, offsets, content = texts.buffers()
         ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
@@ -160,7 +160,7 @@ class _Lines(_File):
 
 
 class _Parquet(_File):
-    """The same records as Parquet: the root keys as columns, `properties` as JSON text."""
+    """The same records as Parquet: root keys as columns, `properties` as JSON text."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
@@ -171,7 +171,7 @@ class _Parquet(_File):
         self._writer = pq.ParquetWriter(self.temporary, schema, compression="zstd")
 
     def write(self, lines: pl.Series) -> None:
-        """Append records; a line that is no JSON is left out here."""
+        """Appends records; lines that are not JSON are left out."""
         paths = {**{name: f"$['#{name}']" for name in _PARQUET_COLUMNS}, "properties": "$.properties"}
         columns = pl.DataFrame({name: lines.str.json_path_match(path) for name, path in paths.items()})
         columns = columns.filter(pl.col("type").is_not_null())

@@ -1,6 +1,6 @@
-"""Flows: what users set out to do, as tables that the simulation looks up.
+"""Flows: what users set out to do, as tables for the simulation.
 
-A flow is a sequence of the rules, or a single event that stands in none. Planted conversions are put into the
+A flow is a sequence of the rules, or a single event outside sequences. Planted conversions are worked into the
 probabilities of its steps.
 """
 
@@ -40,7 +40,7 @@ class Flow:
         return self.steps[0].events
 
     def span(self, truth: _Pair) -> tuple[int, int] | None:
-        """Steps of both events of a truth, where one leads to the other."""
+        """Returns the steps of both events of a truth, if one leads to the other."""
         begins, ends = (
             [number for number, step in enumerate(self.steps) if event in step.events]
             for event in (truth.from_event, truth.to_event)
@@ -53,15 +53,15 @@ class FlowTables:
     """Every flow, padded to the longest: axes are flow, step, alternative.
 
     Attributes:
-        events: event number, -1 is none.
+        events: event number; -1 for none.
         weights: relative weight of the alternatives.
-        probability: variant, flow, step: that the step happens once the one before has.
-        after_s: flow, step: mean seconds since the step before.
+        probability: variant, flow, step: probability of the step once the previous one has happened.
+        after_s: flow, step: mean seconds since the previous step.
         needs: flow, step, alternative, door: what must have happened to a user.
         stages: flow, step, alternative: earliest stage.
         follows: flow, step, event: whether the step may come after an event.
-        together: flow: number of steps that must be wholly open for the flow to begin, because a truth is planted in
-            it; of other flows one alternative of the first step must be.
+        together: flow: number of steps that must be fully open for the flow to begin, because of a planted truth; other
+        flows need one alternative of the first step.
     """
 
     events: Array
@@ -77,7 +77,7 @@ class FlowTables:
 def flows_of(
     taxonomy: Taxonomy, constraints: EventConstraints, fixed: set[str], configuration: Configuration
 ) -> tuple[Flow, ...]:
-    """The rules' sequences without what stands at fixed places, and every other event by itself.
+    """Returns the rules' sequences without events at fixed places, and every other event as a flow of its own.
 
     Raises:
         ConfigurationError: when no sequence leads from one event of a planted conversion to the other.
@@ -93,7 +93,7 @@ def flows_of(
 
 
 def _expanded(steps: Sequence[Step], fixed: set[str]) -> tuple[Step, ...]:
-    """Steps with repeats written out; a step whose events all stand elsewhere is left out."""
+    """Returns steps with repeats written out, without steps whose events all have fixed places."""
     found: list[Step] = []
     for step in steps:
         weights = step.weights or [1.0] * len(step.events)
@@ -119,7 +119,7 @@ def tables_of(
     index: Mapping[str, int],
     doors: Mapping[str, int],
 ) -> FlowTables:
-    """The tables of flows.
+    """Returns the tables of flows.
 
     Args:
         index: number of each event.
@@ -153,7 +153,7 @@ def tables_of(
                 tables.events[f, s, a] = index[name]
                 tables.weights[f, s, a] = step.weights[a] if step.weights else 1.0
                 tables.stages[f, s, a] = constraints.lifecycle.get(name, LifecycleStage.INSTALLED).rank
-                # What an earlier step of the flow surely gave is not asked for again.
+                # Doors that an earlier step of the flow surely opens are not required.
                 needed = [doors[before] for before in constraints.prerequisites.get(name, ()) if before not in given]
                 tables.needs[f, s, a, needed] = True
             given |= set(step.events) if len(step.events) == 1 else set()
@@ -175,7 +175,7 @@ def _impossible(truth: _Pair, why: str) -> ConfigurationError:
 
 
 def _without_strays(flows: Sequence[Flow], truth: _Pair) -> list[Flow]:
-    """Flows in which the first event of a truth leads to the second, and nothing else gives either of them."""
+    """Returns flows in which the first event of a truth leads to the second, and no other step has either of them."""
     if not any(flow.span(truth) for flow in flows):
         raise _impossible(
             truth,
@@ -191,7 +191,7 @@ def _without_strays(flows: Sequence[Flow], truth: _Pair) -> list[Flow]:
 
 
 def _plant_all(flow: Flow, truths: Sequence[_Pair], probability: Array, together: Array) -> None:
-    """Plant every truth that a flow can hold, in steps of its own."""
+    """Plants every truth that fits into a flow, in steps of its own."""
     planted: set[int] = set()
     for truth in truths:
         span = flow.span(truth)
@@ -209,13 +209,13 @@ def _plant_all(flow: Flow, truths: Sequence[_Pair], probability: Array, together
 
 
 def _plant(truth: _Pair, flow: Flow, span: tuple[int, int], probability: Array) -> None:
-    """Make the steps between the two events of a truth lead to the second with exactly the planted rate."""
+    """Makes the steps between a truth's two events lead to the second at exactly the planted rate."""
     begin, end = span
     if any(sum(name in step.events for step in flow.steps) > 1 for name in (truth.from_event, truth.to_event)):
         raise _impossible(
             truth,
-            f"in the sequence {flow.name!r} one of them stands in several steps. Plant it between events that stand "
-            "in one.",
+            f"in the sequence {flow.name!r} one of them is in several steps. Plant it between events that are "
+            "in one step each.",
         )
     share = _share_that_can_reach(truth, flow, span)
     rates = (truth.rate_a, truth.rate_b) if isinstance(truth, ExperimentTruth) else (truth.rate, truth.rate)
@@ -236,7 +236,7 @@ def _plant(truth: _Pair, flow: Flow, span: tuple[int, int], probability: Array) 
 
 
 def _share_that_can_reach(truth: _Pair, flow: Flow, span: tuple[int, int]) -> float:
-    """Of those at the first event, the share that is at the second when nobody leaves on the way."""
+    """Returns the share of those at the first event who reach the second if all go on."""
     at = {truth.from_event: 1.0}
     for step in flow.steps[span[0] + 1 : span[1] + 1]:
         going = sum(share for event, share in at.items() if not step.follows or event in step.follows)

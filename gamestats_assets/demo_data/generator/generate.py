@@ -1,8 +1,8 @@
-"""A run: users in chunks, simulated in several processes, merged into one file per day in the order of time.
+"""A run: users in chunks, simulated by several processes, merged into one file per day in order of time.
 
-A chunk's lines are spooled by day; then each day's spools are merged, window by window, so that memory depends
-neither on the number of users nor on that of days. A line's bytes and its place follow from the user and the
-configuration alone: any number of processes writes the same files.
+A chunk's lines are spooled by day; then each day's spools are merged window by window, so that memory does not depend
+on the number of users or days. A line's bytes and its place follow from the user and the configuration alone, so any
+number of processes writes the same files.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.local import write_whole
 
 GENERATOR_VERSION = 3
-"""Raised when the same inputs give other bytes."""
+"""Raise this when the same inputs give other bytes."""
 MANIFEST = "manifest.json"
 _CHUNK_EVENTS = 500_000
-"""Events that one chunk of users is expected to have."""
+"""Expected events of one chunk of users."""
 _WINDOW_ROWS = 120_000
 """Lines that are merged at a time."""
 _SPOOLED_ROWS = 4096
-"""Lines of a spool that are read together."""
+"""Lines of a spool that are read at a time."""
 _ORDER = ("sort_ms", "user", "record")
-"""What decides the place of a line in its day's file."""
+"""Columns that decide the place of a line in its day's file."""
 _SYSTEM_USERS = 2**62
-"""Numbers from here on are those that report in the name of the system."""
+"""First number of users that stand for the system."""
 
 Progress = Callable[[str, int, int], None]
-"""Told the phase, how much of it is done, and how much there is."""
+"""Receives the phase, the amount done, and the total."""
 
 
 class GenerationError(GamestatsError):
-    """A run cannot write what it should."""
+    """A run cannot write its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What a run wrote.
+    """The result of a run.
 
     Attributes:
-        folder: where the files are.
-        records: lines written; Parquet holds the same again and does not count.
-        tally: columns `type`, `name`, `segment`, `records`: what was generated, before dirt.
+        folder: folder of the files.
+        records: lines written; Parquet repeats them and does not count.
+        tally: columns `type`, `name`, `segment`, `records`: generated records, before dirt.
         users: columns `segment`, `users`.
         seconds: wall clock.
     """
@@ -97,7 +97,7 @@ class Generated:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all files."""
+        """Size of all files, in bytes."""
         return sum(file.size_bytes for file in self.files)
 
 
@@ -105,7 +105,7 @@ class Generated:
 
 
 def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame, Array]:
-    """Lines of a chunk's users (see `wire.lines`), the tally, and users by segment."""
+    """Returns lines of a chunk's users (see `wire.lines`), the tally, and users by segment."""
     streams = Streams(plan.configuration.seed)
     history = _system(plan, streams) if chunk.system else _history(plan, streams, chunk)
     lines, tally = wire.lines(history)
@@ -120,14 +120,14 @@ def _history(plan: Blueprint, streams: Streams, chunk: Chunk) -> behaviour.Histo
     found = effective(plan, streams, users, behaviour.happenings(plan, streams, users, sessions))
     ordinal = places(found.user)
     at_ms = times_ms(plan, streams, users, sessions, found, gaps_s(plan, streams, users, found, ordinal))
-    # What goes on past the last midnight is not in these files.
+    # These files have nothing after the last midnight.
     inside = at_ms < plan.configuration.days * DAY_MS
     at_ms = at_ms[inside] + plan.start_ms
     return behaviour.History(plan, streams, users, sessions, found.take(inside), at_ms, ordinal[inside])
 
 
 def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
-    """What the system reports once a day, each kind of event in a name of its own."""
+    """Returns the system's daily reports; each kind of event has a user of its own."""
     count, days = len(plan.daily_system), plan.configuration.days
     users = SystemUsers(plan, streams, _SYSTEM_USERS)
     user, day = np.repeat(np.arange(count), days), np.tile(np.arange(days), count)
@@ -140,7 +140,7 @@ def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
 
 
 def chunks(plan: Blueprint) -> list[Chunk]:
-    """All users, in parts of about as many events each; independent of the number of processes."""
+    """Returns all users in parts with about as many events each, whatever the number of processes."""
     configuration = plan.configuration
     per_day = sum(
         share
@@ -159,7 +159,7 @@ def chunks(plan: Blueprint) -> list[Chunk]:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What a worker must know, small enough to be sent."""
+    """A worker's input, small enough to be sent."""
 
     taxonomy: str
     rules: str
@@ -199,7 +199,7 @@ def _merge_day(task: _Task, day: int) -> list[WrittenFile]:
 
 
 def _windows(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
-    """A day's lines in the order of time, a window at a time."""
+    """Yields a day's lines in order of time, a window at a time."""
     times = [np.load(path.with_suffix(".npy"), mmap_mode="r") for path in paths]
     total = sum(found.size for found in times)
     step = max(1, total // 20_000)
@@ -218,7 +218,7 @@ def _windows(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
 
 
 def _rows(path: Path, first: int, last: int) -> pl.DataFrame:
-    """Rows of a spool, the last one excluded; no more of it is read than the batches that hold them."""
+    """Returns rows of a spool, without the last one; reads only the batches that hold them."""
     with pa.OSFile(str(path), "rb") as file, pa.ipc.open_file(file) as spool:
         batches = range(first // _SPOOLED_ROWS, (last - 1) // _SPOOLED_ROWS + 1)
         table = pa.Table.from_batches([spool.get_batch(number) for number in batches])
@@ -238,9 +238,9 @@ def generate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Generated:
-    """Generate a run's files into a folder.
+    """Generates a run's files in a folder.
 
-    Files appear under their names only when they are whole; the manifest is written last.
+    Files get their names only when they are complete; the manifest is written last.
 
     Raises:
         RulesError: when the rules contradict themselves or the taxonomy.
@@ -281,25 +281,25 @@ def generate(
 
 @contextmanager
 def _failures_explained(folder: Path) -> Iterator[None]:
-    """Say what can be done about a process that died, or a disk that is full."""
+    """Adds advice to the errors of a process that died, or of a full disk."""
     try:
         yield
     except BrokenProcessPool:
         raise GenerationError(
-            "A process that simulates users died, for want of memory most likely. Nothing was left half done; "
+            "A process that simulates users died, most likely for lack of memory. No partial files are left; "
             "run it again with fewer processes."
         ) from None
     except OSError as error:
         if not _is_full(error):
             raise
         raise GenerationError(
-            f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
-            "the logs is needed while they are made) and run it again."
+            f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (generation needs twice "
+            "the size of the logs) and run it again."
         ) from None
 
 
 def _is_full(error: OSError) -> bool:
-    # Polars raises its own without a number.
+    # Polars raises its own error without a number.
     return error.errno in _FULL or any(os.strerror(number) in str(error) for number in _FULL)
 
 
@@ -334,7 +334,7 @@ def _merge_all(executor: Executor, task: _Task, spool: Path, progress: Progress 
 
 
 def _refuse_impossible(plan: Blueprint) -> None:
-    """Evaluate one user of each kind, so that rules that cannot be kept are reported before anything is written."""
+    """Evaluates one user of each kind, so that impossible rules are reported before anything is written."""
     for ranges in (plan.rules.value_ranges, *(analysis.property_ranges for analysis in plan.analyses)):
         for found in ranges.values():
             quantile_table(found)
@@ -342,7 +342,7 @@ def _refuse_impossible(plan: Blueprint) -> None:
 
 
 def run_identity(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> str:
-    """32 hexadecimal digits that name everything which decides a run's bytes."""
+    """Returns 32 hexadecimal digits that identify everything that decides a run's bytes."""
     parts = (
         str(GENERATOR_VERSION), taxonomy.model_dump_json(), rules.model_dump_json(), configuration.model_dump_json(),
     )  # fmt: skip
@@ -350,7 +350,7 @@ def run_identity(taxonomy: Taxonomy, rules: Rules, configuration: Configuration)
 
 
 def _refuse_other_logs(folder: Path, identity: str, overwrite: bool) -> set[str]:
-    """Names of the files of a run before this one that may be replaced."""
+    """Returns the names of an earlier run's files that may be replaced."""
     manifest = read_manifest(folder)
     known = {file["name"] for file in manifest.get("files", ())}
     logs = {path.name for path in folder.glob("logs_*")}
@@ -359,13 +359,13 @@ def _refuse_other_logs(folder: Path, identity: str, overwrite: bool) -> set[str]
     if manifest.get("run") == identity and logs <= known:
         return known
     raise GenerationError(
-        f"{folder} already holds logs of another run ({len(logs)} files, such as {min(logs)}). "
+        f"{folder} already has logs of another run ({len(logs)} files, such as {min(logs)}). "
         "Give another folder with --out, or --overwrite to replace them."
     )
 
 
 def read_manifest(folder: Path) -> Mapping[str, Any]:
-    """What a run wrote into a folder; empty where none did."""
+    """Returns the manifest of a run in a folder; empty if there is none."""
     try:
         return json.loads((folder / MANIFEST).read_text())
     except (FileNotFoundError, ValueError):
@@ -373,11 +373,11 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
 
 
 def known_accounts(plan: Blueprint) -> list[dict[str, Any]]:
-    """The accounts of which the configuration's truths are, in the words of the manifest.
+    """Returns the accounts of the configuration's truths, as the manifest has them.
 
-    One entry for each group of them, with `truth`, the truth's number in the configuration, its `kind`, and `accounts`
-    with `account_id` and `distinct_id`, whether they came in the run or not; of a shared address also that `address`,
-    of a standstill `property`, `value` and `event`.
+    One entry for each group of accounts, with `truth` (the truth's number in the configuration), `kind`, and `accounts`
+    with `account_id` and `distinct_id`, active in the run or not; for a shared address also `address`, for a standstill
+    `property`, `value` and `event`.
     """
     streams = Streams(plan.configuration.seed)
     entries: list[dict[str, Any]] = []
@@ -409,7 +409,8 @@ def _write_manifest(result: Generated, identity: str, plan: Blueprint) -> None:
 
 @contextmanager
 def _spool(folder: Path) -> Iterator[Path]:
-    """A folder for unfinished work on the same disk; gone afterwards, and so are those of runs that were killed."""
+    """Yields a folder for unfinished work on the same disk; removes it afterwards, and folders of killed runs as
+    well."""
     for left in (*folder.glob(".spool-*"), *folder.glob(".logs_*.tmp")):
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
     spool = Path(tempfile.mkdtemp(prefix=".spool-", dir=folder))

@@ -1,8 +1,8 @@
-"""What the events of some users tell: which value each property has in each row of its event.
+"""Values of the properties in the events of a group of users.
 
-Values that follow from others (counts, balances, copies, formulas, states) are made when they are first asked for; what
-would need itself is an error that names the circle. What an event tells is its own, or what an earlier one told: of its
-flow, of the user's life, or of what the user has gathered.
+Values that follow from others (counts, balances, copies, formulas, states) are made on first use; a value that would
+need itself is an error that names the circle. An event's value is its own, or comes from an earlier event: of its flow,
+of the user's life, or of the things that the user has gathered.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _Parts = list[tuple[Array, pl.Series]]
 
 
 class CyclicRulesError(GamestatsError):
-    """Values that need each other."""
+    """Values need each other."""
 
 
 class Properties:
-    """The values of the events of some users, and of these users."""
+    """The property values of a group of users and of their events."""
 
     def __init__(self, history: History) -> None:
         self.plan, self.streams, self.users = history.plan, history.streams, history.users
@@ -62,18 +62,18 @@ class Properties:
         self._before: dict[str, Array] = {}
         self._asked: list[str] = []
         self.still: dict[str, list[tuple[Array, Scalar]]] = {}
-        """By property, the users of whom it stays at a value."""
+        """By property, the users for whom it stays at a value, and the value."""
         for number, truth in self.plan.standstills.items():
             self.still.setdefault(truth.property, []).append((self.users.truth == number, truth.value))
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
-        """Make something, unless it is being made."""
+        """Guards the making of a value against circles."""
         if what in self._asked:
             path = " -> ".join([*self._asked[self._asked.index(what) :], what])
             raise CyclicRulesError(
                 f"These values need each other, so none of them can be made: {path}. "
-                "Take one of the references out of the rules."
+                "Remove one of the references from the rules."
             )
         self._asked.append(what)
         try:
@@ -81,31 +81,31 @@ class Properties:
         finally:
             self._asked.pop()
 
-    # ----------------------------------------------------------------- what is where
+    # ----------------------------------------------------------------- rows
 
     def rows_of(self, event: str) -> Array:
-        """Rows of an event, in the order of the chunk."""
+        """Returns the rows of an event, in the order of the chunk."""
         return self._rows[event]
 
     def rows(self, event: str) -> Rows:
-        """The rows of an event as values are made for them."""
+        """Returns the rows of an event in the form that values are made for."""
         found = self._rows[event]
         return Rows(
             event, self.happened.user[found], self.history.ordinal[found], self.at_ms[found], np.arange(found.size)
         )
 
     def _some_rows(self, event: str, rows: Array, *, once: bool) -> Rows:
-        """Some rows of an event; those of which a user has one value for all count as the first."""
+        """Returns the rows of an event; for values that a user keeps, rows count as the first one."""
         counter = np.zeros(rows.size, np.int64) if once else self.history.ordinal[rows]
         place = np.searchsorted(self._rows[event], rows)
         return Rows(event, self.happened.user[rows], counter, self.at_ms[rows], place)
 
     def first_of_day(self, rows: Array) -> Array:
-        """Whether each of some rows is its user's first of them on its day."""
+        """Returns whether each of these rows is its user's first of them on its day."""
         return begins(self.happened.user[rows], self.at_ms[rows] // DAY_MS)
 
     def happened_before(self, event: str) -> Array:
-        """By user, how often an event happened before the run."""
+        """Returns by user how often an event happened before the run."""
         if event not in self._before:
             self._before[event] = happened_before(self.plan, self.streams, self.users, event)
         return self._before[event]
@@ -116,7 +116,7 @@ class Properties:
     # ----------------------------------------------------------------- columns
 
     def column(self, event: str, name: str) -> pl.Series:
-        """Values of an event's property, or a common one, in the event's rows.
+        """Returns the values of an event's own or common property, in the event's rows.
 
         Raises:
             CyclicRulesError: when they follow from themselves.
@@ -127,12 +127,12 @@ class Properties:
         return self._columns[event, name]
 
     def raw(self, event: str, name: str) -> pl.Series:
-        """A property's values before a balance limits them."""
+        """Returns a property's values before a balance limits them."""
         with self.asking(f"raw {event}.{name}"):
             return self._event_column(event, name)
 
     def user_column(self, name: str, given: Property) -> pl.Series:
-        """A value for each user, kept for life."""
+        """Returns a value for each user, kept for life."""
         if name not in self._user_columns:
             with self.asking(f"user.{name}"):
                 found = self.values.made(everybody(self.users), name, given)
@@ -149,7 +149,7 @@ class Properties:
         return self._with_standstill(name, self.happened.user[self.rows_of(event)], given, found)
 
     def _with_standstill(self, name: str, user: Array, given: Property, column: pl.Series) -> pl.Series:
-        """Values of a property, those of users of whom it stays at a value being that."""
+        """Returns values of a property, fixed for users for whom it must stand still."""
         for still, value in self.still.get(name, ()):
             own = np.flatnonzero(still[user])
             rest = np.flatnonzero(~still[user])
@@ -157,10 +157,10 @@ class Properties:
             column = scattered([(own, stays), (rest, column.gather(rest))], user.size) if own.size else column
         return column
 
-    # ----------------------------------------------------------------- where an event's values come from
+    # ----------------------------------------------------------------- sources of an event's values
 
     def _total(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """The sum over what is there."""
+        """Returns the sum over the things that are present."""
         if constraint.totals is None:
             return None
         which, things = self._there(event, constraint.totals)
@@ -170,7 +170,7 @@ class Properties:
         return rounded(np.bincount(which, values, self.rows_of(event).size), 2)
 
     def _gathered(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """A list with an object for each thing that is there."""
+        """Returns a list with an object for each thing that is present."""
         rules = self._listed(event, name)
         if rules is None:
             return None
@@ -184,7 +184,7 @@ class Properties:
         return lists(which, objects(inner, things.size), self.rows_of(event).size)
 
     def _duration(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """How long the session, or the flow, has taken; of what begins a flow, what its range says."""
+        """Returns how long the session or the flow has taken; for the first event of a flow, a value from its range."""
         rows = self.rows_of(event)
         ends_session = name in DURATIONS and event in self.plan.session_ends
         if constraint.elapsed == "session" or (ends_session and constraint.elapsed is None):
@@ -203,14 +203,14 @@ class Properties:
         return self.at_ms[np.maximum.accumulate(np.where(begins(self.happened.session), rows, 0))]
 
     def _limited(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """What moves a balance: what was not there cannot have been spent."""
+        """Returns what moves a balance: no more can be spent than is present."""
         count = self.plan.moved_by.get((event, name))
         if count is None or f"raw {event}.{name}" in self._asked:
             return None
         return self.counts.all(count)[event, name]
 
     def _common(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """A common property that is the app's version, a state, or one value for each user."""
+        """Returns a common property that is the app's version, a state, or one value for each user."""
         is_common = self.plan.common_types.get(name) is given.type and not self.plan.sets(event, name)
         if not is_common or constraint.copy_of or constraint.counter:
             return None
@@ -226,14 +226,14 @@ class Properties:
         return None
 
     def _app_version(self, rows: Array, name: str, constraint: PropertyConstraint, given: Property) -> pl.Series | None:
-        """The version of the app in each row's session, where a property is that."""
+        """Returns the app's version in each row's session, if the property is that."""
         named = self.users.facets.get(name.lstrip("#").lower()) is self.users.app_version
         if not named or given.type is not PropertyType.STRING or constraint.template is not None:
             return None
         release = self.users.release(self.happened.user[rows], self.history.sessions.day[self.happened.session[rows]])
         if not constraint.values:
             return app_versions(release).at()
-        # The last of those that the sheet lists is the newest when the run ends.
+        # The last version in the sheet is the newest at the end of the run.
         listed = sorted(map(str, constraint.values), key=_version_key)
         newest = self.users.newest_release(self.plan.configuration.days - 1)
         return pl.Series(listed).gather(np.clip(len(listed) - 1 - newest + release, 0, len(listed) - 1))
@@ -246,7 +246,7 @@ class Properties:
         return self.counts.in_objects(event, name) if holds_balance else None
 
     def _own(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """What the event tells by itself, whatever was told before."""
+        """Returns the event's own values, regardless of earlier events."""
         rows = self.rows_of(event)
         if constraint.per_user and f"{event}/{name}" not in self.plan.rules.property_constraints:
             return self.user_column(name, given).gather(self.happened.user[rows])
@@ -257,31 +257,34 @@ class Properties:
             return self.values.made(self._some_rows(event, rows, once=once), name, given)
         return None
 
-    # ----------------------------------------------------------------- what earlier events told
+    # ----------------------------------------------------------------- values from earlier events
 
     def _shared(self, event: str, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series:
-        """What the first event of each row's flow that has the property told, or one of the user's life."""
+        """Returns the value of the first event with the property in each row's flow, or one from the user's life."""
         rows = self.rows_of(event)
         parts: _Parts = []
         source = self._source_rows(rows, name)
         for number in np.unique(self.happened.event[source]):
             own = np.flatnonzero(self.happened.event[source] == number)
-            teller = self.plan.event_names[number]
-            if teller != event and (self._creators(teller, name) or self._gathers(teller, name)):
+            source_name = self.plan.event_names[number]
+            if source_name != event and (self._creators(source_name, name) or self._gathers(source_name, name)):
                 parts.append(
-                    (own, self.column(teller, name).gather(np.searchsorted(self.rows_of(teller), source[own])))
+                    (
+                        own,
+                        self.column(source_name, name).gather(np.searchsorted(self.rows_of(source_name), source[own])),
+                    )
                 )
                 continue
-            if teller == event and (creators := self._creators(event, name)):
+            if source_name == event and (creators := self._creators(event, name)):
                 recalled = self._recalled(event, rows[own], creators)
                 parts += [(own[found], column) for found, column in recalled]
                 own = np.delete(own, np.concatenate([np.zeros(0, np.int64), *(found for found, _ in recalled)]))
-            context = self._some_rows(teller, source[own], once=constraint.per_user)
-            parts.append((own, self.values.made(context, name, self.plan.properties_of[teller][name])))
+            context = self._some_rows(source_name, source[own], once=constraint.per_user)
+            parts.append((own, self.values.made(context, name, self.plan.properties_of[source_name][name])))
         return scattered(parts, rows.size) if parts else self.values.made(self.rows(event), name, given)
 
     def _source_rows(self, rows: Array, name: str) -> Array:
-        """For each row, the first row of its flow whose event has the property: itself, or one before."""
+        """Returns for each row the first row of its flow whose event has the property: itself, or an earlier one."""
         source, step = rows.copy(), self.happened.step[rows]
         if not step.any():
             return source
@@ -303,18 +306,18 @@ class Properties:
         return source
 
     def _creators(self, event: str, name: str) -> list[tuple[str, str]]:
-        """Events, each with its property, one of which said before what an event says of a property."""
+        """Returns the events, each with its property, from which a property of an event can be recalled."""
         constraints = self.plan.rules.property_constraints
         found = [recalled_property(recalled, name) for recalled in self._constraint(event, name).recalls]
         is_of_all = f"{event}/{name}" not in constraints
         return [] if is_of_all and event in {creator for creator, _ in found} else found
 
     def _recalled(self, event: str, rows: Array, creators: Sequence[tuple[str, str]]) -> _Parts:
-        """What the user's latest of some events said before each row: places among the rows, and values there.
+        """Returns the values of the user's latest of these events before each row: places among the rows, and values.
 
-        An event that takes a thing away, or tells of each one once, tells of the latest one that is left.
+        An event that takes a thing away, or uses each thing once, recalls the latest one that is left.
         """
-        for rule in (*self.plan.gathered.values(), *self.plan.told_once):
+        for rule in (*self.plan.gathered.values(), *self.plan.used_once):
             if event in rule.takes and {creator for creator, _ in creators} <= rule.adds.keys():
                 things = self._gathering(rule).taken(rows)
                 known = things >= 0
@@ -326,7 +329,7 @@ class Properties:
         places = np.flatnonzero(known)
         return [(places[own], column) for own, column in self._values_of(things[known], dict(creators))]
 
-    # ----------------------------------------------------------------- what is gathered
+    # ----------------------------------------------------------------- gathered things
 
     def _gathering(self, rule: TotalRule) -> Gathering:
         if rule.events not in self._gatherings:
@@ -338,11 +341,12 @@ class Properties:
         return self._gatherings[rule.events]
 
     def _there(self, event: str, rule: TotalRule) -> tuple[Array, Array]:
-        """What is there at each row of an event: its places among them, and the rows that had added it."""
+        """Returns the things present at each row of an event: places among the rows, and the rows that added the
+        things."""
         return self._gathering(rule).there(self.rows_of(event), before=event in rule.until)
 
     def _values_of(self, things: Array, sources: Mapping[str, str]) -> _Parts:
-        """What adding events told of things, by event and property or formula: places among the things, and values."""
+        """Returns values of things from the events that added them: places among the things, and values."""
         found: _Parts = []
         for event, name in sources.items():
             own = np.flatnonzero(self.happened.event[things] == self.plan.event_index[event])
@@ -358,14 +362,15 @@ class Properties:
         return self._constraint(event, name).totals is not None or self._listed(event, name) is not None
 
     def _listed(self, event: str, name: str) -> Mapping[str, TotalRule] | None:
-        """By property of a group's objects, what it tells of what is there; None where they tell of other things."""
+        """Returns the rules of a group's properties if they list the things present; None if they list others."""
         children = self.plan.properties_of[event][name].properties
         found = {child.name: self._constraint(event, f"{name}.{child.name}").totals for child in children}
         rules = {child: rule for child, rule in found.items() if rule is not None}
         return rules if children and len(rules) == len(children) else None
 
     def objects_total(self, event: str, reference: str) -> pl.Series:
-        """A number out of an object group: `items.count` is the sum, `items[3].count` that of the object with key 3."""
+        """Returns a number from an object group: `items.count` is the sum, `items[3].count` that of the object with key
+        3."""
         head, _, child = reference.partition(".")
         name, _, key = head.rstrip("]").partition("[")
         size = self.rows_of(event).size
@@ -394,16 +399,16 @@ _SOURCES: tuple[_Source, ...] = (
     Properties._counted,
     Properties._own,
 )
-"""Where values of events come from, the first that applies wins; all else an event shares with those before it."""
+"""Sources of an event's values; the first that applies wins, otherwise values come from earlier events."""
 
 
 def _version_key(version: str) -> list[tuple[int, str]]:
-    """What orders versions: 1.9 before 1.10."""
+    """Returns a sort key for versions: 1.9 comes before 1.10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"[.\-+_ ]", version)]
 
 
 def person_names(streams: Streams, users: Users) -> pl.Series:
-    """A name for each user, as is usual in the country."""
+    """Returns a name for each user, in the style of the country."""
     pools = [names.pool("name", str(locale)) for locale in users.locale.values]
     drawn = streams.uniform("name", users.number)
     places = zip(users.locale.codes, drawn, strict=True)
@@ -411,7 +416,7 @@ def person_names(streams: Streams, users: Users) -> pl.Series:
 
 
 def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Series:
-    """The user properties that each user begins with, as JSON; what is not known yet is left out."""
+    """Returns the user properties that each user begins with, as JSON, without unknown ones."""
     none = np.zeros(0, np.int64)
     properties = Properties(History(plan, streams, users, Sessions(none, none, none, none), NOTHING, none, none))
     parts: list[pl.Expr] = []

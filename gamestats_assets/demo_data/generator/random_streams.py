@@ -1,7 +1,7 @@
-"""Random numbers that are looked up rather than drawn one after another.
+"""Random numbers that are looked up rather than drawn in turn.
 
 A number is a function of the run's seed, the name of a stream, a user and a counter, and of nothing else. So a user's
-data do not depend on how work is divided among chunks and processes, nor on which other users there are.
+data do not depend on how work is divided among chunks and processes, nor on the other users.
 
 Bits come from integer arithmetic alone and are the same everywhere. Distributions come from SciPy; another version of
 it may round the last binary digit of a number differently.
@@ -44,7 +44,7 @@ _LAST_SHIFT = np.uint64(31)
 
 
 class ImpossibleRangeError(GamestatsError):
-    """No distribution has the mean and the spread that a range asks for."""
+    """No distribution has the mean and the spread of a range."""
 
 
 def _words(numbers: WholeNumbers) -> Words:
@@ -52,7 +52,7 @@ def _words(numbers: WholeNumbers) -> Words:
 
 
 def _mix(words: Words) -> Words:
-    """Scramble words in place: every bit comes to depend on every other."""
+    """Scrambles words in place, so that every bit depends on every other."""
     for shift, multiplier in _ROUNDS:
         words ^= words >> shift
         words *= multiplier
@@ -64,8 +64,8 @@ def _mix(words: Words) -> Words:
 class Streams:
     """The random numbers of one seed.
 
-    A stream is a name for one use of randomness, such as `session start`: two streams have nothing to do with each
-    other. Within a stream, a user's numbers are told apart by a counter.
+    A stream is a name for one use of randomness, such as `session start`; two streams are independent. Within a stream,
+    a counter separates a user's numbers.
     """
 
     seed: int
@@ -81,22 +81,22 @@ class Streams:
         return self._keys[stream]
 
     def bits(self, stream: str, users: WholeNumbers, counters: WholeNumbers = 0) -> Words:
-        """64 random bits for each user and counter."""
+        """Returns 64 random bits for each user and counter."""
         of_users, of_counters = self._key(stream)
         with np.errstate(over="ignore"):
             mixed = _mix(np.atleast_1d(_words(users) * _USER_STEP + of_users))
-            # A counter is mixed in by exclusive or: added, it would make one user's numbers another's, shifted.
+            # The counter is mixed in by exclusive or: added, it would turn one user's numbers into another's, shifted.
             result = _mix(np.atleast_1d(mixed ^ (_words(counters) * _COUNTER_STEP + of_counters)))
         return result.reshape(np.broadcast_shapes(np.shape(users), np.shape(counters)))
 
     def uniform(self, stream: str, users: WholeNumbers, counters: WholeNumbers = 0) -> Floats:
-        """Numbers from 0, included, to 1, excluded: multiples of 2**-53."""
+        """Returns numbers from 0, included, to 1, excluded: multiples of 2**-53."""
         return (self.bits(stream, users, counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integers(
         self, stream: str, users: WholeNumbers, counters: WholeNumbers, low: npt.ArrayLike, high: npt.ArrayLike
     ) -> Integers:
-        """Whole numbers from `low`, included, to `high`, excluded and above `low`; both may be arrays."""
+        """Returns whole numbers from `low`, included, to `high`, excluded and above `low`; both may be arrays."""
         first = np.asarray(low, dtype=np.int64)
         return first + (self.uniform(stream, users, counters) * (np.asarray(high) - first)).astype(np.int64)
 
@@ -108,7 +108,7 @@ class Streams:
         mean: npt.ArrayLike = 0.0,
         spread: npt.ArrayLike = 1.0,
     ) -> Floats:
-        """Normally distributed numbers."""
+        """Returns normally distributed numbers."""
         from scipy.special import ndtri
 
         return np.asarray(mean) + np.asarray(spread) * ndtri(self.uniform(stream, users, counters) + 2.0**-54)
@@ -116,12 +116,12 @@ class Streams:
     def exponential(
         self, stream: str, users: WholeNumbers, counters: WholeNumbers, mean: npt.ArrayLike = 1.0
     ) -> Floats:
-        """Exponentially distributed numbers, such as waits."""
+        """Returns exponentially distributed numbers, such as waits."""
         return -np.asarray(mean) * np.log1p(-self.uniform(stream, users, counters))
 
     def geometric(self, stream: str, users: WholeNumbers, counters: WholeNumbers, mean: npt.ArrayLike) -> Integers:
-        """Counts from 0 on, each as likely as the one before times a constant; `mean` may be an array."""
-        # A geometric count is an exponential time in whole steps; of a mean of 0, no time is a step.
+        """Returns counts from 0, each as likely as the previous one times a constant; `mean` may be an array."""
+        # A geometric count is an exponential time in whole steps; with a mean of 0, no time is a step.
         with np.errstate(divide="ignore"):
             rate = np.log1p(1 / np.asarray(mean, dtype=np.float64))
         return (self.exponential(stream, users, counters) / rate).astype(np.int64)
@@ -129,7 +129,7 @@ class Streams:
     def choice(
         self, stream: str, users: WholeNumbers, counters: WholeNumbers, cumulative_weights: Sequence[float] | Floats
     ) -> Integers:
-        """Indexes into `cumulative_weights`, each as often as its weight says; one of weight 0 never.
+        """Returns indexes into `cumulative_weights`, each as often as its weight says; one of weight 0 never.
 
         Args:
             cumulative_weights: running totals of the weights; the last one is the total, which need not be 1.
@@ -150,10 +150,10 @@ _CELLS = 2048
 
 @dataclass(frozen=True, eq=False)
 class Quantiles:
-    """Distributions, as the values below which equal shares of them lie.
+    """Distributions, stored as the values below which equal shares lie.
 
     Attributes:
-        nodes: by distribution, smallest value, quantiles at equal steps, largest value; in between it is linear.
+        nodes: by distribution: smallest value, quantiles at equal steps, largest value; linear in between.
         whole: by distribution, whether only whole numbers occur; the bounds are then whole.
     """
 
@@ -161,10 +161,10 @@ class Quantiles:
     whole: npt.NDArray[np.bool_]
 
     def sample(self, uniform: Floats, which: Integers | int = 0) -> Floats:
-        """The values at some shares, from 0 to 1; random shares give values distributed like this.
+        """Returns the values at these shares, from 0 to 1; random shares give values of this distribution.
 
-        Whole numbers are rounded up as often as keeps their mean; which way follows from digits of the share that are
-        too small to matter otherwise.
+        Whole numbers are rounded up just often enough to keep their mean; the direction follows from digits of the
+        share that are too small to matter otherwise.
         """
         position = np.asarray(uniform, dtype=np.float64) * _CELLS
         cell = np.minimum(position.astype(np.int64), _CELLS - 1)
@@ -177,16 +177,16 @@ class Quantiles:
 
 
 def quantile_table(*wanted: ValueRange) -> Quantiles:
-    """Distributions within ranges, of their mean and their spread: scaled beta distributions.
+    """Returns scaled beta distributions with the ranges' means and spreads.
 
-    Without a mean it is the middle. Without a spread it is a sixth of the width, or three quarters of the distance
-    from the mean to the nearer bound if that is less. Of whole numbers the bounds are the outermost whole numbers
-    within them. The table has 2,048 steps: what should be rarer than one of them is missing from the spread.
+    The default mean is the middle. The default spread is a sixth of the width, or three quarters of the distance from
+    the mean to the nearer bound if that is less. The bounds of whole numbers are the outermost whole numbers within
+    them. The table has 2,048 steps: values rarer than one step are missing from the spread.
 
     Raises:
-        ImpossibleRangeError: when nothing that stays within the bounds has the mean, or the spread: the largest one is
-            that of a value which is always at one bound or the other; whole numbers around a mean that is none have
-            a smallest one, too. Or when the bounds are no numbers, or no whole number lies between them.
+        ImpossibleRangeError: when no values within the bounds have the mean or the spread. The largest spread is that
+        of a value which is always at one bound or the other; whole numbers around a fractional mean have a smallest
+        one, too. Also when the bounds are not numbers, or no whole number lies between them.
     """
     return Quantiles(
         np.stack([_nodes(each.min, each.max, each.mean, each.spread, each.integer) for each in wanted]),
@@ -221,7 +221,7 @@ def _nodes(least: float, most: float, asked_mean: float | None, spread: float | 
 
 
 def _bounds(least: float, most: float, asked_mean: float | None, whole: bool) -> tuple[float, float, float]:
-    """Smallest value, largest value and mean."""
+    """Returns smallest value, largest value and mean."""
     low, high = least, most
     if not math.isfinite(high - low):
         raise ImpossibleRangeError(f"a range needs two bounds that are numbers; these are {low:g} and {high:g}")
@@ -238,7 +238,7 @@ def _bounds(least: float, most: float, asked_mean: float | None, whole: bool) ->
 
 
 def _before_rounding(scaled: Any, spread: float) -> float:
-    """The spread that becomes `spread` when values are rounded up or down at random, which adds to it."""
+    """Returns the spread that becomes `spread` when values are rounded up or down at random, which adds to it."""
     from scipy.optimize import brentq
 
     def excess(candidate: float) -> float:
@@ -253,7 +253,7 @@ def _before_rounding(scaled: Any, spread: float) -> float:
 
 
 def _beta(share: float, spread: float) -> Floats:
-    """Quantiles of a distribution on 0 to 1, whose mean is `share`."""
+    """Returns quantiles of a distribution on 0 to 1 with mean `share`."""
     from scipy.special import betainc, betaincinv, ndtri
 
     most = share * (1 - share)
@@ -268,24 +268,24 @@ def _beta(share: float, spread: float) -> Floats:
         nodes = share + spread * ndtri(np.clip(steps, 0.2 / _CELLS, 1 - 0.2 / _CELLS))
     else:
         nodes = betaincinv(one, other, steps)
-        # The outermost cells end where that gives them their mean: a long tail is not spread evenly up to the bound.
+        # The outermost cells end where this gives them their mean: a long tail is not spread evenly up to the bound.
         below = share * _CELLS * betainc(one + 1, other, nodes[1])
         above = 1 - (1 - share) * _CELLS * betainc(other + 1, one, 1 - nodes[-2])
         nodes[0] = np.clip(2 * below - nodes[1], 0, nodes[1])
         nodes[-1] = np.clip(2 * above - nodes[-2], nodes[-2], 1)
     mean = ((nodes[:-1] + nodes[1:]) / 2).mean()
-    # Cells are straight where the distribution is not: bring the mean back, without leaving the bounds.
+    # Cells are straight where the distribution is curved: restore the mean without leaving the bounds.
     return nodes * (share / mean) if mean > share else 1 - (1 - nodes) * ((1 - share) / (1 - mean))
 
 
 # --------------------------------------------------------------------------- the ranges of segments
 
 USER = "user"
-"""In place of an event's name: what belongs to users."""
+"""Stands for an event's name in what belongs to users."""
 MOST_OBJECTS = 64
-"""Objects in one group."""
+"""Most objects in one group."""
 DURATIONS = ("#duration", "duration", "duration_s", "duration_seconds", "duration_sec")
-"""Names of properties that tell how long something took."""
+"""Names of properties that hold elapsed time."""
 _ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
 
 
@@ -296,9 +296,9 @@ class Rows:
     Attributes:
         key: the event's name, or `USER`.
         user: position of each row's user.
-        counter: what tells the user's rows apart.
-        at_ms: when, in ms since 1970.
-        place: of each row among those of its event, or among the users.
+        counter: number that separates the user's rows.
+        at_ms: time in ms since 1970.
+        place: place of each row among those of its event, or among the users.
     """
 
     key: str
@@ -311,14 +311,14 @@ class Rows:
         return self.user.size
 
     def repeated(self, times: int) -> Rows:
-        """Each row several times, for the objects of a group."""
+        """Returns each row several times, for the objects of a group."""
         user, at_ms, place, counter = (np.repeat(a, times) for a in (self.user, self.at_ms, self.place, self.counter))
         within = np.tile(np.arange(times), len(self))
         return replace(self, user=user, counter=counter * MOST_OBJECTS + within, at_ms=at_ms, place=place)
 
 
 def everybody(users: Users) -> Rows:
-    """Rows for what belongs to users."""
+    """Returns rows for what belongs to users."""
     place = np.arange(len(users))
     return Rows(USER, place, np.zeros(len(users), np.int64), users.signed_up_ms, place)
 
@@ -331,35 +331,35 @@ class Ranges:
         self._drawn_from: dict[tuple[str, str], tuple[Quantiles, int]] = {}
 
     def known(self, event: str, name: str) -> bool:
-        """Whether the rules say where a number lies."""
+        """Whether the rules have a range for a number."""
         return any(holding(ranges, event, name) for tables in self._tables for ranges in tables)
 
     def of(self, event: str, name: str) -> list[ValueRange]:
-        """By segment, where a number lies."""
+        """Returns a number's range by segment."""
         return [
             next((found for ranges in tables if (found := holding(ranges, event, name))), _ANY_NUMBER)
             for tables in self._tables
         ]
 
     def decimals(self, event: str, name: str) -> int:
-        """Decimals that a number has."""
+        """Returns the decimals of a number."""
         return self._table(event, name)[1]
 
     def bounds(self, event: str, name: str) -> tuple[Array, Array]:
-        """By segment, the smallest and the largest number."""
+        """Returns the smallest and the largest number by segment."""
         found = self.of(event, name)
         return np.array([each.min for each in found]), np.array([each.max for each in found])
 
     def means(self, event: str, name: str) -> Array:
-        """By segment, the mean."""
+        """Returns the mean by segment."""
         found = self.of(event, name)
         return np.array([each.mean if each.mean is not None else (each.min + each.max) / 2 for each in found])
 
     def numbers(self, streams: Streams, users: Users, rows: Rows, name: str, drawn: Array | None = None) -> pl.Series:
-        """Numbers in the range of each row's segment.
+        """Returns numbers in the range of each row's segment.
 
         Args:
-            drawn: from 0 to 1, how high in its range each is; None leaves it to chance.
+            drawn: the place of each number in its range, from 0 to 1; None draws it at random.
         """
         table, decimals = self._table(rows.key, name)
         if drawn is None:
@@ -381,7 +381,8 @@ def _decimals(wanted: ValueRange) -> int:
 
 
 def count_start(plan: Blueprint, streams: Streams, users: Users, shared: str) -> Array:
-    """Where each user's count begins: at its start, and for who was there before, in the segment's range."""
+    """Returns the start of each user's count: the rule's, or for users from before the run one in the segment's
+    range."""
     rules = [rule for _, _, rule in plan.counters[shared]]
     moving = next((rule for rule in rules if rule.step or rule.source), rules[0])
     start = np.full(len(users), max(rule.start for rule in rules), np.float64)
@@ -395,7 +396,7 @@ def count_start(plan: Blueprint, streams: Streams, users: Users, shared: str) ->
 
 
 def _range_key(plan: Blueprint, shared: str) -> tuple[str, str] | None:
-    """Event and property whose range tells how far users are: of the count, or of a state that is set from it."""
+    """Returns the event and property whose range shows users' progress: of the count, or of a state set from it."""
     members = plan.counters[shared]
     for event, name, _ in members:
         if plan.ranges.known(event, name):

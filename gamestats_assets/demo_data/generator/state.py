@@ -1,6 +1,6 @@
 """States of users over time: counts, balances and properties that events change, for many users at once.
 
-Rows are by user and then in time, so what a state is at a row is what the last change of the same user left.
+Rows are by user and then in time, so the state at a row is what the user's last change left.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gamestats_assets.demo_data.generator.columns import Array, numbers, rounded
 
 
 def begins(*keys: Array) -> Array:
-    """Whether each row is the first of those with its keys, which stand together."""
+    """Returns whether each row is the first with its keys; equal keys are adjacent."""
     first = np.ones(keys[0].size, bool)
     if first.size:
         first[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
@@ -22,17 +22,17 @@ def begins(*keys: Array) -> Array:
 
 
 def places(*keys: Array) -> Array:
-    """Place of each row among those with its keys, which stand together."""
+    """Returns the place of each row among those with its keys; equal keys are adjacent."""
     rows = np.arange(keys[0].size)
     return rows - np.maximum.accumulate(np.where(begins(*keys), rows, 0))
 
 
 def running_count(group: Array, moves: Array, start: Array, most: float | None) -> tuple[Array, Array]:
-    """A count per group, before and after each move; it never falls below zero, and stops at `most`.
+    """Returns a count per group, before and after each move; it never falls below zero, and stops at `most`.
 
     Args:
-        group: whose count each row moves; a group's rows stand in time order.
-        start: of each row, where its group's count begins.
+        group: group whose count each row moves; a group's rows are in order of time.
+        start: first count of each row's group.
     """
     frame = pl.DataFrame({"group": group, "move": moves, "start": start}, nan_to_null=True)
     total = pl.col("start") + pl.col("move").cum_sum().over("group")
@@ -46,16 +46,16 @@ def running_count(group: Array, moves: Array, start: Array, most: float | None) 
 
 
 def _never_negative(total: pl.Expr, group: str) -> pl.Expr:
-    """A running total that is held at zero: what would have gone below is not taken."""
+    """Returns a running total held at zero: what would go below is not taken."""
     return total - total.cum_min().over(group).clip(upper_bound=0)
 
 
 class Gathering:
-    """Things that users gather and lay down again, such as those in a cart: the latest one goes first.
+    """Things that users gather and remove again, such as those in a cart: the latest goes first.
 
     Args:
-        user: of every row of the chunk.
-        adds, takes, ends: rows that add a thing, take the latest one away, and after which none is left.
+        user: user of every row of the chunk.
+        adds, takes, ends: rows that add a thing, that remove the latest one, and after which none is left.
     """
 
     def __init__(self, user: Array, adds: Array, takes: Array, ends: Array) -> None:
@@ -68,11 +68,11 @@ class Gathering:
         self._before, self._after = before.astype(np.int64), after.astype(np.int64)
 
     def idle(self) -> Array:
-        """Rows that would take something away where nothing is."""
+        """Returns rows that would remove a thing when there is none."""
         return self._rows[(self._move < 0) & (self._before == 0)]
 
     def there(self, rows: Array, *, before: bool = False) -> tuple[Array, Array]:
-        """What is there after some rows, or before them: places among the rows, and rows that added, oldest first."""
+        """Returns the things present after or before rows: places among the rows, and the adding rows, oldest first."""
         at, known = latest(self._user, self._rows, rows, before=before)
         count = np.zeros(rows.size, np.int64)
         count[known] = self._after[at[known]]
@@ -80,13 +80,13 @@ class Gathering:
         return which, self._added(at[which], places(which) + 1)
 
     def taken(self, rows: Array) -> Array:
-        """By row that takes something away, the row that had added it; -1 where nothing was."""
+        """Returns for each removing row the row that added the thing; -1 if there was none."""
         at = np.searchsorted(self._rows, rows)
         depth = self._before[at]
         return np.where(depth > 0, self._added(at, depth), -1)
 
     def _added(self, at: Array, depth: Array) -> Array:
-        """The latest row, up to a place, that added the first thing, the second, ..."""
+        """Returns the latest row, up to a place, that added the first thing, the second, ..."""
         found = np.empty(at.size, np.int64)
         for level in np.unique(depth):
             own = depth == level
@@ -96,10 +96,10 @@ class Gathering:
 
 
 def latest(user: Array, made: Array, rows: Array, *, before: bool) -> tuple[Array, Array]:
-    """The latest of some ordered rows up to each row, or before it: its place among them, and whether there is one.
+    """Returns for each row the latest of some ordered rows, up to or before it: its place, and whether it exists.
 
     Args:
-        user: of every row of the chunk; only a row of the same user counts.
+        user: user of every row of the chunk; only rows of the same user count.
     """
     at = np.searchsorted(made, rows, side="left" if before else "right") - 1
     known = at >= 0
@@ -109,13 +109,13 @@ def latest(user: Array, made: Array, rows: Array, *, before: bool) -> tuple[Arra
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state: what it is after each change.
+    """One state, with its value after each change.
 
     Attributes:
-        user: of every row of the chunk.
+        user: user of every row of the chunk.
         rows: rows that change it, in order.
         values: after each change.
-        initial: by user, before the first change; null where nothing is known then.
+        initial: by user, the value before the first change; null if unknown.
     """
 
     user: Array
@@ -124,7 +124,7 @@ class State:
     initial: pl.Series
 
     def at(self, rows: Array, *, before: bool = False) -> pl.Series:
-        """The state after each of some rows, their own changes included, or before them."""
+        """Returns the state after each of these rows, including their own changes, or before them."""
         place, known = latest(self.user, self.rows, rows, before=before)
         pool = pl.concat([self.values, self.initial])
         return pool.gather(np.where(known, place, self.values.len() + self.user[rows]).astype(np.uint32))
@@ -141,15 +141,15 @@ def running_state(
     decimals: int = 0,
     most: float | None = None,
 ) -> State:
-    """A state from its changes.
+    """Returns a state from its changes.
 
     Args:
-        user: of every row of the chunk.
+        user: user of every row of the chunk.
         rows: rows that change it, in order.
-        kinds: `increment`, `decrement`, `set` or `set_once` for each; numbers alone are added to.
-        initial: by user.
+        kinds: kind of each change: `increment`, `decrement`, `set` or `set_once`; only numbers are added to.
+        initial: first value, by user.
         negative: whether it may fall below zero.
-        most: where what is only ever added to stops.
+        most: limit of increments.
     """
     numeric = values.dtype.is_numeric()
     once = kinds == "set_once"
@@ -164,7 +164,7 @@ def running_state(
     moves, start = numbers(values), numbers(initial)
     sets = (kinds == "set") | (kinds == "set_once")
     new_user = begins(user[rows])
-    # Between two settings a state is a running total of what was added since the first of them.
+    # Between two settings a state is a running total since the first of them.
     frame = pl.DataFrame(
         {
             "stretch": np.cumsum(sets | new_user),

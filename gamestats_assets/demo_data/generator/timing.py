@@ -1,4 +1,4 @@
-"""When events happen: how long after each other, and at which time of which day."""
+"""Times of events: the gaps between them, and the hours of sessions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from gamestats_assets.demo_data.rules.model import PropertyConstraint, holding
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 
 _APART_S = 35 * 60
-"""Sessions of a day lie further apart than the half hour after which analysts begin a new one."""
+"""Smallest gap between a user's sessions: more than the half hour by which analysts separate them."""
 _LONGEST_GAP_S = 25 * 60
-"""Within a session nothing is further apart."""
+"""Largest gap within a session."""
 _DAY_S = 86_400
 _METRES = {"km": 1000, "mi": 1609, "miles": 1609, "m": 1, "meters": 1, "metres": 1}
 _DISTANCE = re.compile(
     r"(?!est|expected|planned|eta)(?:\w*(?:^|_)(?P<unit>km)|\w*distance\w*_(?P<other>mi|miles|m|meters|metres))"
 )
 _METRES_PER_S = 25_000 / 3600
-"""How fast people get along in a city."""
+"""Speed of people in a city."""
 
 
 def gaps_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
-    """Seconds from the event before: a process lasts as long as its end says, the rest by the session's pace."""
+    """Returns seconds since the previous event: a process lasts as long as its end says, others follow the session's
+    pace."""
     pace = np.array([a.session_minutes * 60 / max(a.events_per_session * 1.5 + 3, 1) for a in plan.activities])
     mean = pace[users.segment[found.user]]
     within = found.step > 0
@@ -41,7 +42,7 @@ def gaps_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, o
 
 
 def _durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
-    """How long what each later step of a flow ends has taken, by its distance or its duration; NaN without either."""
+    """Returns how long the step before each event took, by its distance or its duration; NaN without either."""
     seconds = np.full(len(found), np.nan)
     for event in plan.event_names:
         measure = _way(plan, event) or _duration(plan, event)
@@ -51,13 +52,13 @@ def _durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happeni
         rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
         at = Rows(event, found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), rows)
         seconds[rows] = numbers(plan.ranges.numbers(streams, users, at, name)) * unit_s
-    # What takes longer than a session allows nears the longest gap, rather than that many take just as long.
+    # Durations beyond a session's limit approach the longest gap, rather than all being equal to it.
     half = _LONGEST_GAP_S / 2
     return np.where(seconds > half, half + half * (1 - np.exp(1 - seconds / half)), seconds)
 
 
 def _duration(plan: Blueprint, event: str) -> tuple[str, float] | None:
-    """A property that tells how long a flow took, and the seconds of its unit."""
+    """Returns the property for how long a flow took, and the seconds of its unit."""
     for name in plan.properties_of[event]:
         constraint = plan.rules.constraint_of(event, name)
         if constraint.elapsed == "flow" or name in DURATIONS:
@@ -66,7 +67,7 @@ def _duration(plan: Blueprint, event: str) -> tuple[str, float] | None:
 
 
 def _way(plan: Blueprint, event: str) -> tuple[str, float] | None:
-    """A property that tells how far it was, where the event also tells from when to when; the seconds of its unit."""
+    """Returns the property for a distance in an event with start and end times, and the seconds per unit."""
     properties, rules = plan.properties_of[event], plan.rules
     moments = {name for name, given in properties.items() if given.type is PropertyType.TIME}
     formulas = [found.formula for name in properties if (found := holding(rules.property_relationships, event, name))]
@@ -83,14 +84,14 @@ def _way(plan: Blueprint, event: str) -> tuple[str, float] | None:
 def times_ms(
     plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, found: Happenings, gap_s: Array
 ) -> Array:
-    """When each event happens, in ms since the run's first midnight UTC.
+    """Returns the time of each event, in ms since the run's first midnight UTC.
 
-    A session begins by the hours of its segment in the user's time zone, and may go on past midnight. Where the
-    shares of days are planted, all of it lies within its UTC day: what would reach beyond midnight ends before it, and
-    sessions too long for their day are fitted into less time.
+    A session begins by the hours of its segment in the user's time zone, and may last past midnight. If shares of days
+    are planted, a session lies within its UTC day: one that would pass midnight ends before it, and sessions too long
+    for their day are shortened.
 
     Args:
-        gap_s: seconds since the event before; of the first one of a session it does not count.
+        gap_s: seconds since the previous event; ignored for the first event of a session.
     """
     first = begins(found.session)
     gap_ms = np.maximum((np.minimum(gap_s, _LONGEST_GAP_S) * 1000).astype(np.int64), 1)
@@ -111,7 +112,7 @@ def times_ms(
 
 
 def _wanted_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions) -> Array:
-    """When each session would start, in ms of its UTC day; those of a day in order."""
+    """Returns the preferred start of each session, in ms of its UTC day, in order within a day."""
     user, number = sessions.user, users.number[sessions.user]
     counter = (sessions.day + plan.first_day) * 100 + sessions.place
     drawn = streams.uniform("hour", number, counter)
@@ -126,17 +127,18 @@ def _wanted_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
 
 
 def _one_after_another(sessions: Sessions, wanted: Array, length: Array) -> Array:
-    """Start of each session in ms of the run: when it would, or a while after the end of the user's one before."""
+    """Returns the start of each session in ms of the run: the preferred one, or a while after the user's previous
+    session."""
     user, taken = sessions.user, length + _APART_S * 1000
     before = np.cumsum(taken) - taken
-    # Without the time that those before it take, a start is the latest of its own and those of the user's before it.
+    # Without the length of earlier sessions, a start is the latest of its own and the earlier preferred ones.
     free = sessions.day * DAY_MS + wanted - before
     apart = np.int64(free.max(initial=0) - free.min(initial=0) + 1)
     return np.maximum.accumulate(free + user * apart) - user * apart + before
 
 
 def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
-    """To what share of its time each session is shortened, so that those of a day fit into it with their breaks."""
+    """Returns the factor by which each session is shortened, so that a day's sessions fit into it with their breaks."""
     _, day = np.unique(sessions.user * plan.configuration.days + sessions.day, return_inverse=True)
     lasted = np.bincount(day, weights=length)
     room = (_DAY_S - _APART_S * (np.bincount(day) + 1)) * 1000.0
@@ -144,7 +146,7 @@ def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
 
 
 def _within_days(sessions: Sessions, wanted: Array, length: Array) -> Array:
-    """Start of each session in ms of its UTC day, so that all of it lies within."""
+    """Returns the start of each session in ms of its UTC day, so that all of it lies within."""
     user, start = sessions.user, wanted.copy()
     apart = _APART_S * 1000
     same_day = np.zeros(user.size, bool)
@@ -156,7 +158,7 @@ def _within_days(sessions: Sessions, wanted: Array, length: Array) -> Array:
         rows = np.flatnonzero((sessions.place == place) & np.append(same_day[1:], False))
         latest[rows] = np.minimum(latest[rows], latest[rows + 1] - apart - length[rows])
     start = np.minimum(start, latest)
-    # From the first one on: each waits for the one before, be it of the evening before.
+    # From the first one on: each waits for the one before, including the one of the evening before.
     day_of = sessions.day * DAY_MS
     for place in range(1, int(sessions.number.max(initial=0)) + 1):
         rows = np.flatnonzero(sessions.number == place)

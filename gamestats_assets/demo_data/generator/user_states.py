@@ -1,6 +1,6 @@
-"""States, counts and balances of users, when the run begins and after each event that changes them.
+"""States, counts and balances of users, at the beginning of the run and after each event that changes them.
 
-What users did before the run follows from the habits that they have in it.
+What users did before the run follows from their habits in it.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
     from gamestats_assets.demo_data.generator.properties import Properties
 
 _JOINING_MS = 6 * 3_600_000
-"""Within which from midnight of the sign-up what belongs to it happened."""
+"""Time after midnight of the sign-up within which everything about joining happened."""
 _LAST_DAYS = 14
-"""Days before the run in which what users last did then lies."""
+"""Days before the run that hold users' latest activity before it."""
 _Updates = list[tuple[str, Update]]
 
 
 def reference_of(value: object) -> str | None:
-    """The one property that an update's value names: `price` of `{{price}}`."""
+    """Returns the only property that an update's value names: `price` of `{{price}}`."""
     text = value.strip() if isinstance(value, str) else ""
     inside = text[2:-2].strip()
     return inside if text.startswith("{{") and text.endswith("}}") and not {"{", "}"} & set(inside) else None
 
 
 class UserStates:
-    """The states of some users, each made when it is first asked for."""
+    """The states of a group of users, each made on first use."""
 
     def __init__(self, properties: Properties) -> None:
         self._of, self._plan, self._users = properties, properties.plan, properties.users
@@ -56,7 +56,7 @@ class UserStates:
         self._states: dict[str, State] = {}
 
     def of(self, name: str) -> State:
-        """A user property, or a common one, that events change.
+        """Returns the state of a user or common property that events change.
 
         Raises:
             CyclicRulesError: when it follows from itself.
@@ -67,14 +67,14 @@ class UserStates:
         return self._states[name]
 
     def shown(self, name: str, rows: Array) -> pl.Series:
-        """A state as it stands after each of some rows; what is not known yet is empty."""
+        """Returns a state after each of these rows; empty while it is unknown."""
         found = as_written(self.of(name).at(rows))
         type_ = self._plan.state_type(name)
         nothing = constant("" if type_ is PropertyType.TIME else _nothing(type_), type_, rows.size)
         return found.zip_with(found.is_not_null(), nothing.cast(found.dtype))
 
     def evaluated(self, event: str, value: str) -> pl.Series:
-        """What an update with references comes to in the rows of an event."""
+        """Returns the result of an update with references in the rows of an event."""
         rows = self._of.rows(event)
         reference = reference_of(value)
         if reference == "#time":
@@ -129,7 +129,7 @@ class UserStates:
         return found if found.dtype == dtype else found.cast(dtype, strict=False)
 
     def _most_lacking(self, rows: Array, moves: Array) -> Array:
-        """By user, what must have been there from the beginning for all that is spent to be there when it is."""
+        """Returns by user the amount needed at the beginning for everything that is spent to be present then."""
         user = self._of.happened.user[rows]
         total = pl.DataFrame({"user": user, "move": moves}).select(pl.col("move").cum_sum().over("user"))
         lacking = np.zeros(len(self._users))
@@ -145,7 +145,7 @@ class UserStates:
     # ----------------------------------------------------------------- before the run
 
     def _initial_numbers(self, name: str, updates: _Updates) -> pl.Series:
-        """A number's value when the run begins, or the user signs up."""
+        """Returns a number's value at the beginning of the run or at the sign-up."""
         users, ranges = self._users, self._plan.ranges
         for event, update in updates:
             source = reference_of(update.value) or ""
@@ -165,14 +165,14 @@ class UserStates:
                 start = start if given is not None else np.maximum(low, 0)[users.segment]
                 added = np.clip(added, max(low.min(), 0), high[users.segment])
             if all(update.once_per_day for _, update in updates):
-                added = np.minimum(added, -users.signed_up_day)  # as many days as there were
+                added = np.minimum(added, -users.signed_up_day)  # at most the days there were
             return pl.Series(np.where(known, np.round(added, self._decimals(name)), start))
         if not ranges.known(USER, name):
             return pl.Series(start)
         formula = self._of.values.formula_of(USER, name)
         if formula is not None and "#year" in parse_formula(formula).names:
             return self._of.values.made(everybody(users), name, Property(name=name, type=PropertyType.NUMBER))
-        # What never changes is so from the beginning: nobody is born twice.
+        # A number that is set only once has its value from the beginning, like a year of birth.
         facts = bool(updates) and all(update.type == "set_once" for _, update in updates)
         experience = None if facts else users.experience
         drawn = numbers(ranges.numbers(self._streams, users, everybody(users), name, experience))
@@ -180,7 +180,7 @@ class UserStates:
         return pl.Series(drawn if facts else np.where(known, drawn, start))
 
     def _added_before(self, updates: _Updates) -> Array:
-        """By user, what events will have added before the run, each as much as on average."""
+        """Returns by user the expected sum that events added before the run."""
         added = np.zeros(len(self._users))
         for event, update in updates:
             happened = self._of.happened_before(event)
@@ -191,7 +191,7 @@ class UserStates:
         return added
 
     def _expected(self, event: str, value: str) -> Array:
-        """By segment, the result of a formula of an event's numbers, each of which is as large as on average."""
+        """Returns by segment the result of a formula of an event's numbers, each at its mean."""
         formula = parse_formula(value)
         means = {name: self._mean(event, name) for name in formula.names}
         found = formula.evaluate(means, lambda _: np.full(1, 0.5))
@@ -209,10 +209,10 @@ class UserStates:
         return self._plan.ranges.means(event, name)
 
     def _initial(self, name: str, type_: PropertyType, updates: _Updates) -> pl.Series:
-        """A state that is no number when the run begins, or the user signs up.
+        """Returns a state that is not a number, at the beginning of the run or at the sign-up.
 
-        Who was there before the run has one of the state's values, or a moment in the days before it; new users
-        have what the rules say, or nothing.
+        Users from before the run have one of the state's values, or a moment in the days before it; new users have what
+        the rules say, or nothing.
         """
         users = self._users
         given = Property(name=name, type=type_)
@@ -233,7 +233,7 @@ class UserStates:
         return known.cast(dtype).zip_with(pl.Series(users.signed_up_day < 0), new)
 
     def _moments_before(self, name: str, updates: _Updates) -> pl.Series:
-        """When something happened to users before the run: on joining, for the first time, or lately, in this order."""
+        """Returns moments before the run: of joining, of first times, and of latest times, in this order."""
         users, start_ms = self._users, self._plan.start_ms
         age = np.maximum(start_ms - users.signed_up_ms, 0)
         drawn = self._streams.uniform(f"user {name} before", users.number)
@@ -258,7 +258,7 @@ _Columns = dict[tuple[str, str], pl.Series]
 
 
 class Counts:
-    """The counts of some users, each made when it is first asked for."""
+    """The counts of a group of users, each made on first use."""
 
     def __init__(self, properties: Properties) -> None:
         self._of, self._plan = properties, properties.plan
@@ -266,20 +266,20 @@ class Counts:
         self._inner: dict[tuple[str, str], dict[str, pl.Series]] = {}
 
     def shown(self, event: str, name: str) -> pl.Series:
-        """A count that events move, as it stands after each of them."""
+        """Returns a count after each of the events that move it."""
         rule = self._plan.rules.constraint_of(event, name).counter
         assert rule is not None
         return self.all(rule.shared or f"{event}/{name}")[event, name]
 
     def all(self, shared: str) -> _Columns:
-        """By event and property, a count after each event, and what moved it: no more than there was."""
+        """Returns by event and property a count after each event, and what moved it: no more than was present."""
         if shared not in self._made:
             with self._of.asking(f"count {shared}"):
                 self._made[shared] = self._counted(shared)
         return self._made[shared]
 
     def in_objects(self, event: str, name: str) -> pl.Series:
-        """An object group that holds balances."""
+        """Returns an object group with balances."""
         given = self._plan.properties_of[event][name]
         inner = dict(self._objects(event, name))
         for child in given.properties:
@@ -336,16 +336,16 @@ class Counts:
         return found
 
     def _repeats(self, event: str, name: str) -> int:
-        """How many rows a count has for one of its event's: one for each object of its group."""
+        """Returns how many rows a count has per event: one for each object of its group."""
         return self._of.values.objects_in(event, name.partition(".")[0]) if "." in name else 1
 
     def _source(self, name: str, rule: CounterRule) -> str:
-        """Full name of the property that moves a count: in a group, one of the same object."""
+        """Returns the full name of the property that moves a count: in a group, one of the same object."""
         source = rule.source or ""
         return f"{name.rpartition('.')[0]}.{source.rpartition('.')[2]}" if "." in name else source
 
     def _moving(self, event: str, name: str, rule: CounterRule) -> pl.Series | None:
-        """What moves a count, before there being too little limits it; None where each event does by as much."""
+        """Returns what moves a count, before shortage limits it; None if each event moves it by the same step."""
         if rule.source is None:
             return None
         if "." in name:
@@ -353,7 +353,7 @@ class Counts:
         return self._of.objects_total(event, rule.source) if "." in rule.source else self._of.raw(event, rule.source)
 
     def _keys(self, event: str, name: str, rule: CounterRule, size: int) -> pl.Series:
-        """What tells a user's counts apart."""
+        """Returns what separates a user's counts."""
         if rule.group_by is None:
             return pl.Series([""]).gather(np.zeros(size, np.uint32))
         if "." in name:
@@ -365,7 +365,7 @@ class Counts:
 
 
 def days_before(plan: Blueprint, streams: Streams, users: Users) -> Array:
-    """On how many days each user was there before the run, the day of the sign-up among them."""
+    """Returns on how many days each user was there before the run, including the day of the sign-up."""
     probability = np.array([activity.daily_probability for activity in plan.activities])[users.segment]
     age = np.maximum(-users.signed_up_day, 0)
     others = np.maximum(age - 1, 0) * probability + streams.uniform("days before", users.number)
@@ -373,7 +373,7 @@ def days_before(plan: Blueprint, streams: Streams, users: Users) -> Array:
 
 
 def happened_before(plan: Blueprint, streams: Streams, users: Users, event: str) -> Array:
-    """How often each user did an event before the run."""
+    """Returns how often each user did an event before the run."""
     days, number = days_before(plan, streams, users), plan.event_index[event]
     if plan.once[number]:
         return np.minimum(days, 1)

@@ -1,4 +1,4 @@
-"""Who the users are: segment, sign-up, country, device, identifiers; all looked up by the user's number alone."""
+"""The users: segment, sign-up, country, device, identifiers; all looked up by the user's number alone."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _SIGNED_UP = {
     "churned_user": (30, 120),
     "returning_user": (60, 90),
 }
-"""Days before the run on which users of a segment signed up, from and to; new users may do so during the run."""
+"""First and last day of sign-ups before the run by segment, in days before it; new users may sign up during the run."""
 _KEENNESS = 0.9
-"""Standard deviation of the logarithm of how much more or less than the mean of the segment a user does."""
+"""Standard deviation of the logarithm of a user's activity relative to the segment's mean."""
 _KEENEST = 8.0
 _RELEASE_DAYS = 14
 """Days from one release of the app to the next."""
 _UPDATE_DELAY_DAYS = 9
 """Mean days from a release to a user's update."""
 _FIRST_RELEASE = date(2025, 1, 1).toordinal() // _RELEASE_DAYS
-"""The one that is called 1.0.0."""
+"""Number of release 1.0.0."""
 _ASKED_AS = {
     "country": ("country_code", "country", "nation", "region_code"),
     "country_name": ("country_name",),
@@ -55,14 +55,14 @@ _ASKED_AS = {
     "language": ("language", "system_language", "lang", "locale"),
     "time_zone": ("time_zone", "timezone"),
 }
-"""By attribute of users, the names under which products ask for it."""
+"""Names under which products ask for each attribute of users."""
 
 
 class Users:
-    """Some users, one position each; what is known of them is looked up when it is asked for.
+    """A group of users, one position each; facts about them are looked up on demand.
 
     Attributes:
-        number: among all users of the product; it looks up everything else.
+        number: number among all users of the product; everything else follows from it.
     """
 
     def __init__(self, plan: Blueprint, streams: Streams, number: Array) -> None:
@@ -81,18 +81,18 @@ class Users:
         return np.minimum(found, shares.size - 1)
 
     def _is_like(self, segment: str) -> Array:
-        """Whether each user's segment is like one of the six."""
+        """Returns whether each user's segment is like one of the six."""
         return np.array([kind == segment for kind in _kinds(self.plan)])[self.segment]
 
     @cached_property
     def _signed_up_before(self) -> tuple[Array, Array]:
-        """From how many days before the run to how many users of before signed up."""
+        """First and last day before the run on which each user of before may have signed up."""
         low, high = np.array([_SIGNED_UP[kind] for kind in _kinds(self.plan)]).T
         return low[self.segment], high[self.segment]
 
     @cached_property
     def signed_up_day(self) -> Array:
-        """Of the run; negative is before it."""
+        """Day of the run; negative before it."""
         low, high = self._signed_up_before
         before = -self._streams.integers("signed up", self.number, 0, low, high + 1)
         drawn = self._streams.uniform("signs up in run", self.number)
@@ -121,13 +121,13 @@ class Users:
 
     @cached_property
     def keenness(self) -> Array:
-        """How much more or less than the mean of the segment the user does."""
+        """Activity relative to the segment's mean."""
         drawn = self._streams.normal("keenness", self.number, 0, -(_KEENNESS**2) / 2, _KEENNESS)
         return np.minimum(np.exp(drawn), _KEENEST)
 
     @cached_property
     def experience(self) -> Array:
-        """How much each user will have done before the run: place from 0 to 1 among those of the segment."""
+        """Activity of each user before the run: place from 0 to 1 among the users of the segment."""
         from scipy.special import ndtr, ndtri
 
         low, high = self._signed_up_before
@@ -146,12 +146,12 @@ class Users:
 
     @property
     def truth(self) -> Array:
-        """Number of the configuration's truth that is planted in the user, -1 of the others."""
+        """Number of the configuration's truth that is planted in the user; -1 without one."""
         return self._planted[0]
 
     @property
     def host(self) -> Array:
-        """Number of the user where one lives: oneself, or the first of those who share an address."""
+        """Number of the user at whose address each user lives: oneself, or the first of those who share it."""
         return self._planted[1]
 
     @cached_property
@@ -162,14 +162,14 @@ class Users:
 
     @cached_property
     def variant(self) -> Array:
-        """Of the experiment, 0 is A."""
+        """Variant of the experiment; 0 is A."""
         return self._streams.integers("variant", self.number, 0, 0, 2)
 
     # ----------------------------------------------------------------- facts
 
     @cached_property
     def facets(self) -> Mapping[str, Coded]:
-        """What is known of users by itself, by the names under which products ask for it."""
+        """Facts about users, by the names under which products ask for them."""
         return {name: getattr(self, fact) for fact, names in _ASKED_AS.items() for name in names}
 
     @cached_property
@@ -213,7 +213,7 @@ class Users:
 
     @cached_property
     def utc_offset_s(self) -> Array:
-        """Of the user's time zone when the run begins."""
+        """Offset of the user's time zone at the beginning of the run."""
         at = datetime.combine(self.plan.configuration.start, datetime.min.time(), UTC)
         offsets = [at.astimezone(ZoneInfo(str(name))).utcoffset() for name in self.time_zone.values]
         return np.array([int(offset.total_seconds()) if offset else 0 for offset in offsets])[self.time_zone.codes]
@@ -248,34 +248,34 @@ class Users:
 
     @cached_property
     def device_model(self) -> Coded:
-        """What the device calls itself."""
+        """Name that the device reports."""
         return Coded(self._device, tuple(device.model for device in self._devices))
 
     @cached_property
     def manufacturer(self) -> Coded:
-        """Who made the device."""
+        """Maker of the device."""
         return Coded(self._device, tuple(device.manufacturer for device in self._devices))
 
     @cached_property
     def _update_delay_days(self) -> Array:
-        """From a release of the app to the user's update."""
+        """Days from a release of the app to the user's update."""
         return self._streams.exponential("update delay", self.number, 0, _UPDATE_DELAY_DAYS).astype(np.int64)
 
     @cached_property
     def app_version(self) -> Coded:
-        """Version of the app that each user has when the run begins, or at the sign-up."""
+        """Version of the app that each user has at the beginning of the run, or at the sign-up."""
         return app_versions(self.release(np.arange(len(self)), np.maximum(self.signed_up_day, 0)))
 
     def release(self, user: Array, day: Array) -> Array:
-        """Number of the app's release that users have on days of the run; it only ever rises."""
+        """Returns the number of the app's release that users have on days of the run; it only ever rises."""
         return (self.plan.first_day + day - self._update_delay_days[user]) // _RELEASE_DAYS
 
     def newest_release(self, day: int) -> int:
-        """Number of the app's latest release on a day of the run."""
+        """Returns the number of the app's latest release on a day of the run."""
         return (self.plan.first_day + day) // _RELEASE_DAYS
 
     def _one_of(self, stream: str, place: Array, choices: Sequence[locales.Shares]) -> Coded:
-        """One of the values of each user's place, by their weights."""
+        """Returns one of the values of each user's place, by their weights."""
         codes = np.zeros(len(self), np.int64)
         values: list[Any] = []
         for number, shares in enumerate(choices):
@@ -287,7 +287,7 @@ class Users:
 
 
 class SystemUsers(Users):
-    """In whose names the system reports, one for each event; the numbers are those of the events, from `first` on."""
+    """Users that stand for the system, one for each event; their numbers are those of the events, from `first` on."""
 
     def __init__(self, plan: Blueprint, streams: Streams, first: int) -> None:
         super().__init__(plan, streams, np.array(plan.daily_system, np.uint64) + np.uint64(first))
@@ -297,37 +297,37 @@ class SystemUsers(Users):
 
 
 def _kinds(plan: Blueprint) -> list[str]:
-    """By segment, which of the six it is like."""
+    """Returns for each segment the one of the six that it is like."""
     custom = plan.configuration.custom_segments
     return [custom[name].like if name in custom else name for name in plan.segments]
 
 
 def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Users:
-    """The users from one number on."""
+    """Returns the users from one number on."""
     return Users(plan, streams, np.arange(first, first + count, dtype=np.uint64))
 
 
 def app_versions(release: Array) -> Coded:
-    """What releases are called, one after the other 1.9.0, 1.9.1, 1.9.2, 1.10.0."""
+    """Returns the names of releases: 1.9.0, 1.9.1, 1.9.2, 1.10.0 follow each other."""
     distinct, codes = np.unique(np.maximum(release - _FIRST_RELEASE, 0), return_inverse=True)
     return Coded(codes, tuple(f"1.{number // 3}.{number % 3}" for number in distinct.tolist()))
 
 
 def ids_of(streams: Streams, number: Array) -> tuple[pl.Series, pl.Series]:
-    """Account and distinct ids of users."""
+    """Returns account and distinct ids of users."""
     digits = hex_texts(streams.bits("account", number)).str.head(14)
     account = pl.select(pl.concat_str(pl.lit("u"), pl.lit(digits))).to_series()
     return account, hex_texts(streams.bits("distinct", number, 0), streams.bits("distinct", number, 1), dashes=True)
 
 
 def home_countries(plan: Blueprint, streams: Streams, host: Array) -> Coded:
-    """Countries of users, by the numbers of their hosts."""
+    """Returns countries of users, by the numbers of their hosts."""
     weights = _countries(plan)
     return Coded(streams.choice("country", host, 0, np.cumsum(list(weights.values()))), tuple(weights))
 
 
 def _countries(plan: Blueprint) -> dict[str, float]:
-    """Countries with their weights: the configuration's, or those that the taxonomy lists."""
+    """Returns countries with weights: the configuration's, or those that the taxonomy lists."""
     known, asked = locales.countries(), plan.configuration.countries
     for name in ("country", "country_code", "nation", "#country", "#country_code") if asked is None else ():
         constraint = plan.rules.property_constraints.get(name)
@@ -339,7 +339,7 @@ def _countries(plan: Blueprint) -> dict[str, float]:
 
 
 def _carriers(plan: Blueprint, home: locales.Country) -> locales.Shares:
-    """Carriers of a country: those that the taxonomy lists, else those that there are."""
+    """Returns the carriers of a country: those that the taxonomy lists, else the real ones."""
     for name in ("carrier", "telecom", "#carrier"):
         constraint = plan.rules.property_constraints.get(name)
         if constraint is not None and home.code in constraint.mapping:
@@ -352,12 +352,12 @@ def _carriers(plan: Blueprint, home: locales.Country) -> locales.Shares:
 
 @dataclass(frozen=True, slots=True)
 class PlantedGroup:
-    """Users in whom a truth is planted together.
+    """Users in whom one truth is planted together.
 
     Attributes:
-        truth: its number among the configuration's.
-        is_at_one_address: whether they share one.
-        number: of the users among all of the product.
+        truth: number of the truth in the configuration.
+        is_at_one_address: whether they share an address.
+        number: numbers of the users among all of the product.
     """
 
     truth: int
@@ -366,7 +366,7 @@ class PlantedGroup:
 
 
 def planted_groups(plan: Blueprint, streams: Streams) -> list[PlantedGroup]:
-    """Users in whom the truths about some users are planted: those of the lowest numbers, nobody in two truths.
+    """Returns the users in whom the truths about single users are planted: lowest numbers first, no user in two truths.
 
     Raises:
         ConfigurationError: when a run has too few users for a truth.
@@ -391,7 +391,7 @@ def planted_groups(plan: Blueprint, streams: Streams) -> list[PlantedGroup]:
 def _first_users(
     plan: Blueprint, streams: Streams, truth: SharedAddressTruth | StandstillTruth, count: int, taken: Array
 ) -> Array:
-    """The first so many users of a truth's segment who were there before the run, without those who are taken."""
+    """Returns the first users of a truth's segment from before the run, without those already taken."""
     chosen = np.zeros(0, np.uint64)
     for first in range(0, plan.configuration.users, _LOOKED_AT):
         users = make_users(plan, streams, first, min(_LOOKED_AT, plan.configuration.users - first))
@@ -403,11 +403,11 @@ def _first_users(
             return chosen[:count]
     segment = f" of the segment {truth.segment!r}" if truth.segment is not None else ""
     raise ConfigurationError(
-        f"The planted {truth.kind} needs {count:,} users{segment} who were there before the run and in whom no other "
-        f"truth is planted; of {plan.configuration.users:,} users {chosen.size:,} are. Give the run more users, or "
+        f"The planted {truth.kind} needs {count:,} users{segment} from before the run without another planted "
+        f"truth; of {plan.configuration.users:,} users {chosen.size:,} qualify. Give the run more users, or "
         "plant fewer."
     )
 
 
 _LOOKED_AT = 8192
-"""Users that are looked at together."""
+"""Users that are looked up at a time."""

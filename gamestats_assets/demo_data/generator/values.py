@@ -1,6 +1,6 @@
 """Values of one property: each kind of constraint, evaluated for all rows at once.
 
-A value is looked up by the user and by what tells the user's rows apart, never drawn in turn.
+A value is looked up by the user and by the counter of the row, never drawn in turn.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 _DEFAULT_OBJECTS = 2
 _DEFAULT_TEXTS = 3
 _NUMBERED = 12
-"""Numbered names of things of which nothing is known."""
+"""Count of numbered names of things of an unknown kind."""
 _IDENTIFIERS = ("id", "code", "key", "uuid", "token")
 
 
 class Values:
-    """Makes values; what they need of other properties it asks of all `Properties`."""
+    """Makes values; values of other properties come from `Properties`."""
 
     def __init__(self, properties: Properties) -> None:
         self._of = properties
         self._plan, self._streams, self._users = properties.plan, properties.streams, properties.users
 
     def made(self, rows: Rows, name: str, given: Property) -> pl.Series:
-        """Values by the first kind of constraint that the property has, or else by its type."""
+        """Returns values by the first kind of constraint that the property has, or else by its type."""
         constraint = self._plan.rules.constraint_of(rows.key, name)
         for kind in _KINDS:
             if (found := kind(self, rows, name, given, constraint)) is not None:
@@ -56,19 +56,19 @@ class Values:
         return _BY_TYPE.get(given.type, Values._text)(self, rows, name, given, constraint)
 
     def formula_of(self, event: str, name: str) -> str | None:
-        """The formula that a property follows."""
+        """Returns the formula that a property follows."""
         found = holding(self._plan.rules.property_relationships, event, name)
         return found.formula if found else None
 
     def objects_in(self, event: str, name: str) -> int:
-        """How many objects a group has."""
+        """Returns the number of objects in a group."""
         return self._plan.rules.constraint_of(event, name).rows or _DEFAULT_OBJECTS
 
     def evaluated(self, rows: Rows, name: str, text: str) -> Array:
-        """Results of a formula.
+        """Returns results of a formula.
 
         Args:
-            name: of the property that it is for.
+            name: name of the formula's property.
         """
         formula = parse_formula(text)
         values = {wanted: numbers(self.named(rows, wanted, name)) for wanted in formula.names}
@@ -83,7 +83,7 @@ class Values:
         return np.broadcast_to(formula.evaluate(values, uniform), (len(rows),)).astype(np.float64)
 
     def inner(self, rows: Rows, name: str, given: Property, count: int) -> dict[str, pl.Series]:
-        """Columns of objects; balances, which other events move too, are left out."""
+        """Returns columns of objects, without balances, which other events move as well."""
         inner: dict[str, pl.Series] = {}
         for child in given.properties:
             dotted = f"{name}.{child.name}"
@@ -111,7 +111,7 @@ class Values:
         return self._of.user_column(source, self._plan.user_properties.get(source, given)).gather(rows.user)
 
     def _first(self, rows: Rows, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """Whether each is the user's first of its kind; who was there before has had it."""
+        """Returns whether each is the user's first of its kind; users from before the run have had theirs."""
         if not constraint.first_only:
             return None
         first = np.append(True, rows.user[1:] != rows.user[:-1])[: len(rows)]
@@ -123,7 +123,7 @@ class Values:
         return self._of.counts.shown(rows.key, name).gather(rows.place)
 
     def _fact(self, rows: Rows, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """What is known of the user anyway, such as the country."""
+        """Returns a known fact about the user, such as the country."""
         fact = self._users.facets.get(name.lstrip("#").lower())
         if fact is None or given.type is not PropertyType.STRING or constraint.template is not None:
             return None
@@ -131,7 +131,7 @@ class Values:
         return fact.at(rows.user) if not listed or listed.issuperset(fact.values) else None
 
     def _mapped(self, rows: Rows, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series | None:
-        """One of the values that go with another property's."""
+        """Returns one of the values that go with another property's."""
         labels = self._labels(rows, constraint.depends_on) if constraint.depends_on else None
         if labels is None:
             return None
@@ -147,7 +147,7 @@ class Values:
         return typed(list(itertools.chain.from_iterable(choices)), given.type).gather(drawn)
 
     def _labels(self, rows: Rows, name: str) -> pl.Series | None:
-        """Another property's values as texts."""
+        """Returns another property's values as texts."""
         if rows.key != USER and name in self._plan.properties_of[rows.key]:
             return texts(self._of.column(rows.key, name).gather(rows.place))
         if rows.key != USER and name in self._plan.updates:
@@ -193,7 +193,7 @@ class Values:
         return pl.Series(self._uniform(rows, name) < share)
 
     def _time(self, rows: Rows, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series:
-        """A moment so many seconds after its event; within the day before it where nothing is known."""
+        """Returns a moment so many seconds after its event; within the day before it if nothing is known."""
         formula = self.formula_of(rows.key, name)
         if formula is not None:
             after_s = numbers(self._within_range(rows, name, formula))
@@ -225,7 +225,7 @@ class Values:
         return pl.Series([f"{last.lstrip('#')}_{number}" for number in range(1, _NUMBERED + 1)]).gather(drawn)
 
     def _texts(self, rows: Rows, name: str, given: Property, constraint: PropertyConstraint) -> pl.Series:
-        """A list of texts, as many as another number of the event says, if it is to be that."""
+        """Returns a list of texts, as many as another number of the event if the constraint names one."""
         wanted = np.full(len(rows), constraint.rows or _DEFAULT_TEXTS)
         if constraint.rows_by is not None and rows.key != USER:
             asked = np.nan_to_num(numbers(self.named(rows, constraint.rows_by, name)))
@@ -252,7 +252,7 @@ class Values:
         found = objects(self.inner(rows.repeated(count), name, given, count), len(rows) * count)
         return lists(np.repeat(np.arange(len(rows)), count), found, len(rows))
 
-    # ----------------------------------------------------------------- what they need
+    # ----------------------------------------------------------------- inputs
 
     def _uniform(self, rows: Rows, name: str) -> Array:
         return self._streams.uniform(f"{rows.key} {name}", self._users.number[rows.user], rows.counter)
@@ -261,7 +261,7 @@ class Values:
         return np.floor(self._uniform(rows, name) * 10**9)
 
     def named(self, rows: Rows, wanted: str, own: str) -> pl.Series:
-        """What a name in a formula stands for: of the same object, the event, the common properties, the user.
+        """Returns what a name in a formula refers to: in the same object, the event, the common properties, the user.
 
         `#year` is the year in which the run begins.
         """
@@ -305,7 +305,7 @@ _KINDS: tuple[_Kind, ...] = (
     Values._one_of,
     Values._calculated,
 )
-"""Kinds of constraints, the first that applies wins."""
+"""Kinds of constraints; the first that applies wins."""
 _BY_TYPE: Mapping[PropertyType, Callable[[Values, Rows, str, Property, PropertyConstraint], pl.Series]] = {
     PropertyType.NUMBER: Values._number,
     PropertyType.BOOLEAN: Values._flag,
@@ -317,13 +317,13 @@ _BY_TYPE: Mapping[PropertyType, Callable[[Values, Rows, str, Property, PropertyC
 
 
 def _spans(choices: Sequence[Sequence[Any]]) -> tuple[Array, Array]:
-    """Where each of some lists begins in all of them together, and its size."""
+    """Returns the first place and the size of each list in all lists together."""
     sizes = np.array([len(found) for found in choices], np.int64)
     return np.cumsum(sizes) - sizes, sizes
 
 
 def _apart(codes: Array, values: int) -> Array:
-    """Codes of lists, one a row, no list having a code twice as long as there are enough: the next one that is free."""
+    """Moves repeated codes within each row's list to the next free one, as long as there are enough values."""
     codes = codes.copy()
     for place in range(1, min(codes.shape[1], values)):
         before = codes[:, :place]

@@ -1,7 +1,7 @@
-"""Records as ThinkingData's receivers take them: one JSON object per line.
+"""Records as ThinkingData's receivers accept them: one JSON object per line.
 
-Ids, address, type, time, name and `#uuid` stand at the root, everything else in `properties`. What is the same
-throughout a session is put together once and repeated.
+Ids, address, type, time, name and `#uuid` are at the root, everything else in `properties`. Parts that stay the same
+within a session are built once and repeated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNKNOWN_PROPERTY = "undeclared_property"
 _HOUR_MS = 3_600_000
 _NETWORKS = ("WIFI", "5G", "4G")
 _RECORDS = 8
-"""Places for records of one event: itself, and the changes of the user that it brings."""
+"""Places for the records of one event: itself, and its changes of the user."""
 DIRTS = ("late", "duplicate", "out_of_order", "null", "schema_drift", "unknown_event", "truncated")
 
 SCHEMA: Mapping[str, pl.DataType] = {
@@ -47,11 +47,11 @@ SCHEMA: Mapping[str, pl.DataType] = {
     "record": pl.Int64(),
     "line": pl.String(),
 }
-"""Columns of lines: day of the run in whose file the line stands, and what orders it there."""
+"""Columns of lines: the day of the run whose file holds the line, and the sort order there."""
 
 
 def lines(history: History) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Every record of some users as lines, and what they amount to.
+    """Returns every record of a group of users as lines, with their counts.
 
     Returns:
         Lines with the columns of `SCHEMA`, in no order; and counts by `type`, `name` and `segment`.
@@ -76,10 +76,10 @@ def lines(history: History) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 class _Writer:
-    """Puts lines together.
+    """Builds lines.
 
     Attributes:
-        dirt: the number of each event's kind of dirt, -1 for clean ones; None when everything is clean.
+        dirt: number of each event's kind of dirt, -1 for clean ones; None if everything is clean.
     """
 
     def __init__(self, history: History, properties: Properties) -> None:
@@ -88,7 +88,7 @@ class _Writer:
         self.dirt = _dirt(history)
 
     def placed(self, text: pl.Series, rows: Array, slot: int) -> pl.DataFrame:
-        """The lines of some rows, with the columns of `SCHEMA`."""
+        """Returns the lines of these rows, with the columns of `SCHEMA`."""
         of, at_ms = self._history, self._history.at_ms[rows]
         return pl.DataFrame(
             {
@@ -101,14 +101,14 @@ class _Writer:
         )
 
     def counted(self, type_: str, name: str, rows: Array) -> pl.DataFrame:
-        """How many records of a kind the users of each segment have."""
+        """Counts the records of a kind by the segment of their users."""
         times = np.bincount(self._history.users.segment[self._history.happened.user[rows]])
         segment = np.flatnonzero(times)
         columns = {"type": [type_] * segment.size, "name": [name] * segment.size, "segment": segment}
         return pl.DataFrame(columns | {"records": times[segment].astype(np.uint32)})
 
     def event_lines(self, event: str) -> pl.Series:
-        """Every record of an event."""
+        """Returns every record of an event."""
         happened, rows = self._history.happened, self._properties.rows_of(event)
         declared = self._history.plan.properties_of[event]
         columns = {given.name: self._properties.column(event, name) for name, given in declared.items()}
@@ -128,11 +128,11 @@ class _Writer:
         return pl.select(pl.concat_str(*pieces, pl.lit("}}\n"))).to_series()
 
     def user_lines(self, mode: UpdateMode, rows: Array, slot: int, inside: pl.Series) -> pl.Series:
-        """Records of what events change of users.
+        """Returns records of the changes of users by events.
 
         Args:
             slot: place of the record among those of its event.
-            inside: of the properties' object.
+            inside: inside of the properties' object.
         """
         pieces = [
             *self._begin(mode.value, rows, np.ones(rows.size, bool)),
@@ -142,7 +142,7 @@ class _Writer:
         return pl.select(pl.concat_str(*pieces)).to_series()
 
     def _begin(self, type_: str, rows: Array, has_account: Array) -> list[pl.Expr]:
-        """Ids, address, type and time."""
+        """Returns ids, address, type and time."""
         head = (self._history.happened.session[rows] + has_account * self._presets.len()).astype(np.uint32)
         at = as_written(moments(self._history.at_ms[rows]))
         return [pl.lit(self._heads.gather(head)), pl.lit(f'{type_}","#time":"'), pl.lit(at)]
@@ -154,17 +154,17 @@ class _Writer:
 
 
 def _of_sessions(history: History) -> tuple[pl.Series, pl.Series]:
-    """What every record of a session repeats.
+    """Returns what every record of a session repeats.
 
     Returns:
-        The beginning of its lines, ids and address: of all sessions without the account, then of all with it; and what
-        the SDK adds to the properties of every event.
+        The beginning of its lines with ids and address: of all sessions without the account, then of all with it; and
+        what the SDK adds to the properties of every event.
     """
     plan, users, sessions = history.plan, history.users, history.sessions
     user, number = sessions.user, users.number[sessions.user]
     network = history.streams.choice("network", number, sessions.number, [0.58, 0.8, 1.0])
     network = np.where(users.shares_address[user], 0, network)
-    # At home it is always the same address, on the way another one each time.
+    # At home the address is always the same, on the way another one each time.
     drawn = history.streams.uniform("address", users.host[user], np.where(network == 0, 0, sessions.number + 1))
     address = _addresses(Coded(users.country.codes[user], users.country.values), drawn)
     rest = (
@@ -198,12 +198,12 @@ def _of_sessions(history: History) -> tuple[pl.Series, pl.Series]:
 
 
 def home_addresses(plan: Blueprint, streams: Streams, host: Array) -> pl.Series:
-    """The addresses of users at home, by the numbers of their hosts."""
+    """Returns the home addresses of users, by the numbers of their hosts."""
     return _addresses(home_countries(plan, streams, host), streams.uniform("address", host, 0))
 
 
 def _addresses(country: Coded, drawn: Array) -> pl.Series:
-    """Public IPv4 addresses of countries."""
+    """Returns public IPv4 addresses of countries."""
     rows = [np.flatnonzero(country.codes == place) for place in range(len(country.values))]
     parts = [(own, locales.ip_addresses(str(code), drawn[own])) for own, code in zip(rows, country.values, strict=True)]
     return scattered(parts, drawn.size)
@@ -213,7 +213,7 @@ def _addresses(country: Coded, drawn: Array) -> pl.Series:
 
 
 def _mode(given: Property, kinds: set[str]) -> UpdateMode:
-    """How a user property is sent: as the sheet says, or as it changes."""
+    """Returns how a user property is sent: as the sheet says, or by the kinds of its updates."""
     if given.update is not None:
         return given.update
     if kinds == {"set_once"}:
@@ -224,10 +224,10 @@ def _mode(given: Property, kinds: set[str]) -> UpdateMode:
 
 
 def _user_changes(properties: Properties) -> Iterator[tuple[UpdateMode, Array, pl.Series]]:
-    """What the events change of the users: by mode, the rows after which it is sent and what.
+    """Yields the changes of users by events: by mode, the rows after which they are sent, and their content.
 
-    At a user's first event with an account within the run the properties that hold by then are sent, later
-    only what changed.
+    A user's first event with an account within the run sends all properties known by then; later events send only
+    changes.
 
     Yields:
         Mode, rows in order, and the inside of the properties' object for each.
@@ -251,9 +251,9 @@ def _user_changes(properties: Properties) -> Iterator[tuple[UpdateMode, Array, p
 
 
 def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) -> tuple[Array, pl.Series]:
-    """Rows after which a property of the user has another value than was sent, and the value.
+    """Returns the rows after which a user property differs from the value sent last, and the new value.
 
-    What was so before a user's first row is sent there, unless that row itself changes it.
+    A value from before a user's first row is sent there, unless that row itself changes it.
     """
     happened, state = properties.happened, properties.states.of(name)
     rows = state.rows[happened.has_account[state.rows]]
@@ -264,7 +264,7 @@ def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) 
         opens = (held != 0).to_numpy()
         if mode is UpdateMode.ADD:
             added, decimals = numbers(now) - numbers(was), 6 if now.dtype == pl.Float64 else 0
-            added = np.where(np.isin(rows, first), numbers(now), added)  # the first one sends the whole
+            added = np.where(np.isin(rows, first), numbers(now), added)  # the first one sends the whole sum
             now = rounded(added, decimals)
             changed |= np.isin(rows, first) & (added != 0)
     else:
@@ -281,7 +281,7 @@ def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) 
 
 
 def _dirt(of: History) -> Array | None:
-    """The number of each event's kind of dirt, -1 for clean ones; None when everything is clean."""
+    """Returns the number of each event's kind of dirt, -1 for clean ones; None if everything is clean."""
     wanted = of.plan.configuration.dirt
     if not wanted.total:
         return None
@@ -298,10 +298,10 @@ def _damaged(
     kind: Array,
     which: Array,
 ) -> pl.Series | None:
-    """Properties of which one is null, or of another type than everywhere else, where rows have such a kind of dirt.
+    """Returns properties of which one is null, or of a wrong type, in rows with such a kind of dirt.
 
     Args:
-        which: of each row, a number that chooses the property.
+        which: number of each row that chooses the property.
     """
     numeric = [name for name, given in declared.items() if given.type is PropertyType.NUMBER]
     nulled, drifted = (kind == DIRTS.index(name) for name in ("null", "schema_drift"))
@@ -321,7 +321,7 @@ def _damaged(
 
 
 def _soiled(of: History, frame: pl.DataFrame, dirt: Array, rows: Array) -> pl.DataFrame:
-    """Lines that come late, twice, out of order or cut; `rows` are theirs."""
+    """Returns lines that come late, twice, out of order or cut; `rows` are theirs."""
     number = of.users.number[of.happened.user[rows]]
     drawn = of.streams.uniform("dirt by how much", number, of.ordinal[rows])
     frame = frame.with_columns(dirt=pl.Series(dirt[rows]), drawn=pl.Series(drawn))

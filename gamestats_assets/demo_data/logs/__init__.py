@@ -1,1 +1,1 @@
-"""ThinkingData logs: checked, uploaded, landed and read. Nothing here knows how they were made."""
+"""ThinkingData logs: checked, uploaded, landed and read. Nothing here knows how the logs were made."""

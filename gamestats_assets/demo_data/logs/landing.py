@@ -1,8 +1,8 @@
-"""How log files reach the landing zone: their lines divided by the day on which they happened, nothing lost.
+"""Lands log files: divides their lines by the day on which they happened, and loses nothing.
 
-A log holds lines of several days: what a device could not send at once comes days later. Its lines are kept as they
-are, and land in pieces, each of one day and of at most `PIECE_BYTES`. A piece is named by the log's own day and by
-its content, so that it is known when it comes again, and tells what of it is late.
+A log has lines of several days, because devices send late what they could not send at once. Lines are kept unchanged,
+and land in pieces, each of one day and of at most `PIECE_BYTES`. A piece is named by the log's own day and by its
+content, so that copies are recognised, and late lines show.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from gamestats_assets.lakehouse.files.unpacking import ReadLimits, UnreadableCon
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 
 PIECE_BYTES = 64 * 1024 * 1024
-"""Bytes of a piece's content at most; it is held in memory whole when it is landed and when it is read."""
+"""Most bytes of a piece's content; it is in memory as a whole when it is landed and when it is read."""
 HELD_BYTES = 256 * 1024 * 1024
-"""Bytes of lines held in memory at most; above it the largest piece is landed before it is full."""
+"""Most bytes of lines in memory; beyond it the largest piece is landed before it is full."""
 LONGEST_LINE = 8 * 1024 * 1024
-"""Bytes above which a line is divided; nobody can read its parts then, and nobody could read it whole."""
+"""Longest line in bytes; a longer one is divided, and unreadable as it would be undivided."""
 KIND = "log"
 """The landing zone's kind of a piece."""
 
@@ -40,9 +40,9 @@ Progress = Callable[[int, int], None]
 
 _NAMED_DAY = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
 _CHUNK = 1024 * 1024
-# `app.jsonl`, and as LogBus and ThinkingData's SDKs name logs: log.2026-01-01, log.2026-01-01_0, shop.2026-01-01.log.
+# `app.jsonl`, or names by LogBus and ThinkingData's SDKs: log.2026-01-01, log.2026-01-01_0, shop.2026-01-01.log.
 _LOG_NAME = re.compile(r"(\.(jsonl?|log|gz)|(^|\.)log\.\d[^.]*)$", re.IGNORECASE)
-# What `gamestats generate` writes beside its logs.
+# Files that `gamestats generate` writes beside its logs.
 _OF_A_RUN = ("manifest.json", "rules.json", "run.json")
 _LOG_BEGINNING = re.compile(rb"\s*(\[\s*)?\{")
 _BEGINNING_BYTES = 4096
@@ -53,7 +53,7 @@ _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
 class LogPathError(GamestatsError):
-    """A path given for landing holds nothing that could be landed."""
+    """A path given for landing has nothing to land."""
 
 
 class ProductNameError(GamestatsError):
@@ -66,18 +66,19 @@ class _DamagedFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogOutcome:
-    """What became of one log file.
+    """The outcome of one log file.
 
     Attributes:
-        name: the file as it was given.
-        status: `taken` (some of it is new), `known` (all of it has landed before) or `refused`: it stays where it is.
-        log_day: day of the log; None when it is refused.
+        name: the given name of the file.
+        status: `taken` (some of it is new), `known` (all of it has landed before) or `refused` (the file stays in its
+        place).
+        log_day: day of the log; None if it is refused.
         lines: lines that are not empty.
-        undated_lines: those of them that tell no usable time; they stand in a piece of the log's own day.
-        lines_by_day: lines of each day that it has pieces of.
-        pieces: what it landed as.
-        new_pieces: those of them that had not landed before.
-        reason: why it is refused; empty otherwise.
+        undated_lines: lines without a usable time; they are in a piece of the log's own day.
+        lines_by_day: lines by the day of their piece.
+        pieces: all pieces of the file.
+        new_pieces: pieces that had not landed before.
+        reason: reason of a refusal; empty otherwise.
     """
 
     name: str
@@ -91,7 +92,7 @@ class LogOutcome:
     reason: str = ""
 
     def line(self) -> str:
-        """The outcome in one line of text."""
+        """Returns the outcome in one line of text."""
         if self.status == "refused":
             return f"{self.status:<8} {shown(self.name)}: {self.reason}"
         undated = f", {self.undated_lines} of them without a usable time" if self.undated_lines else ""
@@ -100,23 +101,23 @@ class LogOutcome:
 
 @dataclass(frozen=True, slots=True)
 class LogIngestReport:
-    """What became of every file, in the order of their paths; taken + known + refused = files.
+    """The outcome of every file, in the order of their paths; taken + known + refused = files.
 
     Attributes:
-        passed_over: files of the folders that are no logs, neither by their names nor by how they begin, and links
-            that lead out of the folders.
+        passed_over: files of the folders that are not logs, by their names or their beginnings, and links that lead out
+        of the folders.
     """
 
     outcomes: tuple[LogOutcome, ...]
     passed_over: tuple[Path, ...] = ()
 
     def count(self, status: Status) -> int:
-        """Files of one status."""
+        """Returns the number of files of one status."""
         return sum(outcome.status == status for outcome in self.outcomes)
 
     @property
     def files(self) -> int:
-        """Files that came in."""
+        """Number of given files."""
         return len(self.outcomes)
 
     @property
@@ -139,14 +140,14 @@ class LogIngestReport:
 
 
 def landing_game(product: str) -> str:
-    """The folder of a product in the landing zone.
+    """Returns the folder of a product in the landing zone.
 
     Raises:
-        ProductNameError: when the name cannot be one.
+        ProductNameError: when the name is invalid.
     """
     if not PRODUCT_NAME.fullmatch(product):
         raise ProductNameError(
-            f"{product!r} cannot be the name of a product: expected a small letter, then at most 49 small letters, "
+            f"{product!r} is not a valid name of a product: expected a small letter, then at most 49 small letters, "
             "digits, _ and -."
         )
     return f"demo_data/{product}"
@@ -155,26 +156,25 @@ def landing_game(product: str) -> str:
 def land_logs(
     paths: Iterable[Path], product: str, landing: Landing, progress: Progress | None = None
 ) -> LogIngestReport:
-    """Land log files, and those of folders, plain or gzipped, of JSON lines or JSON arrays.
+    """Lands log files and the logs in folders, plain or gzipped, of JSON lines or JSON arrays.
 
-    Every line stands in exactly one piece, as it was received: that of the UTC day on which it happened, or, when it
-    tells none that can be, of the log's own day. That is the day in the file's name (2026-01-01 or 20260101), else
-    the day of most of its lines. The elements of a JSON array are its lines. A file that cannot be read to its end
-    is refused whole, and so is one that tells no day; such files are not landed. Should two pieces of a log be the same
-    to the last byte, they are one, and everything in it came twice.
+    Every line lands unchanged in exactly one piece: that of the UTC day on which it happened, or without a usable time
+    that of the log's own day. The log's day is the one in the file's name (2026-01-01 or 20260101), else the day of
+    most of its lines. The elements of a JSON array are its lines. A file that cannot be read to its end, or that has no
+    day, is refused and not landed. Two pieces of a log that are identical are one, and everything in it came twice.
 
-    A file is read twice, first for its day, and never held in memory whole. Landing it again changes nothing.
+    A file is read twice, first for its day, and never held in memory as a whole. Landing it again changes nothing.
 
     Args:
-        paths: files, or folders to walk, of which the files are taken that have a name of a log, or begin with a JSON
-            object; hidden ones are not.
-        product: whose logs they are.
-        landing: where to land; a folder of it is left out of a walk.
-        progress: called with files done and files in all, after each file.
+        paths: files, or folders to walk; of folders, files are taken if they have the name of a log, or begin with a
+        JSON object; hidden ones are not.
+        product: product of the logs.
+        landing: landing zone; a walk leaves out its folder.
+        progress: called with the number of files done and the number of files, after each file.
 
     Raises:
         LogPathError: when a path does not exist, lies inside the landing zone, or is a folder that cannot be listed.
-        ProductNameError: when the product cannot be called so.
+        ProductNameError: when the product's name is invalid.
     """
     game = landing_game(product)
     files, passed_over = log_files(paths, landing)
@@ -215,7 +215,7 @@ class _Pieces:
         if lines:
             content = b"\n".join([*lines, b""])
             unit = f"{self.log_day:%Y%m%d}-{content_hash(content)[:24]}"
-            # The same bytes each time: neither a name nor the hour stands in the gzip.
+            # The same bytes each time: the gzip has neither a name nor a time.
             payload = igzip.compress(content, 2, mtime=0)
             self.landed.append(self.landing.put(self.game, day, unit, KIND, payload, content))
 
@@ -233,7 +233,7 @@ def _land(file: Path, game: str, landing: Landing) -> LogOutcome:
                 days[occurred_at.date()] += 1
         log_day = _named_day(file.name) or min(days, key=lambda day: (-days[day], day), default=None)
         if log_day is None:
-            raise _DamagedFileError("no line of it tells a time (#time), and its name tells no day (2026-01-01)")
+            raise _DamagedFileError("no line has a time (#time), and the name has no day (2026-01-01)")
         pieces = _Pieces(game, log_day, landing)
         by_day: Counter[date] = Counter()
         undated = 0
@@ -245,7 +245,7 @@ def _land(file: Path, game: str, landing: Landing) -> LogOutcome:
             by_day[day] += 1
             undated += not usable
     except _DamagedFileError as error:
-        return LogOutcome(str(file), "refused", reason=f"{error}; it stays where it is")
+        return LogOutcome(str(file), "refused", reason=f"{error}; it stays in its place")
     pieces.land_all()
     new = tuple(piece for piece, is_new in pieces.landed if is_new)
     status: Status = "taken" if new else "known"
@@ -266,7 +266,7 @@ def _named_day(name: str) -> date | None:
 
 
 def _lines_of(file: Path, limits: ReadLimits) -> Iterator[bytes]:
-    """Lines that are not empty, without their end; of a JSON array its elements.
+    """Yields lines that are not empty, without their ends; or the elements of a JSON array.
 
     Raises:
         _DamagedFileError: when the file cannot be read to its end, or exceeds the limits.
@@ -287,15 +287,15 @@ def _lines_of(file: Path, limits: ReadLimits) -> Iterator[bytes]:
 
 def _physical_lines(stream: IO[bytes]) -> Iterator[bytes]:
     while block := stream.read(_CHUNK) + stream.readline(LONGEST_LINE):
-        # Millions of lines with nothing in them are quickly made, and slowly looked at one by one.
+        # Millions of empty lines are quickly made, and slow to process one by one.
         for line in _NO_LINES.sub(b"\n", block).removesuffix(b"\n").split(b"\n"):
             for start in range(0, len(line), LONGEST_LINE):
                 yield line[start : start + LONGEST_LINE]
 
 
 def _elements(stream: IO[bytes]) -> Iterator[bytes]:
-    """Elements of a JSON array, each on one line; from where it is no array any more, the lines that follow."""
-    # Bytes that are no UTF-8 survive the way to a text and back.
+    """Yields the elements of a JSON array, each as one line; after an error, the remaining physical lines."""
+    # Bytes that are not UTF-8 survive the conversion to a text and back.
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     text = decoder.decode(stream.read(_CHUNK))
     at, wanted = text.index("[") + 1, _CHUNK
@@ -325,7 +325,7 @@ def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _end_of_value(text: str, at: int) -> int:
-    """Where the JSON value at a position ends; the end of the text where it is not whole, or none."""
+    """Returns the end of the JSON value at a position; the end of the text if the value is incomplete or invalid."""
     try:
         return _DECODER.raw_decode(text, at)[1]
     except (ValueError, RecursionError):
@@ -340,16 +340,16 @@ def _encoded(text: str) -> bytes:
 
 
 def log_files(paths: Iterable[Path], landing: Landing | None = None) -> tuple[list[Path], list[Path]]:
-    """The files among files and folders, each once, in the order of their paths; of folders, those that are logs.
+    """Returns the files among files and folders, each once, in the order of their paths; of folders, only logs.
 
     Args:
-        landing: whose zone is no place for logs to come from.
+        landing: landing zone, from which no logs are taken.
 
     Returns:
-        Those files, and the others of the folders, with the links that lead out of these.
+        The logs, and the other files of the folders, with links that lead out of these.
 
     Raises:
-        LogPathError: when there is nothing at a path, or it lies in the landing zone.
+        LogPathError: when a path does not exist, or lies in the landing zone.
     """
     zone = None if landing is None or "://" in landing.root else Path(landing.root).resolve()
     files: dict[Path, Path] = {}
@@ -379,7 +379,7 @@ def _is_log(file: Path) -> bool:
         with opened(file) as stream:
             return _LOG_BEGINNING.match(stream.read(_BEGINNING_BYTES).removeprefix(codecs.BOM_UTF8)) is not None
     except (OSError, UnreadableContentError):
-        # It may be one: whoever reads it says what is wrong with it.
+        # It may be a log: reading it shows its errors.
         return True
 
 

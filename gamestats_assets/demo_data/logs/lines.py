@@ -1,6 +1,6 @@
-"""One line of a ThinkingData log: what it says, or which rule of the wire format it breaks.
+"""Reads one line of a ThinkingData log, or names the rule of the wire format that it breaks.
 
-A property's type is nobody's business here: whether it is always the same, only all records together tell.
+A property's type is not checked here: only all records together show whether it stays the same.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from gamestats_assets.lakehouse.files.documents import UNREADABLE
 Properties = dict[str, Any]
 
 DAYS_BEFORE_LOG = 3 * 366
-"""How much older than the log's day a record may be."""
+"""Largest age of a record relative to the log's day."""
 DAYS_AFTER_LOG = 3
-"""How far ahead of the log's day a user's clock may be."""
+"""Largest lead of a record over the log's day, because of users' clocks."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?", re.ASCII)
 _TYPES = frozenset((*TRACK_TYPES, *USER_TYPES))
 _EVENTS = frozenset(TRACK_TYPES)
@@ -53,8 +53,8 @@ class InvalidLineError(GamestatsError):
     """A line breaks a rule of the wire format.
 
     Attributes:
-        rule: name of the rule, as the quarantine and the check of logs give it.
-        expected, found: for people; `expected` begins with the key that it is about, if it is about one.
+        rule: name of the rule, as in the quarantine and in the check of logs.
+        expected, found: for people; `expected` begins with the key that it is about, if there is one.
     """
 
     def __init__(self, rule: str, expected: str, found: str, key: str = "") -> None:
@@ -64,16 +64,16 @@ class InvalidLineError(GamestatsError):
 
 
 class _KnownRoot(Record, gc=False, forbid_unknown_fields=True):
-    """A record without any other root key."""
+    """A record without other root keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """Names and types of a record's properties; records of one kind share few of them, each one object.
+    """Names and types of a record's properties; records of one kind share a few of these objects.
 
     Attributes:
         invalid: a name that breaks the rules, or None.
-        scalars: name and JSON type of each property whose type its Python type tells.
+        scalars: name and JSON type of each property whose Python type determines it.
         numbers, texts, containers: names by kind.
     """
 
@@ -86,15 +86,15 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that keeps the rules.
+    """A valid line.
 
     Attributes:
-        record: what it says.
-        properties: of the record, empty where it has none.
+        record: its record.
+        properties: of the record; empty if it has none.
         occurred_at: its time in UTC, without a time zone.
-        zone_offset: hours that `#time` was before UTC, where the line tells them.
-        shape: of its properties.
-        has_unknown_root_key: whether its root has a key that the format does not have.
+        zone_offset: hours by which `#time` is ahead of UTC, if the line has them.
+        shape: shape of its properties.
+        has_unknown_root_key: whether its root has a key unknown to the format.
     """
 
     record: Record
@@ -119,9 +119,9 @@ _IDENTIFIED = msgspec.json.Decoder(_Identified)
 
 
 def time_of(line: bytes) -> datetime | None:
-    """When a line says that it happened, in UTC without a time zone; None when it does not say so readably.
+    """Returns the time of a line, in UTC without a time zone; None if it has no readable one.
 
-    It reads no more of the line than that, and is quick.
+    Reads nothing else of the line, and so is quick.
     """
     try:
         found = _TIMED.decode(line)
@@ -131,7 +131,7 @@ def time_of(line: bytes) -> datetime | None:
 
 
 def uuid_of(line: bytes) -> str | None:
-    """The #uuid of a line; None where it tells none readably. As quick as `time_of`."""
+    """Returns the #uuid of a line; None if it has no readable one. As quick as `time_of`."""
     try:
         return _IDENTIFIED.decode(line).uuid
     except UNREADABLE:
@@ -139,7 +139,7 @@ def uuid_of(line: bytes) -> str | None:
 
 
 def is_near(occurred_at: datetime, log_date: date) -> bool:
-    """Whether a record of that time can be in a log of that day: not over three years before, or three days after."""
+    """Whether a log of a day can have a record of a time: at most three years before, or three days after."""
     return -DAYS_BEFORE_LOG <= (occurred_at.date() - log_date).days <= DAYS_AFTER_LOG
 
 
@@ -161,11 +161,11 @@ def read_line(line: bytes, log_date: date | None = None) -> Line:
     """Reads a line of a log of some day; without one, of any.
 
     Raises:
-        InvalidLineError: if it is no JSON object, or breaks a rule of the wire format.
+        InvalidLineError: if it is not a JSON object, or breaks a rule of the wire format.
     """
     record, has_unknown_root_key = _decoded(line)
     if b"\\u0000" in line and _NUL.search(line):
-        # PostgreSQL has no texts with it, and would refuse all events for one.
+        # PostgreSQL texts cannot have it, and one would make it refuse all events.
         raise InvalidLineError("nul_character", "texts without the character U+0000", "one with it")
     _expect_ids(record)
     properties = record.properties or {}
@@ -174,7 +174,7 @@ def read_line(line: bytes, log_date: date | None = None) -> Line:
         raise InvalidLineError(
             "time_range",
             f"at most three years before, or three days after, the log's day {log_date}",
-            f"{occurred_at:%Y-%m-%d %H:%M:%S}; if the file's name tells a wrong day, rename it",
+            f"{occurred_at:%Y-%m-%d %H:%M:%S}; if the file's name has the wrong day, rename it",
             "#time",
         )
     shape = _shape(properties)
@@ -211,7 +211,7 @@ def _expect_ids(record: Record) -> None:
 
 
 def _expect_fitting(record: Record, properties: Properties) -> None:
-    """What the type of the record asks for."""
+    """Raises unless a record meets the demands of its type."""
     if record.type in _EVENTS:
         name = record.event_name or ""
         if name not in _names and not _is_name(name):
@@ -232,12 +232,12 @@ def _expect_fitting(record: Record, properties: Properties) -> None:
 _OPERANDS = {"user_add": ((int, float, NoneType), "a number")} | dict.fromkeys(
     APPENDING_TYPES, ((list, NoneType), "a list")
 )
-"""By type of a user record, the types of its values."""
+"""Types of values by type of a user record."""
 
 
 # --------------------------------------------------------------------------- properties
 
-# Few kinds of records make up a log, with few names: each is looked at once.
+# A log consists of few kinds of records, with few names: each is checked once.
 _shapes: dict[tuple[tuple[str, ...], tuple[type, ...]], Shape] = {}
 _names: set[str] = set()
 
@@ -275,7 +275,7 @@ def _new_shape(names: tuple[str, ...], types: tuple[type, ...]) -> Shape:
 
 
 def container_type(value: list[Any] | Mapping[str, Any]) -> str:
-    """JSON type of a list or an object: `object`, `object_group`, `list` or `empty_list`."""
+    """Returns the JSON type of a list or an object: `object`, `object_group`, `list` or `empty_list`."""
     if isinstance(value, list):
         if not value:
             return "empty_list"
@@ -288,7 +288,7 @@ def _json_type(value: Any) -> str:
 
 
 def _expect_values(properties: Properties, shape: Shape, *, short: bool) -> None:
-    """Raise unless names and values keep the limits; a short line cannot hold a text that is too long."""
+    """Raises unless names and values keep the limits; texts of a short line cannot be too long."""
     if shape.invalid is not None:
         raise InvalidLineError("property_name", "a property's name", f"{shape.invalid[:_SHOWN]!r}")
     for name in shape.numbers:

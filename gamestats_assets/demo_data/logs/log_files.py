@@ -1,4 +1,4 @@
-"""Log files opened, plain or compressed."""
+"""Opens log files, plain or compressed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 _BUFFER = 1024 * 1024
 
 DAMAGE: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)  # pyright: ignore[reportAssignmentType]
-"""What reading a damaged compressed file raises."""
+"""Errors of reading a damaged compressed file."""
 
 
 class UnreadableLogError(GamestatsError):
-    """A log file is not there or cannot be opened."""
+    """A log file does not exist or cannot be opened."""
 
 
 def open_log(path: Path) -> io.BufferedReader[Any]:
-    """The decompressed bytes of a log file, plain or gzip, which is told by its first bytes, not its name.
+    """Opens the decompressed bytes of a log file, plain or gzip by its first bytes, whatever its name.
 
-    Reading raises one of `DAMAGE` where the compressed bytes end early or are damaged.
+    Reading raises one of `DAMAGE` if the compressed bytes end early or are damaged.
 
     Raises:
         UnreadableLogError: when it cannot be opened.

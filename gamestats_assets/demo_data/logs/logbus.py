@@ -1,8 +1,8 @@
-"""The configuration with which LogBus2, ThinkingData's own agent, uploads a folder of log files.
+"""Configures LogBus2, ThinkingData's own agent, to upload a folder of log files.
 
-The program itself is ThinkingData's and is not part of this project; its `conf/daemon.json` is what is made here.
-LogBus2 keeps in its `runtime` folder how far it has read each file, by name: a file that has been uploaded and is
-then renamed counts as a new one and is uploaded again. `notes` says what else its user must know.
+The program itself is ThinkingData's and not part of this project; this module makes its `conf/daemon.json`. LogBus2
+tracks in its `runtime` folder how far it has read each file, by name: a file that is renamed after its upload counts as
+new and is uploaded again. `notes` has further advice for users.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.local import write_whole
 
 PATTERN = "*.jsonl"
-"""Which files of a folder are uploaded."""
+"""Names of the files that are uploaded."""
 
 _WILDCARD = re.compile(r"[*?\[\]{}\\]")
 
 
 class LogBusError(GamestatsError):
-    """LogBus2 could not work with what it would be configured with."""
+    """LogBus2 could not work with a configuration."""
 
 
 def daemon_configuration(
@@ -36,23 +36,23 @@ def daemon_configuration(
     remove_after_days: int | None = None,
     pattern: str = PATTERN,
 ) -> dict[str, Any]:
-    """What `conf/daemon.json` must hold for LogBus2 to upload a folder.
+    """Returns the `conf/daemon.json` with which LogBus2 uploads a folder.
 
     Args:
-        folder: of the log files; LogBus2 wants it absolute, and gets it so.
-        app_id: of the project.
+        folder: folder of the log files; made absolute, as LogBus2 requires.
+        app_id: app id of the project.
         push_url: address of the receiver, without a path: LogBus2 adds its own.
         gzip: whether LogBus2 compresses what it sends; the files themselves must be plain.
-        cpu_limit: how many cores it may use; None leaves that to LogBus2.
+        cpu_limit: most cores it may use; None leaves that to LogBus2.
         remove_after_days: LogBus2 deletes uploaded files after so many days; None never deletes.
-        pattern: which files of the folder, with the wildcards of a shell.
+        pattern: names of the files to upload, with the wildcards of a shell.
 
     Raises:
-        LogBusError: when the app id is empty, the address is none, or the folder's name has wildcards.
+        LogBusError: when the app id is empty, the address is invalid, or the folder's name has wildcards.
     """
     place = folder.resolve()
     if not app_id.strip():
-        raise LogBusError("Expected the app id of a project, found none; it stands in the project's settings.")
+        raise LogBusError("Expected the app id of a project, found none; it is in the project's settings.")
     address = urlsplit(push_url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise LogBusError(f"Expected the receiver's address to start with http:// or https://, found {push_url!r}.")
@@ -73,20 +73,20 @@ def daemon_configuration(
 
 
 def write_daemon_configuration(path: Path, configuration: dict[str, Any], *, overwrite: bool = False) -> list[str]:
-    """Write a configuration, as a whole or not at all; what its user must know comes back.
+    """Writes a configuration as a whole or not at all; returns advice for its user.
 
     Args:
         path: usually `conf/daemon.json` of an unpacked LogBus2.
-        configuration: of `daemon_configuration`.
-        overwrite: whether another configuration that stands there may be lost.
+        configuration: result of `daemon_configuration`.
+        overwrite: whether a different configuration may be replaced.
 
     Raises:
-        LogBusError: when another configuration stands there, which may be somebody else's, or it cannot be written.
+        LogBusError: when there is a different configuration, which may be another user's, or it cannot be written.
     """
     text = json.dumps(configuration, indent=2, ensure_ascii=False) + "\n"
     try:
         if not overwrite and path.exists() and path.read_text(encoding="utf-8") != text:
-            raise LogBusError(f"{path} holds another configuration. Move it away, or allow it to be overwritten.")
+            raise LogBusError(f"{path} has another configuration. Move it away, or allow it to be overwritten.")
         write_whole(path, text)
     except OSError as error:
         raise LogBusError(f"{path} cannot be written: {error.strerror}.") from None
@@ -94,13 +94,13 @@ def write_daemon_configuration(path: Path, configuration: dict[str, Any], *, ove
 
 
 def notes(configuration: dict[str, Any]) -> list[str]:
-    """What the user of a configuration must know, a sentence or two each."""
+    """Returns advice for the user of a configuration, a sentence or two each."""
     advice = [
-        "Start it with `./logbus start` in LogBus2's own folder; `./logbus progress` tells how far it is.",
+        "Start it with `./logbus start` in LogBus2's own folder; `./logbus progress` shows how far it is.",
         "Do not rename a file that has been uploaded: LogBus2 takes it for a new one and uploads it again.",
-        "Leave LogBus2's runtime folder alone: it holds how far each file has been read.",
-        "An app id may stand in one data source only.",
-        "The receiver takes records from three years ago to three days ahead; the days of a run must lie within.",
+        "Leave LogBus2's runtime folder alone: it tracks how far each file has been read.",
+        "Use an app id in one data source only.",
+        "The receiver accepts records from three years ago to three days ahead; a run's days must lie within.",
     ]
     for source in configuration["datasource"]:
         advice += _notes_on(source)
@@ -116,9 +116,9 @@ def _notes_on(source: dict[str, Any]) -> list[str]:
         compressed = sorted(path.name for path in Path(folder).glob(f"{names.removesuffix('.gz')}.gz"))
         if compressed:
             advice.append(
-                f"LogBus2 passes over compressed files: {len(compressed)} in {folder} ({compressed[0]}, ...) would not"
+                f"LogBus2 skips compressed files: {len(compressed)} in {folder} ({compressed[0]}, ...) would not"
                 " be uploaded. Unpack them, make the logs without compression, or upload them directly."
             )
         elif not any(Path(folder).glob(names)):
-            advice.append(f"No file in {folder} is called {names} yet.")
+            advice.append(f"No file in {folder} matches {names} yet.")
     return advice

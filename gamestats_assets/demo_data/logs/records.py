@@ -1,9 +1,8 @@
-"""Landed log pieces to bronze: the days of products decoded in several processes, frames per table out.
+"""Decodes landed log pieces for bronze: days of products go in, one frame per table comes out.
 
-One task reads all pieces of one day of one product, for what a record is depends on the others of its day: whether it
-came before, whether it changes another one. Of the pieces of the day before it reads the ids, for a record that stands
-there does not stand again. The result depends on which pieces there are, never on their order or on the number of
-workers.
+One task reads all pieces of one day of one product, because a record may repeat or change another one of its day. It
+also reads the ids in the pieces of the day before, because a record with a row there gets no second one. The result
+depends on the set of pieces, never on their order or on the number of workers.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from gamestats_assets.lakehouse.table import Table
 TABLES: tuple[type[Table], ...] = (Events, UserOperations, RecordCounts, PropertyTypes, LogFiles)
 """Every table that landed pieces feed."""
 
-# Lines of one day that are quarantined one by one for one rule; what comes after them is counted in one entry.
+# Most lines of a day that are quarantined one by one for one rule; further ones share one entry with their count.
 _MOST_REJECTIONS = 1000
 _CONTENT_CHARACTERS = 4000
 _COUNTS = (
@@ -79,7 +78,7 @@ _OPERATION_COLUMNS = (*_RECORD_COLUMNS, "operation_id", "operation")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a record stands; earlier ones come first."""
+    """The place of a record; earlier ones come first."""
 
     log_date: date
     log_file: str
@@ -92,19 +91,19 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """A record that came more than once, and not always with the same content."""
+    """A copy of a record that came several times with different contents."""
 
     line: Line
     place: _Place
 
-    def said(self) -> bytes:
-        """What it says, whatever the order of its keys."""
+    def content(self) -> bytes:
+        """Returns its content, whatever the order of its keys."""
         return msgspec.json.encode(self.line.record, order="deterministic")
 
 
 @dataclass(slots=True)
 class _Changing:
-    """A record that others of its day may change, or come before."""
+    """A record that others of its day may change or precede."""
 
     line: Line
     place: _Place
@@ -120,8 +119,8 @@ class _Day:
     """The records of one day of one product, as they are read piece by piece.
 
     Attributes:
-        before: ids of records that stand on the day before, which is known from reading both days before.
-        held: copies of records whose copies differ, by id; which ids those are is known from reading the day before.
+        before: ids of records with a row on the day before, known from an earlier read of both days.
+        held: copies of records whose copies differ, by id; the ids are known from an earlier read of the day.
         seen: hash of the first line of every other record, by id.
         differing: ids of records that came again in another line.
         refused_lines: digests of the lines in quarantine.
@@ -148,7 +147,7 @@ class _Day:
     # ----------------------------------------------------------------- reading
 
     def read(self, file: LandedFile, content: bytes) -> None:
-        """Take up every line of a piece."""
+        """Reads every line of a piece."""
         log_date = _log_date(file)
         lines = 0
         for number, text in enumerate(content.split(b"\n"), 1):
@@ -186,7 +185,7 @@ class _Day:
         return self.counts[record.type, record.event_name or "" if record.is_event else ""]
 
     def take(self, line: Line, place: _Place, record_id: str) -> None:
-        """Take up a record, once of all its copies."""
+        """Takes up a record, once of all its copies."""
         record, counts = line.record, self.counts_of(line)
         counts["late"] += place.log_date > self.day
         counts["unknown_root_keys"] += line.has_unknown_root_key
@@ -203,13 +202,13 @@ class _Day:
             self.changing[kind, record.event_name or "", of or ""].append(_Changing(line, place, record_id))
 
     def take_held(self) -> None:
-        """Of copies that differ take up what the latest log says; of those that say it, the one that came first."""
+        """Takes up the content of the latest log for records whose copies differ, in the first copy that has it."""
         for record_id, copies in self.held.items():
             copies.sort(key=lambda copy: copy.place.order)
-            said = [copy.said() for copy in copies]
-            _, counting = max((copy.place.log_date, content) for copy, content in zip(copies, said, strict=True))
-            taken = said.index(counting)
-            for number, (copy, content) in enumerate(zip(copies, said, strict=True)):
+            contents = [copy.content() for copy in copies]
+            _, counting = max((copy.place.log_date, content) for copy, content in zip(copies, contents, strict=True))
+            taken = contents.index(counting)
+            for number, (copy, content) in enumerate(zip(copies, contents, strict=True)):
                 if number == taken:
                     self.take(copy.line, copy.place, record_id)
                 else:
@@ -234,7 +233,7 @@ class _Day:
         )
 
     def refuse(self, error: InvalidLineError, where: str, text: bytes) -> None:
-        """Quarantine a line, unless it came before; of very many that break one rule, the number."""
+        """Quarantines a line unless it came before; beyond a limit per rule, lines are only counted."""
         digest = _digest(text)
         if digest in self.refused_lines:
             self.counts[INVALID, ""].update(("records", "duplicates"))
@@ -259,7 +258,7 @@ class _Day:
     # ----------------------------------------------------------------- rows
 
     def columns(self, line: Line, place: _Place) -> tuple[Any, ...]:
-        """Values of `_RECORD_COLUMNS`."""
+        """Returns values of `_RECORD_COLUMNS`."""
         record = line.record
         return (
             line.occurred_at,
@@ -274,7 +273,7 @@ class _Day:
         )
 
     def event(self, line: Line, place: _Place, event_id: str) -> tuple[Any, ...]:
-        """Values of `_EVENT_COLUMNS`."""
+        """Returns values of `_EVENT_COLUMNS`."""
         record, get = line.record, line.properties.get
         return (
             *self.columns(line, place),
@@ -303,7 +302,7 @@ class _Day:
         self.frames.setdefault(table, []).append(self.of_day(table, frame))
 
     def of_day(self, table: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with the columns of its partition, in declared order and type."""
+        """Returns the frame with the columns of its partition, in declared order and type."""
         return frame.with_columns(
             product_day=pl.lit(f"{self.day}|{self.product}"), product=pl.lit(self.product), day=pl.lit(self.day)
         ).select(pl.col(name).cast(dtype) for name, dtype in table.schema().items())
@@ -311,7 +310,7 @@ class _Day:
     # ----------------------------------------------------------------- the end
 
     def end(self) -> None:
-        """Make the rows that depend on all records of the day, and the tables that count them."""
+        """Adds the rows that depend on all records of the day, and the tables that count records."""
         self.take_held()
         events: list[tuple[Any, ...]] = []
         for (kind, name, _), changing in self.changing.items():
@@ -326,7 +325,7 @@ class _Day:
         for rule, refused in self.refused.items():
             if refused > _MOST_REJECTIONS:
                 more = refused - _MOST_REJECTIONS
-                reason = f"{more} more lines of {self.day} break the rule; they stand in the same landed files."
+                reason = f"{more} more lines of {self.day} break the rule; they are in the same landed files."
                 self.rejections.append(Rejection(self.product, "row", rule, reason, more))
         self.frames[RecordCounts] = [self.table_of(RecordCounts, self.count_rows())]
         self.frames[PropertyTypes] = [self.table_of(PropertyTypes, self.type_rows())]
@@ -357,7 +356,7 @@ class _Day:
 
 
 def _merged(changing: Sequence[_Changing]) -> _Changing:
-    """What records of one event and one #event_id, in order, come to."""
+    """Merges records of one event and one #event_id, in order."""
     row = changing[0]
     for change in changing[1:]:
         if change.line.record.type == "track_overwrite":
@@ -383,12 +382,12 @@ def _text(value: Any) -> str:
 
 
 def _digest(line: bytes) -> bytes:
-    """What an equal line is known by, wherever it stands."""
+    """Returns a digest by which equal lines are recognised anywhere."""
     return hashlib.sha256(line.strip()).digest()[:16]
 
 
 def _log_date(file: LandedFile) -> date:
-    """Day of the log that a piece is of; its unit begins with it."""
+    """Returns the day of a piece's log, with which its unit begins."""
     return datetime.strptime(file.unit_id[:8], "%Y%m%d").date()
 
 
@@ -399,14 +398,14 @@ def _decoded(landing: Landing, unit: Unit) -> _Day:
     day = _read(landing, unit)
     before = _before(landing, unit, day.seen)
     if day.differing or before:
-        # Which of its copies counts is known only after the last one. It is rare enough to read the day again.
+        # Only the last copy decides which one counts. Differing copies are rare enough to read the day again.
         day = _read(landing, unit, before, day.differing - before)
     day.end()
     return day
 
 
 def _before(landing: Landing, unit: Unit, ids: Collection[str]) -> set[str]:
-    """Those of the ids under which a valid record of the day before has landed."""
+    """Returns the ids under which a valid record of the day before has landed."""
     day = unit.day - timedelta(days=1)
     found: set[str] = set()
     for file in landing.files(landing_game(unit.unit_id), day.isoformat()):
@@ -441,13 +440,13 @@ def _read(landing: Landing, unit: Unit, before: Collection[str] = (), held: Coll
 
 
 def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
-    """The days of products, one after the other.
+    """Yields the days of products, one after the other.
 
-    A record is known by its #uuid, one without it, and a line that cannot be read, by the line itself: what is equal is
-    one record, wherever it stands. Of copies with other contents the latest log's counts, and of one log's that whose
-    JSON sorts last. A record that has landed with a time on the day before, too, is a duplicate of that one; days
-    further apart are not compared. A day of which no line can be read is processed as well, with nothing: its lines are
-    counted and in quarantine, and cannot be read the next time either.
+    Records are identified by their #uuid; records without one, and unreadable lines, by the line itself. Equal ones are
+    one record, wherever they are. Of copies with different contents, the latest log's counts; within one log, the one
+    whose JSON sorts last. A record that has also landed with a time on the day before is a duplicate of that one; days
+    further apart are not compared. A day without a readable line is processed as well, with no rows: its lines are
+    counted and in quarantine, and would be unreadable the next time, too.
     """
     decoded = DecodedUnits()
     for unit in units:
@@ -457,6 +456,6 @@ def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
     return decoded
 
 
-# A worker holds one day of one product in memory.
+# A worker has one day of one product in memory.
 DECODER = Decoder("demo_data", TABLES, (KIND,), _decode_units, part=1, unit="area")
 """Decodes landed pieces; all pieces of one day of a product are in one batch."""

@@ -1,4 +1,4 @@
-"""Rows kept on disk until all of them have been read and can be compared."""
+"""Rows on disk, kept until all of them have been read and can be compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Spool:
     """Tables of a temporary DuckDB database; memory does not grow with their rows.
 
     Args:
-        tables: by name, the columns and their types, as polars has them.
+        tables: by name, the columns with their polars types.
     """
 
     def __init__(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
@@ -31,34 +31,34 @@ class Spool:
             self._relation(pl.DataFrame(schema=dict(columns))).create(name)
 
     def add(self, table: str, rows: pl.DataFrame) -> None:
-        """Append rows to a table."""
+        """Appends rows to a table."""
         self._relation(rows).insert_into(table)
 
     def derive(self, table: str, sql: str, **parameters: Any) -> None:
-        """Make a table of what a SELECT over the others gives."""
+        """Makes a table from a SELECT over the others."""
         self._con.sql(sql, params=parameters or None).create(table)
 
     def hold(self, table: str, sql: str, **parameters: Any) -> int:
-        """Hold what a SELECT gives in memory under a name, in place of what is held under it; how many rows it has."""
+        """Holds the result of a SELECT in memory under a name, replacing an earlier one; returns its number of rows."""
         rows = self.query(sql, **parameters)
         self._con.register(table, rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
         return rows.height
 
     def define(self, sql: str) -> None:
-        """Define a macro for what follows."""
+        """Defines a macro for later queries."""
         self._con.execute(sql)
 
     def pieces(self, sql: str, **parameters: Any) -> Iterator[pl.DataFrame]:
-        """What a SELECT over the tables gives, a piece at a time."""
+        """Yields the result of a SELECT over the tables, a piece at a time."""
         for batch in self._con.sql(sql, params=parameters or None).to_arrow_reader(65_536):
             yield cast(pl.DataFrame, pl.from_arrow(batch))
 
     def query(self, sql: str, **parameters: Any) -> pl.DataFrame:
-        """What a SELECT over the tables gives."""
+        """Returns the result of a SELECT over the tables."""
         return cast(pl.DataFrame, pl.from_arrow(self._con.sql(sql, params=parameters or None).to_arrow_table()))
 
     def close(self) -> None:
-        """Delete all of it."""
+        """Deletes everything."""
         self._con.close()
         self._folder.cleanup()
 

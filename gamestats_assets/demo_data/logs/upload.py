@@ -1,8 +1,8 @@
-"""Log files sent to a ThinkingData receiver over HTTP, as its server SDKs send: batch by batch, in order.
+"""Sends log files to a ThinkingData receiver over HTTP, as its server SDKs do: batch by batch, in order.
 
-A state file says how far each file has got. It is renewed after every batch that the receiver has acknowledged, so
-that an upload that was cut off, or whose files grew, goes on there; only the batch that was under way may arrive twice,
-and the receiver drops what it knows by its `#uuid`.
+A state file records how far each file has got. It is written after every batch that the receiver acknowledges, so that
+a later upload continues after an interruption, or with lines that were added. Only the batch in transit may arrive
+twice, and the receiver drops records with a known `#uuid`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from gamestats_assets.lakehouse.files.documents import UNREADABLE
 from gamestats_assets.lakehouse.files.local import write_whole
 
 PATH = "/sync_server"
-"""Where a receiver takes what servers send."""
+"""Path at which receivers accept records from servers."""
 
 LONGEST_WAIT_S = 300.0
-"""The longest pause that is granted to a receiver that asks for one."""
+"""Longest pause that is granted to a receiver that asks for one."""
 
 Progress = Callable[[int, int], None]
-"""Called after each batch with bytes read and bytes in all, both as the files stand on the disk."""
+"""Called after each batch with the bytes read and all bytes, both as on disk."""
 
 _STATE_VERSION = 1
 _WORDS = 300
@@ -50,23 +50,23 @@ _EXAMPLES = 5
 
 
 class UploadError(GamestatsError):
-    """An upload cannot begin or go on; what was acknowledged stays so, and the next upload goes on from there."""
+    """An upload cannot begin or continue; acknowledged lines stay so, and the next upload continues after them."""
 
 
 @dataclass(slots=True)
 class UploadReport:
-    """What an upload did, or of a dry run would do.
+    """The result of an upload, or of a dry run.
 
     Attributes:
         dry_run: whether nothing was sent.
-        files: that had anything to send.
-        lines: sent and acknowledged.
-        batches: requests that were acknowledged.
-        bytes: of the lines, without their ends.
-        sent_bytes: of the bodies of those requests, compressed where they are.
-        attempts: requests in all, those included that had to be tried again.
-        known_lines: that earlier uploads had sent or passed over.
-        unreadable_lines: that are no JSON object, which no receiver takes, and were passed over.
+        files: files with lines to send.
+        lines: lines sent and acknowledged.
+        batches: acknowledged requests.
+        bytes: bytes of the lines, without their ends.
+        sent_bytes: bytes of the requests' bodies, compressed if they are.
+        attempts: all requests, including repeated ones.
+        known_lines: lines that earlier uploads sent or skipped.
+        unreadable_lines: skipped lines that are not JSON objects, which no receiver accepts.
         unreadable: the first of them, as file:line.
     """
 
@@ -82,7 +82,7 @@ class UploadReport:
     unreadable: tuple[str, ...] = ()
 
     def lines_of_text(self) -> Iterator[str]:
-        """The report for people."""
+        """Yields the report for people."""
         yield (
             f"{'Would send' if self.dry_run else 'Sent'} {self.lines:,} lines of {self.files:,} files in "
             f"{self.batches:,} batches: {self.bytes:,} bytes, {self.sent_bytes:,} on the way"
@@ -93,7 +93,7 @@ class UploadReport:
             yield f"{self.attempts - self.batches:,} requests had to be repeated"
         if self.unreadable_lines:
             places = ", ".join(self.unreadable)
-            yield f"{self.unreadable_lines:,} lines are no JSON object and were passed over: {places}"
+            yield f"{self.unreadable_lines:,} lines are not JSON objects and were skipped:  {places}"
 
 
 def upload(
@@ -109,23 +109,23 @@ def upload(
     progress: Progress | None = None,
     **options: Unpack[FetcherOptions],
 ) -> UploadReport:
-    """Send the lines of log files, in order, from where the last upload with the same state stopped.
+    """Sends the lines of log files, in order, from where the last upload with the same state stopped.
 
     Args:
         paths: plain or gzip files of one JSON object per line.
-        receiver: its address, with or without `/sync_server`.
-        app_id: of the project.
-        state: file that keeps how far each file has got; made where there is none.
+        receiver: address of the receiver, with or without `/sync_server`.
+        app_id: app id of the project.
+        state: file that records how far each file has got; created if missing.
         batch_records: most lines of a request; the server SDKs send 1,000 at most.
         batch_bytes: most bytes of a request before compression; a longer line is sent alone.
         compress: send gzip.
-        dry_run: send nothing and leave the state alone, but read and count everything.
-        options: how the receiver is asked, and asked again when it is out of reach, in trouble (5xx) or busy (429).
+        dry_run: send nothing and leave the state unchanged, but read and count everything.
+        options: settings of requests, and of retries if the receiver is out of reach, fails (5xx) or is busy (429).
 
     Raises:
-        UploadError: when the arguments or the state are no good, another upload uses the state, a file no longer
-            begins with what was sent of it, or the receiver cannot be reached or will not have a batch; then it names
-            file, lines and the receiver's words.
+        UploadError: when the arguments or the state are invalid, another upload uses the state, a file no longer begins
+        with the lines that were sent, or the receiver is out of reach or refuses a batch; then it names file, lines and
+        the receiver's words.
         UnreadableLogError: when a file cannot be opened, or its compressed bytes are damaged.
     """
     secret = _usable(app_id)
@@ -147,7 +147,7 @@ def upload(
 
 @contextmanager
 def _alone(state: Path) -> Iterator[None]:
-    """Two uploads with one state would lose what the other has reached."""
+    """Locks the state: two uploads with one state would lose each other's progress."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(state.with_name(f"{state.name}.lock"), timeout=0)
@@ -157,7 +157,7 @@ def _alone(state: Path) -> Iterator[None]:
     except Timeout:
         raise UploadError(f"Another upload uses {state}. Wait for its end, or give this one another state.") from None
     except OSError as error:
-        raise UploadError(f"The state {state} cannot be kept: {error.strerror}. Give another one.") from None
+        raise UploadError(f"The state {state} cannot be written: {error.strerror}. Give another one.") from None
     try:
         yield
     finally:
@@ -166,7 +166,7 @@ def _alone(state: Path) -> Iterator[None]:
 
 def _usable(app_id: SecretStr | str) -> SecretStr:
     text = (app_id.get_secret_value() if isinstance(app_id, SecretStr) else app_id).strip()
-    # Checked here, because the HTTP library would print the header that it refuses.
+    # Checked here, because the HTTP library would print the refused header.
     if not text or not text.isascii() or not text.isprintable():
         raise UploadError("Expected an app id of plain letters and digits; copy it again from the project's settings.")
     return SecretStr(text)
@@ -190,7 +190,7 @@ def _address(receiver: str) -> str:
 
 
 class _FileState(msgspec.Struct, frozen=True):
-    """How far a file has got: of what was read the digest, bytes and lines."""
+    """How far a file has got: digest, bytes and lines of what was read."""
 
     digest: str
     offset: int
@@ -198,7 +198,7 @@ class _FileState(msgspec.Struct, frozen=True):
 
 
 class _Content(msgspec.Struct, frozen=True):
-    """What a state file holds; `target` tells receivers and projects apart without naming the app id."""
+    """The contents of a state file; `target` separates receivers and projects without naming the app id."""
 
     version: int
     target: str
@@ -227,15 +227,15 @@ class _State:
         self.files = dict(found.files)
 
     def keep(self, file: str, reached: _FileState) -> None:
-        """Written as a whole or not at all."""
+        """Writes the state as a whole or not at all."""
         self.files[file] = reached
         content = msgspec.json.encode(_Content(_STATE_VERSION, self._target, self.files))
         try:
             write_whole(self.path, msgspec.json.format(content))
         except OSError as error:
             raise UploadError(
-                f"The state {self.path} cannot be kept: {error.strerror}. The first {reached.lines:,} lines of {file} "
-                "were sent; the last batch of them will be sent again."
+                f"The state {self.path} cannot be written: {error.strerror}. The first {reached.lines:,} lines of "
+                f"{file} were sent; the last batch of them will be sent again."
             ) from None
 
 
@@ -244,7 +244,7 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Lines of one file, where they end in it, and how many bytes of the disk were read until then."""
+    """Lines of one file, with their end in it, and the bytes read from disk up to there."""
 
     file: Path
     first_line: int
@@ -296,11 +296,11 @@ class _Upload:
                 yield from self._cut(path, file, digest, known)
             except DAMAGE as error:
                 raise UnreadableLogError(
-                    f"{path} is damaged: {error}. The lines before that were sent as far as batches were full."
+                    f"{path} is damaged: {error}. Earlier lines were sent in full batches only."
                 ) from None
 
     def _resumed(self, path: Path, file: Any) -> tuple[Any, _FileState | None]:
-        """Read what was sent before, which must be the same, and stand behind it."""
+        """Reads what was sent before, which must be unchanged, and stops behind it."""
         digest = hashlib.sha256()
         known = self.state.files.get(str(path))
         if known is None:
@@ -340,7 +340,7 @@ class _Upload:
             except UNREADABLE:
                 self._pass_over(path, number + 1)
                 if not raw.endswith(b"\n"):
-                    # Somebody may still be writing it: the next upload reads it again.
+                    # The last line may be incomplete still: the next upload reads it again.
                     break
             else:
                 records.append(record)
@@ -372,7 +372,7 @@ class _Answer(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Sends batches until they are acknowledged; without a fetcher it only weighs them."""
+    """Sends batches until they are acknowledged; without a fetcher it only measures them."""
 
     fetcher: Fetcher | None
     url: str
@@ -381,7 +381,7 @@ class _Sender:
     report: UploadReport
 
     def send(self, batch: _Batch) -> int:
-        """Bytes of the body, once it is acknowledged."""
+        """Returns the bytes of the body, once it is acknowledged."""
         body = b"[" + b",".join(batch.records) + b"]"
         if self.compress:
             body = gzip.compress(body, compresslevel=6, mtime=0)
@@ -397,14 +397,14 @@ class _Sender:
             self.fetcher.fetch(
                 self.url,
                 str(batch),
-                judge=keep,  # the body says more than the status
+                judge=keep,  # the body has more detail than the status
                 check=lambda payload: self._judge(*answer, payload),
                 acquire=self._count,
                 secret_headers=self._headers(len(batch.records)),
                 content=body,
             )
         except ApiError as error:
-            again = ": start the upload again to go on" if error.is_passing else "; nothing after it was sent"
+            again = ": start the upload again to continue" if error.is_passing else "; nothing after it was sent"
             raise UploadError(
                 f"{batch} could not be sent for app id {_masked(self.secret)}. {self._clean(str(error))} "
                 f"What was sent before is kept{again}."
@@ -440,7 +440,7 @@ class _Sender:
 
 
 def _code(content: bytes) -> int | None:
-    """The code in the receiver's answer; None where there is none, as in a page of a proxy."""
+    """Returns the code in the receiver's answer; None if there is none, as in a proxy's page."""
     try:
         return msgspec.json.decode(content, type=_Answer).code
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,8 +1,8 @@
-"""Checks whether log files are what ThinkingData takes: what landing refuses, and what else the format forbids.
+"""Checks whether ThinkingData accepts log files: the rules of landing, and further rules of the format.
 
-It knows the format and nothing of how the files were made, so that it can judge whoever made them. Files are read as a
-stream. What must be compared across all lines (`#uuid`, the account of a `#distinct_id`) goes to temporary files in
-pieces, so that memory does not grow with the number of lines.
+It knows the format and nothing of how the files were made, so that it can judge files from any source. Files are read
+as a stream. What must be compared across all lines (`#uuid`, the account of a `#distinct_id`) goes to temporary files
+in pieces, so that memory does not grow with the number of lines.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gamestats_assets.demo_data.logs.wire_types import Found, KnownProperties, V
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 
 EXAMPLES = 5
-"""How many examples of a problem are kept."""
+"""Most examples of a problem."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _REFUSED = "(invalid)"
@@ -41,15 +41,15 @@ _COMPANIONS = tuple((key, key.removeprefix("#"), kinds) for key, kinds in COMPAN
 
 
 def check_files(paths: Sequence[Path], *, taxonomy: Taxonomy | None = None) -> WireReport:
-    """Every problem of some log files, counted, with examples; of a line that landing would refuse, only why.
+    """Counts every problem of log files, with examples; for a line that landing refuses, only the reason.
 
-    The files are one stream, in this order: what comes first fixes the type of a property. A property whose
-    first value is a text in the format of a time holds times from then on.
+    The files are one stream, in this order: the first value of a property fixes its type. If that is a text in the
+    format of a time, the property holds times from then on.
 
     Args:
         paths: plain or gzip files of one JSON object per line.
-        taxonomy: where given, events and properties must be declared in it and have its types. Presets
-            (names that start with #) need no declaration.
+        taxonomy: if given, events and properties must be declared in it and have its types; presets (names that start
+        with #) need no declaration.
 
     Raises:
         UnreadableLogError: when a file cannot be opened. Damage within a file is a problem, not an error.
@@ -130,12 +130,12 @@ class _Check:
             examples.append(Example(*self._place(line), expected, found))
 
     def _place(self, line: int) -> tuple[str, int]:
-        # A line is looked for among the files that start before it; empty ones start where the next does.
+        # A line is looked up among the files that start before it; empty ones start where the next does.
         at = bisect_right(self._starts, line - 1) - 1
         return self._files[at], line - self._starts[at]
 
     def _store(self) -> None:
-        """Store what is to be compared across lines."""
+        """Stores what is compared across lines."""
         for table, rows in self._rows.items():
             if rows:
                 self._spool.add(table, pl.DataFrame(rows, schema=_TABLES[table], orient="row"))
@@ -180,8 +180,8 @@ class _Check:
         yield from verdict.problems
         for property_ in verdict.looked_into:
             yield from known.value(property_.lower(), property_, line.properties[property_])
-        # A key that comes twice is decoded once; whatever makes the numbers differ is looked at closely,
-        # and so is white space before a colon, which would hide one.
+        # Decoding keeps one of two equal keys; if the counts of keys differ, the line is checked closely, and so is
+        # white space before a colon, which would hide a key.
         keys = sum(getattr(record, field) is not None for field in _FIELDS)
         if raw.count(b'":') != keys + _keys_within(line.properties) or b" :" in raw or b"\t" in raw or b"\r:" in raw:
             yield from _twins(raw)
@@ -230,7 +230,7 @@ def _keys_within(value: object) -> int:
 
 
 def _twins(raw: bytes) -> list[Found]:
-    """Keys that come twice within one object."""
+    """Returns keys that occur twice within one object."""
     found: list[Found] = []
 
     def look(pairs: list[tuple[str, object]]) -> None:

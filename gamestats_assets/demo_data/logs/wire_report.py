@@ -1,4 +1,4 @@
-"""What a check of log files finds: kinds of problems, how often each was met, and where."""
+"""Results of a check of log files: kinds of problems with their counts and places."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from gamestats_assets.demo_data.reference import facts
 
 MEANINGS: Mapping[str, str] = facts("wire_problems")["meanings"]
-"""What each kind of problem means, in a sentence; what landing would refuse stands first."""
+"""Meaning of each kind of problem, in a sentence; the ones that landing refuses come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One place where a problem stands.
+    """One occurrence of a problem.
 
     Attributes:
-        file: as it was given.
+        file: name as given.
         line: counted from 1.
         expected, found: for people.
     """
@@ -27,13 +27,13 @@ class Example:
     found: str
 
     def __str__(self) -> str:
-        """The example in one line."""
+        """Returns the example in one line."""
         return f"{self.file}:{self.line}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How often a problem was met: `count` times, the first of them in `examples`."""
+    """Count of a problem, with its first occurrences in `examples`."""
 
     count: int
     examples: tuple[Example, ...]
@@ -41,16 +41,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class WireReport:
-    """What was found in some files.
+    """Results of checking files.
 
     Attributes:
-        files: how many.
-        lines: of all files, whatever is wrong with them.
-        bytes: of all lines, decompressed, their ends included.
-        events: lines by `#type` and event name; the name is empty for user operations, and `(others)` beyond the
-            number of events that a project can have; lines that landing would refuse are `(invalid)`.
-        problems: by kind, in the order of `MEANINGS`; a line may have several, unless landing would refuse it.
-        duplicates: lines whose `#uuid` has come before.
+        files: number of files.
+        lines: lines of all files, valid or not.
+        bytes: bytes of all lines, decompressed, including their ends.
+        events: lines by `#type` and event name; the name is empty for user operations, and `(others)` beyond the number
+        of events that a project can have; lines that landing refuses are `(invalid)`.
+        problems: by kind, in the order of `MEANINGS`; a line may have several, unless landing refuses it.
+        duplicates: lines whose `#uuid` came before.
         first_time, last_time: the earliest and the latest `#time`, as written; None without any.
     """
 
@@ -64,17 +64,17 @@ class WireReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing at all is wrong."""
+        """Whether there are no problems."""
         return not self.problems
 
     @property
     def duplicates(self) -> int:
-        """Lines whose `#uuid` has come before."""
+        """Lines whose `#uuid` came before."""
         found = self.problems.get("duplicate_uuid")
         return found.count if found else 0
 
     def lines_of_text(self) -> Iterator[str]:
-        """The report for people: what is there, then what is wrong with it."""
+        """Yields the report for people: the contents, then the problems."""
         times = f", {self.first_time} to {self.last_time}" if self.first_time else ""
         kinds = f"{len(self.problems)} kind{'s' if len(self.problems) > 1 else ''} of problems:"
         yield f"{self.lines:,} lines in {self.files:,} files, {self.bytes:,} bytes{times}"

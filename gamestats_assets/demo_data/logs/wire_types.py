@@ -1,4 +1,4 @@
-"""Properties that log files send: which of them may stand where, and the type of each once it is fixed."""
+"""Properties in log files: their allowed places, and the type of each once it is fixed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _TEXTS = (PropertyType.STRING, PropertyType.TIME)
 
 
 class Verdict(NamedTuple):
-    """What holds for all records with the same names and JSON types: problems, and names whose values matter, too."""
+    """What applies to all records with the same names and JSON types: problems, and names whose values matter as
+    well."""
 
     problems: tuple[Found, ...]
     looked_into: tuple[str, ...]
@@ -29,9 +30,9 @@ class KnownProperties:
     """Properties of events, or of users, by dotted name in small letters.
 
     Args:
-        declared: by the taxonomy.
-        allowed: by event (empty for users), the declared names that may stand in it; of others, all may.
-        most: how many there may be.
+        declared: properties that the taxonomy declares.
+        allowed: by event (empty for users), the declared names it may have; other events may have all.
+        most: largest number of properties.
         fixes_types: whether the first value of a property fixes its type.
     """
 
@@ -50,7 +51,7 @@ class KnownProperties:
         self._names = {name for name in self._declared if "." not in name}
 
     def verdict(self, event: str, properties: Mapping[str, Any]) -> Verdict:
-        """What is wrong with a record for its names and types, which this fixes where they are new."""
+        """Returns the problems of a record's names and types, and fixes types of new properties."""
         problems = list(self._names_of("", "", properties, self._allowed.get(event)))
         looked_into: list[str] = []
         for name, value in properties.items():
@@ -85,7 +86,7 @@ class KnownProperties:
                     self._names.add(key)
 
     def value(self, key: str, name: str, value: Any) -> Iterator[Found]:
-        """What is wrong with a value, and with what it holds."""
+        """Yields the problems of a value and of its parts."""
         if value is None:
             yield "null", f"{name} to have a value", "null"
             return
@@ -117,7 +118,7 @@ class KnownProperties:
 
 
 def known_properties(taxonomy: Taxonomy | None) -> tuple[KnownProperties, KnownProperties, KnownProperties]:
-    """Properties of events, of users, and of users as they are taken away, whatever value stands there."""
+    """Returns properties of events, of users, and of operations that remove user properties, whatever their values."""
     unset = {"most": MOST_USER_PROPERTIES, "fixes_types": False}
     if taxonomy is None:
         events, users = KnownProperties(most=MOST_EVENT_PROPERTIES), KnownProperties(most=MOST_USER_PROPERTIES)
@@ -137,7 +138,7 @@ def _names(*properties: Property) -> frozenset[str]:
 
 
 def _type_of(value: Any) -> PropertyType | None:
-    """The type of a value; None for an empty list, which may be of texts or of objects."""
+    """Returns the type of a value; None for an empty list, which may be of texts or of objects."""
     if isinstance(value, list):
         if not value:
             return None
@@ -148,7 +149,7 @@ def _type_of(value: Any) -> PropertyType | None:
 
 
 def _is_time(text: str) -> bool:
-    """Whether a text is in the format of a time, with or without milliseconds."""
+    """Whether a text has the format of a time, with or without milliseconds."""
     if _TIME(text) is None:
         return False
     try:
@@ -159,6 +160,6 @@ def _is_time(text: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value for people, cut where it is long."""
+    """Returns a value for people, shortened if it is long."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

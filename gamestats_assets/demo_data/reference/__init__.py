@@ -1,4 +1,5 @@
-"""Reference files of demo data, `data/reference/demo_data`: words, figures and facts that are data and no code."""
+"""Reference files of demo data in `data/reference/demo_data`: words, figures and facts, kept as data rather than
+code."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ _FOLDER = ("data", "reference", "demo_data")
 
 @functools.cache
 def facts(name: str) -> dict[str, Any]:
-    """What `<name>.toml` says."""
+    """Returns the contents of `<name>.toml`."""
     return shipped_facts(*_FOLDER, f"{name}.toml")
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    """The lines of `<name>.csv`, each with its cells by column."""
+    """Returns the lines of `<name>.csv`, each with its cells by column."""
     return shipped_rows(*_FOLDER, f"{name}.csv")

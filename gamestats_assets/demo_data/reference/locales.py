@@ -1,19 +1,19 @@
-"""Countries, carriers, time zones, addresses and devices: what is true of users, by where they live.
+"""Countries, carriers, time zones, addresses and devices: facts about users by where they live.
 
-The facts are CSV files under `data/reference/demo_data`, one line each, so that another country or device is a line
-and no code. They are read when first asked for. Shares are rounded public figures of 2025, to be believed as a
-picture of a market, not as its statistics:
+The facts are CSV files under `data/reference/demo_data`, so that another country or device takes lines and no code.
+They are read on first use. Shares are rounded public figures of 2025, meant as a plausible picture of a market rather
+than its statistics:
 
 - `countries.csv`: name, region of the device market, Faker's locale, language (ISO 639-1), currency (ISO 4217), formats
-  of mobile numbers (`#` any digit, `%` any but 0; of numbers kept for fiction where the country has such);
+  of mobile numbers (`#` any digit, `%` any but 0; numbers reserved for fiction if the country has such);
 - `time_zones.csv`: share of the population by IANA time zone;
 - `carriers.csv`: share of mobile subscribers by network;
 - `ip_blocks.csv`: some large blocks of IPv4 addresses of the country's internet providers, from the registries;
-- `devices.csv`: how devices describe themselves, and how common they are in each region; `model` is what a program
-  reads from them, of the international variant, `name` what people call them;
+- `devices.csv`: how devices describe themselves, and how common they are in each region; `model` is the name that
+  programs read, of the international variant, `name` the name that people use;
 - `os_versions.csv`, `browsers.csv`: shares among devices of an operating system;
-- `cities.csv`: large cities of each country, the largest first, and where their middle lies;
-- `words.csv`: words of the languages in which `names` has more than Faker.
+- `cities.csv`: large cities of each country, the largest first, with their centres;
+- `words.csv`: words of the languages for which `names` has more than Faker.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from gamestats_assets.settings import shipped
 
 Platform = Literal["mobile", "web", "pc", "console"]
 Shares = tuple[tuple[str, float], ...]
-"""Names, each with a share; the shares of one thing sum to about 1."""
+"""Names with shares; the shares of one thing sum to about 1."""
 
 _ABOUT_A_DEVICE = (
     "platform",
@@ -51,7 +51,7 @@ _ABOUT_A_DEVICE = (
 
 
 class UnknownCountryError(GamestatsError):
-    """Nothing is known about a country."""
+    """Demo data do not know a country."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Country:
 
     Attributes:
         code: ISO 3166-1, two letters.
-        region: the market of devices that it belongs to, a key of `Device.popularity`.
+        region: its market of devices, a key of `Device.popularity`.
         faker_locale: locale of names and addresses.
         language: ISO 639-1.
         currency: ISO 4217.
-        mobile_numbers: formats, `#` being any digit and `%` any but 0.
+        mobile_numbers: formats; `#` is any digit and `%` any but 0.
         time_zones: IANA names with the share of the population.
         carriers: mobile networks with the share of subscribers.
         ip_blocks: some blocks of IPv4 addresses.
@@ -87,11 +87,11 @@ class Device:
     """A device.
 
     Attributes:
-        manufacturer: empty where a browser does not tell.
-        name: what people call it.
-        model: what it calls itself.
-        os_versions: those it can have, with their shares.
-        screen_width, screen_height: pixels; in a browser those of the page's units.
+        manufacturer: empty if a browser does not report it.
+        name: name that people use.
+        model: name that the device reports.
+        os_versions: possible versions, with their shares.
+        screen_width, screen_height: pixels; in a browser, units of the page.
         popularity: share of the platform's users, by region.
     """
 
@@ -108,7 +108,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser and its share among those of an operating system."""
+    """A browser with its share on an operating system."""
 
     name: str
     version: str
@@ -121,8 +121,8 @@ class City:
 
     Attributes:
         country: ISO 3166-1, two letters.
-        local_name: in the country's own script; empty where that is Latin, or unknown.
-        latitude: of its middle; `longitude` likewise.
+        local_name: in the country's own script; empty if that is Latin, or unknown.
+        latitude: latitude of its centre; `longitude` likewise.
     """
 
     country: str
@@ -134,12 +134,12 @@ class City:
 
 _POINTS = 24
 _TO_THE_EDGE = 0.06
-"""Degrees from the middle of a city to its edge."""
+"""Degrees from the centre of a city to its edge."""
 
 
 @functools.cache
 def cities() -> tuple[City, ...]:
-    """Large cities, by country, the largest first."""
+    """Returns large cities, by country, the largest first."""
     return tuple(
         City(row["country"], row["city"], row["local_name"], float(row["latitude"]), float(row["longitude"]))
         for row in rows("cities")
@@ -147,22 +147,22 @@ def cities() -> tuple[City, ...]:
 
 
 def city_named(text: str) -> City | None:
-    """The city that a text names, with or without what follows: `서울특별시` is Seoul."""
+    """Returns the city at the beginning of a text: `서울특별시` is Seoul."""
     wanted = text.strip().lower()
     found = (c for c in cities() if wanted == c.name.lower() or (c.local_name and wanted.startswith(c.local_name)))
     return next(found, None)
 
 
 def degrees_in(city: City, *, latitude: bool) -> list[float]:
-    """Degrees of latitude, or of longitude, of places in a city: any two of them are a drive apart."""
+    """Returns degrees of latitude, or of longitude, of places in a city, any two of them a drive apart."""
     middle = city.latitude if latitude else city.longitude
-    share = 0.754877 if latitude else 0.569840  # spread evenly, and in another order for each of the two
+    share = 0.754877 if latitude else 0.569840  # spread evenly, in different orders for the two
     return [round(middle + (2 * ((place + 1) * share % 1) - 1) * _TO_THE_EDGE, 5) for place in range(_POINTS)]
 
 
 @functools.cache
 def countries() -> Mapping[str, Country]:
-    """Every country of which anything is known, by its code."""
+    """Returns every known country by its code."""
     zones, carriers = _shares("time_zones", "time_zone"), _shares("carriers", "carrier")
     blocks: dict[str, list[ipaddress.IPv4Network]] = {}
     for row in rows("ip_blocks"):
@@ -187,23 +187,23 @@ def countries() -> Mapping[str, Country]:
 
 
 def country(code: str) -> Country:
-    """The country of a code.
+    """Returns the country of a code.
 
     Raises:
-        UnknownCountryError: when nothing is known about it.
+        UnknownCountryError: when the country is unknown.
     """
     known = countries()
     if code not in known:
         raise UnknownCountryError(
-            f"{code!r} is no country that demo data can be made for; there are {', '.join(known)} (ISO 3166-1 codes). "
-            f"Another one is a line in each of countries, time_zones, carriers and ip_blocks under {_folder()}"
+            f"{code!r} is not a country that demo data know; known ones are {', '.join(known)} (ISO 3166-1 codes). "
+            f"To add one, add a line to each of countries, time_zones, carriers and ip_blocks under {_folder()}"
         )
     return known[code]
 
 
 @functools.cache
 def country_of_locale(locale: str) -> Country:
-    """The country that a locale names (`ko_KR`), or else has; the United States for a locale that none has."""
+    """Returns the country that a locale names (`ko_KR`), or the one that has it; otherwise the United States."""
     named = countries().get(locale.rpartition("_")[2])
     having = (each for each in countries().values() if each.faker_locale == locale)
     return named or next(having, country("US"))
@@ -211,7 +211,7 @@ def country_of_locale(locale: str) -> Country:
 
 @functools.cache
 def devices(platform: Platform) -> tuple[Device, ...]:
-    """Devices of a platform; of `web`, what a browser runs on.
+    """Returns the devices of a platform; for `web`, those that browsers run on.
 
     Their popularity sums to about 1 in every region.
     """
@@ -220,19 +220,19 @@ def devices(platform: Platform) -> tuple[Device, ...]:
 
 @functools.cache
 def browsers(os: str) -> tuple[Browser, ...]:
-    """Browsers of an operating system; none of one that has no browser worth counting."""
+    """Returns the browsers of an operating system; none if it has no common browser."""
     return tuple(
         Browser(row["browser"], row["version"], float(row["share"])) for row in rows("browsers") if row["os"] == os
     )
 
 
 def ip_addresses(code: str, uniform: npt.NDArray[np.float64]) -> pl.Series:
-    """IPv4 addresses of a country, one for each number from 0, included, to 1, excluded.
+    """Returns IPv4 addresses of a country, one for each number from 0, included, to 1, excluded.
 
-    None is reserved or private, nor the first or the last of a network of 256.
+    None is reserved or private, or the first or last of a network of 256.
 
     Raises:
-        UnknownCountryError: when nothing is known about the country.
+        UnknownCountryError: when the country is unknown.
     """
     starts, ends = _networks(code)
     chosen = np.asarray(uniform, dtype=np.float64) * int(ends[-1]) * 254
@@ -246,7 +246,8 @@ def ip_addresses(code: str, uniform: npt.NDArray[np.float64]) -> pl.Series:
 
 @functools.cache
 def _networks(code: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of each block, the number of its first network of 256, and how many such networks there are up to its end."""
+    """Returns for each block the number of its first network of 256, and the cumulative count of networks up to its
+    end."""
     blocks = country(code).ip_blocks
     starts = np.array([int(block.network_address) >> 8 for block in blocks], dtype=np.int64)
     return starts, np.cumsum([block.num_addresses >> 8 for block in blocks]).astype(np.int64)
@@ -286,6 +287,6 @@ def _device(row: Mapping[str, str]) -> Device:
 
 
 def _major(version: str) -> int:
-    """Number before the first point; 1 of a version that is a name."""
+    """Returns the number before the first point; 1 for a version that is a name."""
     first = version.split(".")[0]
     return int(first) if first.isdecimal() else 1

@@ -1,17 +1,16 @@
-"""Values for properties that no rule explains, from what their names say: people, places, things and texts.
+"""Values for properties without a rule, from their names: people, places, things and texts.
 
-A property's name is split into words (`billing_city`, `billingCity`), and what it ends in tells what it is, the
-longest ending first: `email` is an address, `email_subject` a title, and `campaign_name` no person. A few names mean
-something only on their own, such as `state`, which is part of an address, while `login_state` is not. The patterns
-stand in `names.toml`.
+A property's name is split into words (`billing_city`, `billingCity`), and its longest known ending decides: `email` is
+an address, `email_subject` a title, and `campaign_name` not a person. A few names have a meaning only when they stand
+alone, such as `state`, which is part of an address, while `login_state` is not. The patterns are in `names.toml`.
 
-Values are true to a locale as far as anybody has written them down: people, places, companies and jobs are Faker's, and
-English where Faker lacks the locale; words of which Faker has none in Korean or Japanese stand in `words.csv`, English
-ones for all other languages; numbers of telephones, networks and time zones are those of the country (`locales`).
-Mail addresses and web sites are under the domains that are reserved for examples.
+Values fit the locale as far as words exist: people, places, companies and jobs are Faker's, in English if Faker lacks
+the locale. Words that Faker lacks in Korean or Japanese are in `words.csv`; other languages get the English ones.
+Telephone numbers, networks and time zones are the country's (`locales`). Mail addresses and web sites use the domains
+reserved for examples.
 
-A pool of values depends on the pattern and the locale alone: not on the clock, the order of calls or the process. What
-comes from Faker's own lists may differ in another version of Faker; everything else does not, formats included.
+A pool of values depends on the pattern and the locale alone: not on the clock, the order of calls or the process.
+Values from Faker's own lists may differ in another version of Faker; everything else stays the same, formats included.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 Value = str | int | float | bool
 
 DEFAULT_LOCALE = "en_US"
-"""Where a locale's own words are missing, or the locale is one that Faker does not know."""
+"""Locale for missing words, and for locales that Faker does not know."""
 
 
 class UnknownPatternError(GamestatsError):
@@ -47,7 +46,7 @@ class UnknownPatternError(GamestatsError):
 
 
 class _Source:
-    """Where the values of one pool come from."""
+    """Source of the values of one pool."""
 
     def __init__(self, pattern: str, locale: str) -> None:
         from faker.config import AVAILABLE_LOCALES
@@ -60,7 +59,7 @@ class _Source:
         self._fakers: dict[str, Any] = {}
 
     def faker(self, provider: str) -> Any:
-        """Faker of the locale, or the English one if one of its providers, such as `address`, lacks the locale."""
+        """Returns Faker of the locale, or of English if the provider, such as `address`, lacks the locale."""
         locale = self.locale if has_provider(self.locale, provider) else DEFAULT_LOCALE
         if locale not in self._fakers:
             self._fakers[locale] = _faker(locale)
@@ -68,39 +67,39 @@ class _Source:
         return self._fakers[locale]
 
     def word(self, name: str) -> str:
-        """A word of a list of `words.csv`."""
+        """Returns a word of a list in `words.csv`."""
         words = _words()
         return self.pick(words.get((name, self.language)) or words[name, "en"])
 
     def words(self, *names: str) -> str:
-        """A word of each list, written as the language writes them."""
+        """Returns a word of each list, joined as the language does."""
         return ("" if self.language == "ja" else " ").join(self.word(name) for name in names)
 
     def pick(self, values: Iterable[str] | str) -> str:
-        """One of some values; a text is a list of them, separated by spaces."""
+        """Returns one of these values; a text is a list of them, separated by spaces."""
         return self.random.choice(values.split() if isinstance(values, str) else list(values))
 
     def weighted(self, shares: Shares) -> str:
-        """One of some names, as often as their shares say."""
+        """Returns one of these names, as often as their shares say."""
         return self.random.choices([name for name, _ in shares], [share for _, share in shares])[0]
 
     def written(self, form: str) -> str:
-        """A text with `#` replaced by any digit, `%` by any but 0 and `?` by a capital letter."""
+        """Returns a text with `#` replaced by any digit, `%` by any but 0 and `?` by a capital letter."""
         choices = {"#": string.digits, "%": string.digits[1:], "?": string.ascii_uppercase}
         return "".join(self.random.choice(choices.get(character, character)) for character in form)
 
     def hexadecimal(self, digits: int) -> str:
-        """So many hexadecimal digits."""
+        """Returns so many hexadecimal digits."""
         return f"{self.random.getrandbits(4 * digits):0{digits}x}"
 
     def day(self, first: date, last: date) -> date:
-        """A day between two, both included."""
+        """Returns a day between two, both included."""
         return first + timedelta(days=self.random.randint(0, (last - first).days))
 
 
 @functools.cache
 def has_provider(locale: str, provider: str) -> bool:
-    """Whether Faker has words of its own for a locale, of one kind such as `person` or `address`."""
+    """Whether Faker has its own words for a locale, of a kind such as `person` or `address`."""
     return importlib.util.find_spec(f"faker.providers.{provider}.{locale}") is not None
 
 
@@ -130,7 +129,7 @@ def _address(source: _Source) -> str:
 
 
 def _first(source: _Source, *methods: str) -> str:
-    """The first of some methods that Faker has for the locale's addresses."""
+    """Returns the result of the first method that Faker has for the locale's addresses."""
     faker = source.faker("address")
     return next(getattr(faker, method) for method in methods if hasattr(faker, method))().strip()
 
@@ -263,14 +262,14 @@ _MADE: dict[str, Callable[[_Source], Value]] = {
     ),
     "file_name": _file_name,
 }
-"""Of patterns whose values take more than a line of `names.toml`, one value."""
+"""Makers of one value, for patterns that need more than a line of `names.toml`."""
 
 
 # --------------------------------------------------------------------------- the patterns
 
 
 class _Pattern(msgspec.Struct, forbid_unknown_fields=True):
-    """What some names of properties mean; `names.toml` says what each field is."""
+    """The meaning of names of properties; `names.toml` explains each field."""
 
     endings: tuple[str, ...]
     alone: tuple[str, ...] = ()
@@ -284,7 +283,7 @@ class _Pattern(msgspec.Struct, forbid_unknown_fields=True):
     hexadecimal: int = 0
 
     def make(self, source: _Source) -> Value:
-        """One value, as the pattern says."""
+        """Returns one value of the pattern."""
         if self.faker:
             provider, method = self.faker.split(".")
             return getattr(source.faker(provider), method)()
@@ -315,16 +314,16 @@ INVENTED = frozenset(name for name, pattern in _PATTERNS.items() if pattern.inve
 
 
 def patterns() -> tuple[str, ...]:
-    """Names of all patterns."""
+    """Returns the names of all patterns."""
     return tuple(_PATTERNS)
 
 
 def pattern_of(property_name: str, type: PropertyType) -> str | None:
-    """The pattern that a property's name and type speak of; None if they speak of none.
+    """Returns the pattern that fits a property's name and type; None if there is none.
 
     Args:
-        property_name: as it is sent, dotted or not.
-        type: numbers, texts, times and lists of texts have patterns; a list's name is read as that of one element.
+        property_name: name as it is sent, dotted or not.
+        type: numbers, texts, times and lists of texts have patterns; a list's name is read as that of an element.
     """
     words = _name_words(property_name)
     if type is PropertyType.LIST:
@@ -340,9 +339,9 @@ def pattern_of(property_name: str, type: PropertyType) -> str | None:
 
 @functools.lru_cache(maxsize=4096)
 def pool(pattern: str, locale: str, size: int = 512) -> tuple[Value, ...]:
-    """Values of a pattern, true to a locale such as `ko_KR`; always the same ones. They may repeat.
+    """Returns values of a pattern in a locale such as `ko_KR`; always the same ones, which may repeat.
 
-    Texts, but of `age` and `birth_year` whole numbers, of `latitude` and `longitude` degrees.
+    Values are texts, except whole numbers for `age` and `birth_year`, and degrees for `latitude` and `longitude`.
 
     Raises:
         UnknownPatternError: when there is no such pattern.
@@ -360,7 +359,7 @@ _WORD = re.compile(r"[iI][pP][vV][46]|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def _name_words(name: str) -> list[str]:
-    """Words of a name in small letters, without numbers at its end."""
+    """Returns the words of a name in small letters, without numbers at its end."""
     words = [word.lower() for word in _WORD.findall(name)]
     while words and words[-1].isdigit():
         words.pop()
@@ -377,14 +376,14 @@ def _singular(word: str) -> str:
 
 @functools.cache
 def _meanings(type: PropertyType) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Patterns of a type by ending, and by name that stands alone."""
+    """Returns the patterns of a type by ending, and by name that stands alone."""
     endings: dict[str, str | None] = dict.fromkeys(_FILE.no_pattern)
     alone: dict[str, str] = {}
     for name, pattern in _PATTERNS.items():
         if pattern.type is type:
             endings.update(dict.fromkeys(pattern.endings, name))
             alone.update(dict.fromkeys(pattern.alone, name))
-    # Two words are often written as one (`nickname`), where that is not a word of its own (`username`).
+    # Two words are often written as one (`nickname`), unless that is a word of its own (`username`).
     for ending in list(endings):
         endings.setdefault(ending.replace(" ", ""), endings[ending])
     return endings, alone
