@@ -149,7 +149,7 @@ def test_a_retention_day_beyond_the_run_is_refused(gamestats, tmp_path: Path) ->
     run = ("generate", "game", "--config", "run.json", "--processes", "1", "--days")
     refused = gamestats(*run, "30")
     assert refused.exit_code == 1
-    assert "planted for day 30, but nobody who signs up in a run of 30 days" in " ".join(refused.output.split())
+    assert "planted for day 30, but sign-ups in a run of 30 days" in " ".join(refused.output.split())
     assert not (tmp_path / "demo-game").exists()
     assert gamestats(*run, "31").exit_code == 0
 

@@ -204,7 +204,7 @@ FAILURES: list[tuple[list[Answer], Reason, str, int, dict[str, Any]]] = [
 ]  # fmt: skip
 OF_OPENAI: list[tuple[Answer, Reason, str]] = [
     (Answer("try later", code="server_error"), "unavailable", "failed: server_error: try later.*Try again later"),
-    (Answer(body=b'{"id": "cut'), "unavailable", "sent an answer that is no JSON.*Try again later"),
+    (Answer(body=b'{"id": "cut'), "unavailable", "sent an answer that is not JSON.*Try again later"),
     (Answer("no such prompts", code="invalid_prompt"), "refused", "invalid_prompt: no such prompts"),
     (Answer("quota is used up", status=429, code="insufficient_quota"), "refused", "quota is used up"),
 ]

@@ -111,7 +111,7 @@ def test_a_name_without_a_value() -> None:
 
 @pytest.mark.parametrize("texts", [np.array(["KR"]), ["a", "b"], [None, {}], [object()]])
 def test_a_name_whose_values_are_no_numbers(texts: Any) -> None:
-    with pytest.raises(FormulaError, match="calculates with country, whose values are no numbers"):
+    with pytest.raises(FormulaError, match="calculates with country, whose values are not numbers"):
         parse_formula("country + 1").evaluate({"country": texts}, no_random)
 
 

@@ -28,7 +28,7 @@ REGIONS = {each.region for each in countries().values()}
 
 
 def test_an_unknown_country_is_named_with_those_that_are_known() -> None:
-    with pytest.raises(UnknownCountryError, match=r"'XX' is no country .* KR, JP"):
+    with pytest.raises(UnknownCountryError, match=r"'XX' is not a country .* KR, JP"):
         country("XX")
     with pytest.raises(UnknownCountryError):
         ip_addresses("XX", np.array([0.5]))

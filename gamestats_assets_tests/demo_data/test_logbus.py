@@ -58,7 +58,7 @@ def test_a_written_configuration_reads_back_and_its_user_is_reported_of_renaming
     advice = write_daemon_configuration(path, made)
     assert json.loads(path.read_text()) == made
     assert any("rename" in note and "again" in note for note in advice)
-    assert not any("passes over" in note or "No file" in note for note in advice)
+    assert not any("skips" in note or "No file" in note for note in advice)
     assert [file.name for file in path.parent.iterdir()] == ["daemon.json"]
 
 
@@ -66,7 +66,7 @@ def test_compressed_files_are_reported_for_logbus_passes_over_them(tmp_path: Pat
     (tmp_path / "2026-01-01.jsonl.gz").write_bytes(b"")
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
     advice = write_daemon_configuration(tmp_path / "daemon.json", made)
-    assert any("passes over compressed files: 1 in" in note for note in advice)
+    assert any("skips compressed files: 1 in" in note for note in advice)
 
 
 def test_an_empty_folder_and_a_deleting_configuration_are_reported(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_somebody_elses_configuration_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "daemon.json"
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
     path.write_text('{"datasource": []}')
-    with pytest.raises(LogBusError, match="holds another configuration"):
+    with pytest.raises(LogBusError, match="has another configuration"):
         write_daemon_configuration(path, made)
     assert path.read_text() == '{"datasource": []}'
     write_daemon_configuration(path, made, overwrite=True)

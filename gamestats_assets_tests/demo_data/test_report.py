@@ -142,7 +142,7 @@ def test_retention_is_of_everybody_where_nothing_tells_who_signed_up(measured: M
     users, active = measured.seen_again[1]
     assert users > measured.retained[1][0]
     assert found["data"][0]["y"][0] == pytest.approx(100 * active / users)
-    assert "everybody" in found["note"]
+    assert "all users" in found["note"]
 
 
 def test_a_run_without_anybody_has_a_report(tmp_path: Path, measured: Measured) -> None:

@@ -344,6 +344,6 @@ def test_a_wrong_address_or_app_id_is_reported(tmp_path: Path, receiver: str, ap
 
 def test_a_state_that_cannot_be_kept_is_reported_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
-    with pytest.raises(UploadError, match="cannot be kept"):
+    with pytest.raises(UploadError, match="cannot be written"):
         send(receiver, [path], path / "state")
     assert receiver.requests == []

@@ -1,9 +1,9 @@
-"""Rules from a language model: asked through Anthropic's or OpenAI's own SDK, held to the JSON schema of `Rules`.
+"""Rules from a language model, through Anthropic's or OpenAI's own SDK, held to the JSON schema of `Rules`.
 
-An answer is never trusted: it is validated against the model of rules and against the taxonomy, and what is wrong with
-it goes back to the language model, up to `RETRIES` times. Without a key the analyst makes the rules.
+An answer is never trusted: it is validated against the model of rules and against the taxonomy, and its problems go
+back to the language model, up to `RETRIES` times. Without a key the analyst makes the rules.
 
-The SDKs themselves try again when a server is in trouble; each request they send counts against our own limit.
+The SDKs retry by themselves when a server fails; each request they send counts against this module's own limit.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from gamestats_assets.lakehouse.errors import GamestatsError, violations
 Provider = Literal["anthropic", "openai"]
 
 LONGEST_WAIT_S = 120.0
-"""A server that asks for a longer wait is given up."""
+"""Longest wait that a server may ask for before it is given up."""
 RETRIES = 3
-"""How often an answer that cannot be used is sent back with what is wrong."""
+"""How often an unusable answer is sent back with its problems."""
 DEFAULT_MODELS: Mapping[Provider, str] = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-6.2-sol"}
 KEY_VARIABLES: Mapping[Provider, str] = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 
@@ -57,11 +57,11 @@ class AiError(GamestatsError):
     """A language model gave no rules.
 
     Attributes:
-        reason: `setup`, the SDK or the key is missing; `key`, the key is not accepted or may not use the model;
-            `unavailable`, limits, server errors, broken connections or timeouts until the last try; `refused`, for a
-            cause that asking again would not change (an unknown model, no credit, ...); `declined` by the language
-            model; `cut`, longer than `max_output_tokens`; `unusable`, no answer kept to the schema and the taxonomy.
-        problems: what is wrong with an unusable answer, the last one.
+        reason: `setup`: the SDK or the key is missing; `key`: the key is not accepted or may not use the model;
+        `unavailable`: limits, server errors, broken connections or timeouts until the last try; `refused`: a cause that
+        a retry would not change (an unknown model, no credit, ...); `declined`: by the language model; `cut`: longer
+        than `max_output_tokens`; `unusable`: no answer fits the schema and the taxonomy.
+        problems: problems of the last unusable answer.
     """
 
     def __init__(self, reason: Reason, message: str, problems: Sequence[str] = ()) -> None:
@@ -76,16 +76,16 @@ def _address(text: str) -> str:
 
 
 class AiSettings(BaseModel):
-    """How a language model is reached.
+    """Settings of the connection to a language model.
 
     Attributes:
         key: the provider's API key.
-        model: id of the model; None is the provider's in `DEFAULT_MODELS`.
-        base_url: address of the API; None is the provider's own.
+        model: id of the model; None takes the provider's in `DEFAULT_MODELS`.
+        base_url: address of the API; None takes the provider's own.
         timeout_s: longest wait for an answer, in seconds, for each request.
-        requests_per_minute: requests sent in any 60 seconds, over all calls of this process.
-        max_output_tokens: longest answer, the model's thinking included.
-        tries: requests sent for one answer while the server is in trouble or too slow.
+        requests_per_minute: most requests in any 60 seconds, over all calls of this process.
+        max_output_tokens: longest answer, including the model's thinking.
+        tries: requests sent for one answer while the server fails or is too slow.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -99,7 +99,7 @@ class AiSettings(BaseModel):
     tries: int = Field(default=3, gt=0)
 
     def model_for(self, provider: Provider) -> str:
-        """Id of the model to ask."""
+        """Returns the id of the model to ask."""
         return self.model or DEFAULT_MODELS[provider]
 
 
@@ -110,8 +110,8 @@ class AiAnswer:
     Attributes:
         rules: valid, and without problems for the taxonomy.
         model: id of the model that answered, as the server names it.
-        attempts: answers it took, the last one included.
-        input_tokens, output_tokens: of all answers together.
+        attempts: number of answers, including the last one.
+        input_tokens, output_tokens: tokens of all answers together.
     """
 
     rules: Rules
@@ -133,14 +133,14 @@ def ask_for_rules(
     deviations: Sequence[str] = (),
     settings: AiSettings,
 ) -> AiAnswer:
-    """Have a language model make the rules of a product.
+    """Asks a language model for the rules of a product.
 
     Args:
         draft: rules to improve, such as the analyst's.
-        deviations: where data made by the draft differ from it, in sentences.
+        deviations: deviations of data made by the draft, in sentences.
 
     Raises:
-        AiError: when it gives none; its reason says why.
+        AiError: when it gives no rules, with the reason.
     """
     conversation_of = _Anthropic if provider == "anthropic" else _OpenAi
     with closing(conversation_of(settings, prompt(taxonomy, product, draft, deviations))) as conversation:
@@ -165,14 +165,14 @@ def ask_for_rules(
 
 
 def _checked(text: str, taxonomy: Taxonomy) -> tuple[Rules | None, list[str]]:
-    """The rules in an answer, or what is wrong with it."""
+    """Returns the rules in an answer, or its problems."""
     from gamestats_assets.demo_data.rules.soundness import problems
 
     try:
         found = json.loads(re.sub(r"\A\s*```\w*\n|\n?```\s*\Z", "", text))
         json.dumps(found, allow_nan=False)
     except ValueError as error:
-        return None, [f"The answer is no JSON object: {error}."]
+        return None, [f"The answer is not a JSON object: {error}."]
     try:
         rules = Rules.model_validate(found)
     except ValidationError as error:
@@ -198,7 +198,7 @@ def _complaint(problems: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """An answer; `tokens` are input and output, `why` is its reason where it was cut or declined."""
+    """An answer; `tokens` are input and output, `why` is the reason if it was cut or declined."""
 
     text: str
     model: str
@@ -208,7 +208,7 @@ class _Reply:
 
 
 class _Conversation(ABC):
-    """What was said so far with a model of one provider; its text is how messages name it."""
+    """The conversation with a model of one provider; its text names the model in messages."""
 
     provider: ClassVar[Provider]
     client: ClassVar[str]
@@ -231,19 +231,19 @@ class _Conversation(ABC):
         self._client.close()
 
     def reply(self) -> _Reply:
-        """The model's next answer, which is whole.
+        """Returns the model's next complete answer.
 
         Raises:
             AiError: when there is none.
         """
-        # Raised after the except clause: the SDK's error, which holds the request and with it the key,
-        # must not hang on ours as its context.
+        # Raised after the except clause: the SDK's error has the request and so the key, and must not be attached to
+        # this one as its context.
         try:
             found = self._ask()
         except self._sdk.APIError as error:
             failure = self._failure(error)
         except json.JSONDecodeError:
-            failure = AiError("unavailable", f"{self} sent an answer that is no JSON. Try again later.")
+            failure = AiError("unavailable", f"{self} sent an answer that is not JSON. Try again later.")
         else:
             if found.ending == "whole":
                 return found
@@ -251,14 +251,14 @@ class _Conversation(ABC):
         raise failure
 
     def send_back(self, complaint: str) -> None:
-        """Say what is wrong with the last answer."""
+        """Adds the problems of the last answer."""
         self._turns.append({"role": "user", "content": complaint})
 
     @abstractmethod
     def _ask(self) -> _Reply: ...
 
     def _key(self) -> str:
-        # It is in no variable here, for tracebacks can show those.
+        # Not kept in a variable here, because tracebacks can show variables.
         variable = KEY_VARIABLES[self.provider]
         if self.settings.key is None or not self.settings.key.get_secret_value().strip():
             raise AiError("setup", f"{self} needs a key: set {variable}.")
@@ -269,18 +269,18 @@ class _Conversation(ABC):
         return self.settings.key.get_secret_value().strip()
 
     def _options(self) -> dict[str, Any]:
-        """How the SDK's client is to behave."""
+        """Returns the options of the SDK's client."""
         settings, window = self.settings, Window(self.settings.requests_per_minute, 60.0)
 
         def count(_: Any) -> None:
             _limits.acquire({self.provider: [window]})
 
         def keep_from_waiting(response: Any) -> None:
-            # Anthropic's SDK waits for as long as it is asked to.
+            # Anthropic's SDK waits for as long as the server asks.
             if (retry_after_s(response.headers, time.time()) or 0) > LONGEST_WAIT_S:
                 response.headers["x-should-retry"] = "false"
 
-        # A redirect would carry the key to wherever it leads.
+        # A redirect would send the key elsewhere.
         hooks = {"request": [count], "response": [keep_from_waiting]}
         return {
             "base_url": settings.base_url,
@@ -289,15 +289,15 @@ class _Conversation(ABC):
             "http_client": self._sdk.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks),
         }
 
-    # ----------------------------------------------------------------- what goes wrong
+    # ----------------------------------------------------------------- errors
 
     def _harmless(self, said: str) -> str:
-        """What the server said, short and without the key, should it have repeated that."""
+        """Returns the server's words, shortened, and without the key if they repeat it."""
         text = " ".join(said.split()).replace(self._key(), "***")
         return text if len(text) <= _SAID_CHARACTERS else text[: _SAID_CHARACTERS - 3] + "..."
 
     def _failure(self, error: Any) -> AiError:
-        """Our error for one of the SDK's."""
+        """Returns the error of this module for one of the SDK's."""
         if isinstance(error, self._sdk.APITimeoutError):
             return self._unavailable(f"did not answer within {self.settings.timeout_s:g} s")
         if isinstance(error, self._sdk.APIConnectionError):
@@ -307,7 +307,7 @@ class _Conversation(ABC):
         said = f"{error.status_code}: {self._harmless(_said(error))}"
         if error.request_id:
             said += f" (request {error.request_id})"
-        # Limits, conflicts and the server's own trouble may pass, used-up credit does not.
+        # Limits, conflicts and server errors may pass, used-up credit does not.
         is_passing = error.status_code in (408, 409, 429) or error.status_code >= 500
         if is_passing and getattr(error, "code", None) != "insufficient_quota":
             return self._unavailable(f"answers {said}", retry_after_s(error.response.headers, time.time()))
@@ -320,8 +320,8 @@ class _Conversation(ABC):
         return AiError("unavailable", f"{self} {trouble}. Tries: up to {self.settings.tries}. Try again {when}.")
 
     def _foreign(self) -> AiError:
-        """The error for an answer in another shape than the API's, which the SDKs do not look at."""
-        message = f"What answers for {self} does not speak the API of {self.provider}. Check the address."
+        """Returns the error for an answer in another shape than the API's, which the SDKs do not check."""
+        message = f"The server that answers for {self} does not use the API of {self.provider}. Check the address."
         return AiError("refused", message)
 
     def _unfinished(self, found: _Reply) -> AiError:
@@ -349,8 +349,8 @@ def _said(error: Any) -> str:
 class _Anthropic(_Conversation):
     """The Messages API; rules come as the input of a tool, or else as text.
 
-    Schemas with free keys are beyond strict tools and structured outputs, so the answer is validated here. Models that
-    always think refuse to be forced to call a tool, so every model is asked to.
+    Strict tools and structured outputs do not support schemas with free keys, so answers are validated here. Models
+    that always think do not accept a forced tool call, so every model is asked to make one.
     """
 
     provider = "anthropic"
@@ -405,7 +405,8 @@ _ANTHROPIC_ENDINGS: Mapping[str, Literal["cut", "declined"]] = {
 
 
 class _OpenAi(_Conversation):
-    """The Responses API; rules come as the text, in a JSON schema that is not strict: strict ones have no free keys."""
+    """The Responses API; rules come as text, in a JSON schema that is not strict, because strict ones have no free
+    keys."""
 
     provider = "openai"
     client = "OpenAI"

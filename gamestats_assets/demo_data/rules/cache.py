@@ -1,6 +1,6 @@
-"""Cache of the rules that a language model made.
+"""Caches the rules that language models made.
 
-A file is named after everything that the language model was given and who answered, so that any change asks again.
+A file is named after all input of the language model and after its maker, so that any change asks again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gamestats_assets.lakehouse.files.local import write_whole
 
 
 class CachedRules(BaseModel):
-    """Rules, and what they were made from by whom."""
+    """Rules with their origin."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,7 +40,7 @@ def rules_key(
     draft: Rules | None = None,
     deviations: Sequence[str] = (),
 ) -> str:
-    """64 hexadecimal digits for everything that decides what a language model answers.
+    """Returns 64 hexadecimal digits for everything that decides a language model's answer.
 
     The analyst's version is in the draft: another analyst makes another draft, or the same rules.
     """
@@ -59,16 +59,16 @@ def rules_key(
 
 @dataclass(frozen=True, slots=True)
 class RulesCache:
-    """Rules in JSON files of one folder, `<key>.json`; it is made when the first rules are put."""
+    """Rules in JSON files of one folder, `<key>.json`; the folder is created with the first rules."""
 
     folder: Path
 
     def path(self, key: str) -> Path:
-        """Where the rules of a key stand."""
+        """Returns the file of a key's rules."""
         return self.folder / f"{key}.json"
 
     def get(self, key: str, taxonomy: Taxonomy, report: Callable[[str], None]) -> CachedRules | None:
-        """The rules of a key; None when there are none that can be used, which is reported unless there are none."""
+        """Returns the rules of a key; None if they are missing, or unusable, which is reported."""
         path = self.path(key)
         try:
             found = CachedRules.model_validate_json(path.read_bytes())
@@ -86,9 +86,9 @@ class RulesCache:
         return None
 
     def put(self, key: str, rules: Rules, about: Mapping[str, JsonValue]) -> None:
-        """Keep rules, in place of those the key had; readers see the old ones or the new, never a part.
+        """Stores rules, replacing earlier ones of the key; readers see the old ones or the new, never a part.
 
         Raises:
-            OSError: when the disk does not take them.
+            OSError: when they cannot be written.
         """
         write_whole(self.path(key), CachedRules(about=dict(about), rules=rules).model_dump_json(indent=2))

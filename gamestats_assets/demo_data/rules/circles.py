@@ -1,4 +1,4 @@
-"""Values that need each other, through formulas, copies, mappings or the states that events set."""
+"""Finds values that need each other, through formulas, copies, mappings or the states that events set."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 
 
 def circles(rules: Rules, taxonomy: Taxonomy) -> list[list[str]]:
-    """Values that need each other, by circle: `event/name`, or the plain name of the user's and the common ones."""
+    """Returns the values that need each other, by circle: `event/name`, or the plain name for users' and common
+    ones."""
     return cycles(_Needs(rules, taxonomy).by_value())
 
 
 def circle_problems(rules: Rules, taxonomy: Taxonomy) -> Iterator[str]:
-    """A sentence about each circle."""
+    """Yields a sentence about each circle."""
     for circle in circles(rules, taxonomy):
         yield f"These values need each other, so none of them can be made: {path(_plainly(circle))}"
 
@@ -27,7 +28,7 @@ class _Needs(Scopes):
     """What each value needs."""
 
     def by_value(self) -> dict[str, set[str]]:
-        """By value, those that it needs; `event/name` for an event's, the plain name for the user's and common ones."""
+        """Returns the needs of each value; `event/name` for an event's, the plain name for users' and common ones."""
         uses: dict[str, set[str]] = {}
         for key, constraint in self.rules.property_constraints.items():
             wanted = [
@@ -45,8 +46,8 @@ class _Needs(Scopes):
                 recalled = [recalled_property(one, name) for one in constraint.recalls]
                 if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
                     uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
-        for event, name, teller in self._told_in_flows():
-            uses.setdefault(f"{event}/{name}", set()).add(f"{teller}/{name}")
+        for event, name, source in self._repeated_in_flows():
+            uses.setdefault(f"{event}/{name}", set()).add(f"{source}/{name}")
         for key, relationship in self.rules.property_relationships.items():
             for scope, name in self.deciding(key, self.rules.property_relationships):
                 self._note(uses, scope, name, [*relationship.depends_on, *_names_of(relationship.formula)])
@@ -59,18 +60,19 @@ class _Needs(Scopes):
                     uses[name] |= {n for n in names if n in self.common and n not in self.own[event] and n != name}
         return uses
 
-    def _told_in_flows(self) -> Iterator[tuple[str, str, str]]:
-        """Events, with a property, that repeat what an earlier step recalled, and the event of that step."""
+    def _repeated_in_flows(self) -> Iterator[tuple[str, str, str]]:
+        """Yields events, with a property, that repeat a recalled value of an earlier step, and the event of that
+        step."""
         for sequence in self.rules.event_constraints.sequences:
             earlier: list[str] = []
             for step in sequence.steps:
-                for teller, event in itertools.product(earlier, step.events):
-                    for name in self.own.get(teller, {}).keys() & self.own.get(event, {}).keys():
+                for source, event in itertools.product(earlier, step.events):
+                    for name in self.own.get(source, {}).keys() & self.own.get(event, {}).keys():
                         own = self.rules.constraint_of(event, name)
                         of_its_own = bool(own.copy_of or own.first_only or own.counter)
-                        recalls = teller != event and self.rules.constraint_of(teller, name).recalls
-                        if recalls and not of_its_own and self.rules.repeats(event, name, teller):
-                            yield event, name, teller
+                        recalls = source != event and self.rules.constraint_of(source, name).recalls
+                        if recalls and not of_its_own and self.rules.repeats(event, name, source):
+                            yield event, name, source
                 earlier += step.events
 
     def _note(self, uses: dict[str, set[str]], scope: str, name: str, wanted: Iterable[str]) -> None:
@@ -91,18 +93,18 @@ def _names_of(formula: str | None) -> list[str]:
 
 
 def _plainly(circle: Sequence[str]) -> list[str]:
-    """Without the event where all of a circle is one event's."""
+    """Drops the event if a whole circle is within one."""
     events = {name.rpartition("/")[0] for name in circle}
     return [name.rpartition("/")[2] for name in circle] if len(events) == 1 else list(circle)
 
 
 def path(circle: Sequence[str]) -> str:
-    """A circle in one line."""
+    """Returns a circle in one line."""
     return " -> ".join([*circle, circle[0]])
 
 
 def cycles(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Circles of things that need each other, none in two of them, each beginning with its first in the alphabet."""
+    """Returns disjoint circles of things that need each other, each starting with the first in the alphabet."""
     left = {name: sorted(needs[name]) for name in sorted(needs)}
     found: list[list[str]] = []
     while True:

@@ -1,4 +1,4 @@
-"""What a run is asked for: how many users, which days, which truths, how much dirt.
+"""The configuration of a run: users, days, truths, dirt.
 
 A taxonomy, rules and a configuration decide every byte that is generated.
 """
@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
 
 PRODUCT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
-"""How a product is called: a partition key, and a part of paths."""
+"""Names of products, which are partition keys and parts of paths."""
 
 
 class ConfigurationError(GamestatsError):
@@ -34,12 +34,12 @@ class _Part(BaseModel):
 
 
 class CustomSegment(_Part):
-    """A segment of one's own: what differs from one of the six.
+    """A custom segment, as the difference from one of the six.
 
     Attributes:
-        like: the segment it is otherwise like.
+        like: the segment that it is otherwise like.
         activity: replaces that segment's.
-        property_ranges: add to that segment's and win over them.
+        property_ranges: added to that segment's, over which they prevail.
         event_probabilities: likewise.
     """
 
@@ -53,20 +53,20 @@ class CustomSegment(_Part):
 
 
 class RetentionTruth(_Part):
-    """The share of users who are active again on the n-th day after the one they signed up on.
+    """The share of users who are active again on the n-th day after their sign-up.
 
     Attributes:
-        curve: by day n, the share. Between two of them it follows a power law of n, a straight line where both axes
-            are logarithmic, so that it falls steepest first; beyond the last it goes on so, or stays rather than
-            rises. Day 0 is 1; from there to the first, and on where that is the only one, it is a power law of n + 1.
-            Towards a share of 0, or away from one, it is straight in the logarithm of n.
+        curve: share by day n. Between two days it follows a power law of n, a straight line on two logarithmic axes, so
+        that it falls steepest first; beyond the last day it continues like this, but never rises. Day 0 is 1; from
+        there to the first day (and beyond, if there is only one) it is a power law of n + 1. To or from a share of 0 it
+        is straight in the logarithm of n.
     """
 
     kind: Literal["retention"] = "retention"
     curve: dict[Annotated[int, Field(ge=1)], Share] = Field(min_length=1)
 
     def share(self, day: int) -> float:
-        """The share on the n-th day, planted or between and beyond those that are."""
+        """Returns the share on the n-th day, planted, interpolated or extrapolated."""
         known = {0: 1.0, **self.curve}
         if day in known:
             return known[day]
@@ -87,7 +87,7 @@ class ConversionTruth(_Part):
     """The share of `from_event` that is followed by `to_event` in the same session, before the next `from_event`.
 
     Attributes:
-        from_event, to_event: two steps of one sequence, one after the other or further apart.
+        from_event, to_event: two steps of one sequence, adjacent or further apart.
     """
 
     kind: Literal["conversion"] = "conversion"
@@ -100,9 +100,9 @@ class ExperimentTruth(_Part):
     """An A/B test: half of the users have variant B, and convert differently.
 
     Attributes:
-        name: value of the common property `ab_test`, before the variant: `name:A`, `name:B`.
+        name: part of the common property `ab_test` before the variant: `name:A`, `name:B`.
         rate_a: conversion, as in `ConversionTruth`, of variant A.
-        lift: relative change in variant B: 0.2 is a fifth more.
+        lift: relative change in variant B: 0.2 is one fifth more.
     """
 
     kind: Literal["experiment"] = "experiment"
@@ -115,7 +115,7 @@ class ExperimentTruth(_Part):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.rate_a * (1 + self.lift) > 1:
-            raise ValueError(f"variant B would convert at {self.rate_a * (1 + self.lift):.2f}, more than always")
+            raise ValueError(f"variant B would convert at {self.rate_a * (1 + self.lift):.2f}, which is above 1")
         return self
 
     @property
@@ -125,7 +125,7 @@ class ExperimentTruth(_Part):
 
 
 class SeasonalityTruth(_Part):
-    """How the day of the week changes how many users are active.
+    """The effect of the weekday on the number of active users.
 
     Attributes:
         weekday: seven relative levels, Monday first; only their ratios count.
@@ -136,14 +136,14 @@ class SeasonalityTruth(_Part):
 
 
 class SharedAddressTruth(_Part):
-    """Accounts that share an address: whenever one of them is there, its records have the `#ip` of all of them.
+    """Accounts that share an address: whenever one of them is active, its records have their common `#ip`.
 
-    They live in one country and were there before the run. The manifest names them.
+    The accounts are in one country and from before the run. The manifest names them.
 
     Attributes:
-        addresses: how many there are.
-        accounts: how many accounts share one, from and to; fewer may meet at one by chance.
-        segment: whose users they are; None takes whoever comes. How often they come is the segment's affair.
+        addresses: number of addresses.
+        accounts: smallest and largest number of accounts per address; others may share one by chance.
+        segment: their segment, which decides how often they are active; None takes users of any.
     """
 
     kind: Literal["shared_address"] = "shared_address"
@@ -159,20 +159,20 @@ class SharedAddressTruth(_Part):
 
     @property
     def fewest(self) -> int:
-        """Accounts that an address must have for them to be told from those who meet by chance: some may be away."""
+        """Accounts that an address must have to be found, above what chance explains, even if some are inactive."""
         return (self.accounts[0] + 1) // 2
 
 
 class StandstillTruth(_Part):
-    """Users of whom a property stays at a value while they do an event, in every session of theirs.
+    """Users for whom a property stays at a value while they do an event in each of their sessions.
 
-    Nothing that happens to them changes it. They were there before the run. The manifest names them.
+    No event changes the property. The users are from before the run. The manifest names them.
 
     Attributes:
-        property: of users, the common ones or events: a number, a text, or true and false.
-        event: one that users may do at any time.
-        users: how many there are.
-        segment: whose users they are; None takes whoever comes.
+        property: property of users, common or of events: a number, a text, or true and false.
+        event: an event that users may do at any time.
+        users: number of users.
+        segment: their segment; None takes users of any.
     """
 
     kind: Literal["standstill"] = "standstill"
@@ -193,16 +193,16 @@ Truth = Annotated[
 
 
 class Dirt(_Part):
-    """What goes wrong on the way, as shares of all records.
+    """Errors on the way, as shares of all records.
 
     Attributes:
-        late: arrive one to three days later, in that day's file.
-        duplicate: arrive twice, with the same `#uuid`.
-        out_of_order: stand up to an hour of events later in their file than they should.
-        null: have one property whose value is null.
-        schema_drift: have one number sent as a text, or a property that nobody declared.
-        unknown_event: are of a kind that is not in the taxonomy.
-        truncated: are cut off in the middle, so that nobody can read them.
+        late: records that arrive one to three days later, in the file of that day.
+        duplicate: records that arrive twice, with the same `#uuid`.
+        out_of_order: records moved back in their file by up to an hour of events.
+        null: records with one null property.
+        schema_drift: records with one number sent as a text, or with an undeclared property.
+        unknown_event: records of an event that is not in the taxonomy.
+        truncated: records cut off in the middle, and so unreadable.
     """
 
     late: Share = 0
@@ -221,7 +221,7 @@ class Dirt(_Part):
 
     @property
     def total(self) -> float:
-        """Share of records that are dirty in some way; a record is in one way at most."""
+        """Share of dirty records; a record has at most one kind of dirt."""
         return sum(getattr(self, name) for name in type(self).model_fields)
 
 
@@ -229,22 +229,22 @@ class Dirt(_Part):
 
 
 COUNTRIES = {"KR": 0.4, "JP": 0.25, "US": 0.25, "DE": 0.05, "BR": 0.05}
-"""Weights of the countries of users of whom nothing else is said."""
+"""Default weights of users' countries."""
 
 
 class Configuration(_Part):
     """A run.
 
     Attributes:
-        users: how many there are, those who sign up during the run included.
-        days: how many, from `start` on, in UTC.
+        users: number of users, including sign-ups during the run.
+        days: number of days from `start` on, in UTC.
         seed: any whole number; another one gives other data of the same kind.
-        segments: share of each segment; they sum to 1 over all that are named.
+        segments: share of each segment; they sum to 1.
         custom_segments: segments beyond the six, by name; each needs a share.
         countries: relative weights by ISO code; None takes those that the taxonomy lists, or `COUNTRIES`.
-        sign_up_share_in_run: share of new users who sign up during the run; the others did up to three days before.
-        file_megabytes: a day's file is divided above this size; None never divides.
-        parquet: write the same records as Parquet beside the lines.
+        sign_up_share_in_run: share of new users who sign up during the run; the others did so up to three days before.
+        file_megabytes: size above which a day's file is divided; None never divides.
+        parquet: whether to write the same records as Parquet beside the lines.
     """
 
     product: ProductInfo = Field(default_factory=ProductInfo)
@@ -279,7 +279,7 @@ class Configuration(_Part):
         known = {*SEGMENTS, *self.custom_segments}
         unknown = sorted(set(self.segments) - known)
         if unknown:
-            raise ValueError(f"segments names {', '.join(unknown)}, which is none of {', '.join(sorted(known))}")
+            raise ValueError(f"segments names {', '.join(unknown)}, not among {', '.join(sorted(known))}")
         unused = sorted(name for name in self.custom_segments if not self.segments.get(name))
         if unused:
             raise ValueError(f"custom segment {', '.join(unused)} has no share in segments")
@@ -292,13 +292,13 @@ class Configuration(_Part):
         planted = max((day for curve in curves for day in curve), default=0)
         if planted >= self.days:
             raise ValueError(
-                f"retention is planted for day {planted}, but nobody who signs up in a run of {self.days} days gets "
+                f"retention is planted for day {planted}, but sign-ups in a run of {self.days} days get no "
                 f"further than day {self.days - 1}: give days {planted + 1} or more, or leave that day out"
             )
         return self
 
     def analyses(self, rules: Rules) -> dict[str, SegmentAnalysis]:
-        """How the users of each segment with a share behave by rules, in the order of `segments`."""
+        """Returns how the users of each segment with a share behave by the rules, in the order of `segments`."""
         found = dict(rules.segment_analysis)
         for name, custom in self.custom_segments.items():
             base = found[custom.like]
@@ -313,13 +313,13 @@ class Configuration(_Part):
 
 
 def configuration_from(values: Mapping[str, Any], where: str) -> Configuration:
-    """A configuration from what a file or options tell.
+    """Returns a configuration from the values of a file or of options.
 
     Args:
-        where: what to name in the error.
+        where: source of the values, for the error.
 
     Raises:
-        ConfigurationError: naming every field that cannot be read.
+        ConfigurationError: when fields are invalid; names all of them.
     """
     try:
         return Configuration.model_validate(values)
@@ -329,15 +329,15 @@ def configuration_from(values: Mapping[str, Any], where: str) -> Configuration:
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
-    """What a JSON file tells of a configuration, to be completed.
+    """Returns the configuration values of a JSON file, which may be incomplete.
 
     Raises:
-        ConfigurationError: when it cannot be read, or is no JSON object.
+        ConfigurationError: when it cannot be read, or is not a JSON object.
     """
     try:
         values = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{path} is no configuration of a run: expected a JSON object.")
+        raise ConfigurationError(f"{path} is not a configuration of a run: expected a JSON object.")
     return values

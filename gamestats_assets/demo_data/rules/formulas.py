@@ -1,26 +1,26 @@
-"""Formulas: how a number follows from others, written as people and language models write it.
+"""Formulas: how a number follows from others, in the notation of people and language models.
 
-A formula is text in a closed grammar. Python's own parser reads it, and of its tree the numbers, names and operations
-listed here are evaluated by NumPy. Nothing else can happen.
+A formula is text in a closed grammar. Python's own parser reads it; of its tree only the numbers, names and operations
+listed here are evaluated, by NumPy. Nothing else can run.
 
 | written | meaning |
 |---|---|
 | `12`, `0.5`, `1e6` | a number |
-| `level`, `items.count`, `#zone_offset` | the property of that name; `#year` is that in which the run begins |
-| `{{price}}`, `{{items[3].count}}` | the same; what stands inside is the name, whatever it looks like |
+| `level`, `items.count`, `#zone_offset` | the property of that name; `#year` is the year in which the run begins |
+| `{{price}}`, `{{items[3].count}}` | the same; everything inside the braces is the name |
 | `+ - * / % **` and `-x` | arithmetic; `%` has the sign of the divisor, `**` is a power |
-| `< <= > >= == !=` | 1 where it holds, 0 elsewhere |
-| `and or not` | anything but 0 holds; the result is 1 or 0; `a == (not b)` needs its parentheses |
+| `< <= > >= == !=` | 1 if it holds, else 0 |
+| `and or not` | anything but 0 is true; the result is 1 or 0; `a == (not b)` needs its parentheses |
 | `min(a, b, ...)`, `max(a, b, ...)`, `clamp(x, low, high)` | the smallest, the largest, x kept within bounds |
 | `round(x)`, `round(x, 2)`, `floor(x)`, `ceil(x)` | `round` takes the even one of two equally near numbers |
 | `abs(x)`, `sqrt(x)`, `log(x)`, `exp(x)` | `log` is the natural logarithm |
-| `if(condition, a, b)` | a where the condition is not 0, b elsewhere |
-| `random(a-b)`, `random(a, b)` | any number between the two, each as likely |
+| `if(condition, a, b)` | a if the condition is not 0, else b |
+| `random(a-b)`, `random(a, b)` | any number between the two, with equal probability |
 
-`random` gives whole numbers, both bounds included, where both bounds are whole: `random(1-6)` is a die. Bounds written
-with a decimal point, as in `random(0.0, 1.0)`, give numbers with decimals.
+`random` gives whole numbers, both bounds included, if both bounds are whole: `random(1-6)` is a die. Bounds with a
+decimal point, as in `random(0.0, 1.0)`, give numbers with decimals.
 
-A result that is no finite number (after a division by zero, an overflow, the logarithm of a negative number) is 0.
+A result that is not a finite number (after a division by zero, an overflow, the logarithm of a negative number) is 0.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 Floats = npt.NDArray[np.float64]
 
 LONGEST = 500
-"""Characters that a formula has at most."""
+"""Most characters of a formula."""
 
 
 class FormulaError(GamestatsError):
-    """A formula cannot be read, or not be evaluated with the values given.
+    """A formula cannot be read, or not be evaluated with the given values.
 
     Attributes:
-        position: of the character that is wrong, from 0 on.
+        position: position of the wrong character, from 0.
     """
 
     def __init__(self, message: str, text: str, position: int) -> None:
@@ -63,7 +63,7 @@ class Formula:
     """A formula that can be evaluated.
 
     Attributes:
-        names: of the properties that it uses.
+        names: names of the properties that it uses.
     """
 
     text: str
@@ -72,14 +72,14 @@ class Formula:
     _words: Mapping[int, str]
 
     def evaluate(self, values: Mapping[str, npt.ArrayLike], uniform: Callable[[int], Floats]) -> Floats:
-        """The results, in the shape to which the values broadcast; a single number where there are none.
+        """Returns the results, in the shape to which the values broadcast; a single number without values.
 
         Args:
-            values: numbers, or true and false, by name.
+            values: numbers or truth values, by name.
             uniform: random numbers from 0 to 1, for the first, second, ... `random` of the formula, counted from 0.
 
         Raises:
-            FormulaError: when a name has no value, or one that is no number.
+            FormulaError: when a name has no value, or a value that is not a number.
         """
         randoms = self._randoms()
 
@@ -115,7 +115,7 @@ class Formula:
 
     @property
     def randoms(self) -> int:
-        """How many `random` it has."""
+        """Number of `random` calls."""
         return len(self._randoms())
 
     def _randoms(self) -> list[int]:
@@ -131,20 +131,20 @@ class Formula:
         try:
             return np.asarray(values[name], dtype=np.float64)
         except (TypeError, ValueError):
-            message = f"the formula calculates with {name}, whose values are no numbers"
+            message = f"the formula calculates with {name}, whose values are not numbers"
             raise FormulaError(message, self.text, position) from None
 
 
 @functools.lru_cache(maxsize=4096)
 def parse_formula(text: str) -> Formula:
-    """Read a formula; the same text is read once.
+    """Reads a formula; equal texts are read once.
 
     Raises:
-        FormulaError: saying where the text stops being one, and why.
+        FormulaError: when the text is not a formula, with the position and the reason.
     """
     text = text.strip()
     words = _words(text)
-    # As long as the formula, so that a column of the tree is a place in the text: every name is spelt x.
+    # Every name becomes x's of the same length, so that a column of the tree is a position in the text.
     spelt = list("".join(" " if character.isspace() else character for character in text))
     for place, (word, length) in words.items():
         if word not in _OPERATORS:
@@ -215,7 +215,7 @@ _FUNCTIONS: Mapping[str, tuple[int, int | None, Callable[..., Any]]] = {
     "if": (3, 3, lambda condition, a, b: np.where(np.asarray(condition) != 0, a, b)),
     "random": (1, 2, _random),
 }
-"""By name, how many arguments a function takes, at least and at most, and what it does with them."""
+"""By function name: smallest and largest number of arguments, and the implementation."""
 
 
 # --------------------------------------------------------------------------- how it is read
@@ -235,7 +235,7 @@ _OPERATORS = frozenset(("and", "or", "not"))
 
 
 def _words(text: str) -> dict[int, tuple[str, int]]:
-    """Names, and the words for operations, by their place in the text, each with how long it is written."""
+    """Returns names and word operators by their position in the text, each with its length there."""
     if len(text) > LONGEST:
         raise FormulaError(f"a formula has at most {LONGEST} characters, this one {len(text)}", text, LONGEST)
     found: dict[int, tuple[str, int]] = {}
@@ -255,7 +255,7 @@ def _words(text: str) -> dict[int, tuple[str, int]]:
 
 
 def _check(node: ast.expr, words: Mapping[int, str], text: str) -> None:
-    """Refuse what Python's parser takes and a formula has not."""
+    """Refuses what Python's parser accepts but formulas do not have."""
     message = None
     match node:
         case ast.Constant():
@@ -270,13 +270,13 @@ def _check(node: ast.expr, words: Mapping[int, str], text: str) -> None:
         case ast.Name():
             pass
         case _:
-            message = "a list of values is the arguments of a function; this is none"
+            message = "lists of values are only allowed as arguments of functions"
     if message is not None:
         raise FormulaError(message, text, node.col_offset)
 
 
 def _wrong_call(node: ast.Call, function: str) -> str | None:
-    """What is wrong with how a function is called."""
+    """Returns the error in a function call, if any."""
     if function not in _FUNCTIONS:
         near = difflib.get_close_matches(function.lower(), _FUNCTIONS, n=1, cutoff=0.5)
         advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(_FUNCTIONS)}"
@@ -291,12 +291,12 @@ def _wrong_call(node: ast.Call, function: str) -> str | None:
     if function == "round" and count == 2:
         decimals = re.fullmatch(r"-?[0-9]{1,2}", ast.unparse(node.args[1]))
         if decimals is None or abs(int(decimals[0])) > 15:
-            return "the second argument of round is how many decimals to keep, a whole number up to 15"
+            return "the second argument of round is the number of decimals, a whole number up to 15"
     return None
 
 
 def _bounds(node: ast.Call) -> list[ast.expr]:
-    """The bounds of `random(a, b)` or of `random(a-b)`, whose minus is no subtraction."""
+    """Returns the bounds of `random(a, b)` or of `random(a-b)`, whose minus is not a subtraction."""
     match node.args:
         case [ast.BinOp(op=ast.Sub()) as pair]:
             return [pair.left, pair.right]
@@ -305,5 +305,5 @@ def _bounds(node: ast.Call) -> list[ast.expr]:
 
 
 def _constants(node: ast.expr) -> list[Any]:
-    """Numbers written in an expression: those with a decimal point are no whole ones."""
+    """Returns the numbers written in an expression; those with a decimal point are not whole."""
     return [found.value for found in ast.walk(node) if isinstance(found, ast.Constant)]

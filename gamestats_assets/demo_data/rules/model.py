@@ -1,10 +1,10 @@
-"""Rules: how a product's users behave and what values its properties have.
+"""Rules: how a product's users behave, and what values its properties have.
 
-One model, whoever makes it: the analyst (`analysis`), or a language model (`ai`), which is held to its
-JSON schema. `soundness.problems` says where rules do not fit a taxonomy, or contradict each other.
+The analyst (`analysis`) and language models (`ai`) make the same model; language models are held to its JSON schema.
+`soundness.problems` finds rules that do not fit a taxonomy, or contradict each other.
 
-A key that names a property is its dotted name (`price`, `items.count`), which holds wherever the
-property stands, or `event/property` (`purchase/price`) for one event alone; the latter wins.
+A key for a property is its dotted name (`price`, `items.count`), which applies wherever the property occurs, or
+`event/property` (`purchase/price`) for one event alone, which prevails.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
 RULES_VERSION = 2
-"""Raised when the meaning of rules changes; a part of every cache key."""
+"""Raise this when the meaning of rules changes; it is part of every cache key."""
 
 
 class LifecycleStage(StrEnum):
-    """How far a user has come; later ones are reached by events (`stage_events`) and by time."""
+    """How far a user has come; events (`stage_events`) and time lead to later stages."""
 
     INSTALLED = "installed"
     FIRST_SESSION = "first_session"
@@ -39,7 +39,7 @@ class LifecycleStage(StrEnum):
 
 
 SEGMENTS = ("new_user", "active_user", "power_user", "churning_user", "churned_user", "returning_user")
-"""The segments that every product has; a configuration may add others."""
+"""The segments of every product; a configuration may add others."""
 
 
 class _Part(BaseModel):
@@ -50,11 +50,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ValueRange(_Part):
-    """Where a number lies; of a time, how many seconds after its event it is, negative ones being before.
+    """Range of a number; for a time, the seconds after its event, negative before it.
 
     Attributes:
-        mean: expected value; None is the middle.
-        spread: standard deviation; None is a sixth of the width at most, less near a bound.
+        mean: expected value; None takes the middle.
+        spread: standard deviation; None takes at most a sixth of the width, less near a bound.
         integer: whether only whole numbers occur.
     """
 
@@ -78,13 +78,13 @@ class CounterRule(_Part):
 
     Attributes:
         start: value before the first event.
-        step: added by each event; 0 shows the count without moving it.
-        max: where it stops.
-        shared: name of the count, where several properties show one; None is the property's own.
-        source: dotted name of the event's property whose value moves the count, in place of `step`;
-            the count is then a balance, which never goes below zero. What is true moves it by 1.
-        sign: -1 where `source` is spent.
-        group_by: dotted name of the property that tells counts or balances apart.
+        step: amount added by each event; 0 shows the count without moving it.
+        max: limit of the count.
+        shared: name of the count if several properties show it; None is a count of the property's own.
+        source: dotted name of the event's property that moves the count by its value, in place of `step`; the count is
+        then a balance, which never falls below zero. A true value moves it by 1.
+        sign: -1 if `source` is spent.
+        group_by: dotted name of the property that separates counts or balances.
     """
 
     start: float = 0
@@ -99,13 +99,13 @@ class CounterRule(_Part):
 class TotalRule(_Part):
     """What a user has gathered, e.g. in a cart, since it was last emptied.
 
-    Of a number it is the sum of what `adds` tells. Of the properties of an object group, which then all need such a
-    rule of the same events, each object tells of one thing that is there.
+    A number is the sum of the `adds` formulas. In an object group each object is one gathered thing, so all properties
+    of the group need such a rule with the same events.
 
     Attributes:
         adds: by event that adds a thing, a formula of that event's properties: `price * quantity`; 1 counts the things.
-        takes: events each of which takes away the thing that was added last; where nothing is left, they do not happen.
-        until: events after which nothing is left, themselves still seeing everything.
+        takes: events that each remove the latest thing; they do not happen if nothing is left.
+        until: events after which nothing is left; they themselves still see everything.
     """
 
     adds: dict[str, str] = Field(min_length=1)
@@ -114,35 +114,35 @@ class TotalRule(_Part):
 
     @property
     def events(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """What decides which things are there, whatever is told of them."""
+        """The events that decide which things are present."""
         return tuple(sorted(self.adds)), tuple(sorted(self.takes)), tuple(sorted(self.until))
 
 
 class PropertyConstraint(_Part):
-    """What a property's values must keep; the first field given decides, in this order.
+    """Constraint of a property's values; the first given field decides, in this order.
 
     Attributes:
-        totals: of what the user has gathered, e.g. the value of an order of what was put into the cart.
-        same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id;
-            where none has, the other fields decide.
-        recalls: what the user did before, in whichever session, and which then had this property or, after a `/`,
-            another one: `create_order`, `create_order/id`. The latest of it gives the value, e.g. the id of an order
-            that is delivered days later; where there was none, the other fields decide. Without an event in the key
-            it does not hold for the events that it names.
-        once_each: of each thing that is recalled the event tells once, the latest one that is left, e.g. a task that is
-            completed; who signed up within the run does it again only once there is another one.
-        copy_of: `#account_id`, `#distinct_id`, or another property of the event, the common ones or the user.
-        elapsed: how long it has taken by the clock: the session so far, or what the event is a later step of, since its
-            first step; where the event stands alone, the range decides.
-        unit_s: seconds of the unit in which `elapsed` is told.
-        initial: of what events change, the value before any did; of who was there before the run, `values` decide.
+        totals: total of gathered things, e.g. the value of an order from its cart.
+        same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id; if
+        none has, the other fields decide.
+        recalls: earlier events of the user, in any session, with this property or, after a `/`, another one:
+        `create_order`, `create_order/id`. The latest of them gives the value, e.g. the id of an order that is delivered
+        days later; if there was none, the other fields decide. A key without an event does not apply to the events
+        named here.
+        once_each: the event uses each recalled thing once, the latest one that is left, e.g. a completed task; users
+        who sign up within the run repeat the event only if there is another thing.
+        copy_of: `#account_id`, `#distinct_id`, or another property of the event, common or of the user.
+        elapsed: elapsed time by the clock: of the session so far, or since the first step of the event's sequence; if
+        the event stands alone, the range decides.
+        unit_s: seconds in the unit of `elapsed`.
+        initial: value of a state before any event changes it; for users from before the run, `values` decide.
         first_only: true at a user's first event of the kind, false from then on.
         counter: a count per user, or a balance.
-        depends_on, mapping: allowed values by the value of the property that it depends on, e.g. carrier by country.
-        values, weights: allowed values; weights are relative, none are equal ones.
-        rows: how many objects an object group has, or texts a list.
-        rows_by: name of the event's number that says how many texts a list has, in place of `rows`.
-        per_user: a value is drawn once for each user and kept; of what is recalled, where there was nothing before.
+        depends_on, mapping: allowed values by the value of another property, e.g. carrier by country.
+        values, weights: allowed values; weights are relative, and equal if missing.
+        rows: number of objects in an object group, or of texts in a list.
+        rows_by: name of the event's number that gives the number of texts in a list, in place of `rows`.
+        per_user: a value is drawn once per user and kept; for recalled values, only if nothing came before.
         template: a text with `{n}` for a number from the property's range, e.g. `item_{n}`.
         faker: name of a pattern of `names`, for texts.
     """
@@ -183,9 +183,9 @@ class PropertyConstraint(_Part):
 
 
 class PropertyRelationship(_Part):
-    """How a number follows from others of the event, the common ones or the user.
+    """How a number follows from others of the event, the common properties or the user.
 
-    Of a time the formula gives the seconds after its event, and times that it names are such seconds too:
+    For a time the formula gives the seconds after its event, and times that it names are such seconds too:
     `start_time + duration_min * 60`.
 
     Attributes:
@@ -204,12 +204,12 @@ class Step(_Part):
     """One step of a sequence.
 
     Attributes:
-        events: what happens: one of these.
-        weights: relative, one for each of `events`; none are equal ones.
-        probability: that it happens once the step before has; of the first step it must be 1.
+        events: one of these happens.
+        weights: relative weights of `events`; equal if missing.
+        probability: probability that it happens once the previous step has; must be 1 for the first step.
         repeats: how often it happens at most, each time with `probability`, e.g. the steps of a tutorial.
-        after_s: mean seconds since the step before.
-        follows: of the step before, the events that this one follows; empty is any of them.
+        after_s: mean seconds since the previous step.
+        follows: events of the previous step that this one follows; empty for any of them.
     """
 
     events: list[str] = Field(min_length=1)
@@ -229,7 +229,7 @@ class Step(_Part):
 class EventSequence(_Part):
     """Events that happen in this order, within one session.
 
-    An event of a later step happens only after one of the step before.
+    An event of a later step happens only after one of the previous step.
 
     Attributes:
         kind: `funnel` loses users at every step, `sequence` is a process (start to end), `onboarding` happens
@@ -248,13 +248,13 @@ class EventConstraints(_Part):
         session_start: events at the beginning of every session, in this order.
         session_end: events at the end of every session, in this order.
         once: events that happen once in a user's life.
-        daily: events that happen once on a user's day at most, such as an attendance.
-        final: events after which a user does nothing any more, such as the deletion of the account.
-        sequences: orders within a session; an event in none of them stands alone.
+        daily: events that happen at most once on a user's day, such as an attendance.
+        final: events after which a user does nothing more, such as the deletion of the account.
+        sequences: orders within a session; an event outside them stands alone.
         prerequisites: by event, events that must all have happened to the user before.
-        lifecycle: by event, the earliest stage in which it happens; without an entry, the first.
+        lifecycle: by event, the earliest stage in which it happens; by default the first.
         stage_events: by event, the stage that it moves a user to.
-        not_of_users: events of the system or of advertising, which are reported once a day without a user's doing.
+        not_of_users: events of the system or of advertising, which are reported once a day without action of a user.
     """
 
     session_start: list[str] = Field(default_factory=list)
@@ -270,19 +270,19 @@ class EventConstraints(_Part):
 
 
 class Activity(_Part):
-    """How often and how long users of a segment are there.
+    """How often and how long users of a segment are active.
 
     Attributes:
-        daily_probability: that a user is active on a day, before the weekday and the decay.
+        daily_probability: probability that a user is active on a day, before weekday and decay.
         weekday_weights: seven multipliers of it, Monday first.
         hour_weights: 24 relative weights of the hour in which a session starts, in the user's time zone.
-        sessions_per_day: mean of an active day, at least 1.
+        sessions_per_day: mean number of sessions on an active day, at least 1.
         session_minutes: mean length of a session.
         events_per_session: mean number of choices a user makes in a session, besides its start and end.
-        decay_per_day: share by which `daily_probability` shrinks each day since the sign-up, or since the run began
-            for who was there before.
+        decay_per_day: share by which `daily_probability` shrinks each day since the sign-up, or for users from before
+        the run, since it began.
         churn_per_day: probability that a user leaves for good, or until returning.
-        return_per_day: probability that one who left comes back.
+        return_per_day: probability that a user who left comes back.
     """
 
     daily_probability: Share
@@ -311,18 +311,18 @@ class Activity(_Part):
 
 
 _USUAL_PROBABILITY = 0.3
-"""Of an event of which rules do not say how likely it is."""
+"""Probability of an event without one in the rules."""
 
 
 class SegmentAnalysis(_Part):
     """How users of one segment differ from others.
 
     Attributes:
-        property_ranges: where their numbers lie; without an entry, in `value_ranges`.
+        property_ranges: ranges of their numbers; by default those in `value_ranges`.
         event_sequence: what they typically do in a session, in order, before anything else.
-        event_probabilities: by event, how likely it is in a session: the share of sessions in which an event of
-            `event_sequence` is not left out, and the relative weight of an event that is chosen freely.
-        activity: when they are there.
+        event_probabilities: probability of each event in a session: for events of `event_sequence`, the share of
+        sessions that include it; for other events, the relative weight in free choices.
+        activity: when they are active.
     """
 
     property_ranges: dict[str, ValueRange] = Field(default_factory=dict)
@@ -331,7 +331,7 @@ class SegmentAnalysis(_Part):
     activity: Activity
 
     def weight_of(self, event: str) -> float:
-        """How much an event weighs among those that are chosen freely."""
+        """Returns the weight of an event in free choices."""
         return self.event_probabilities.get(event, _USUAL_PROBABILITY)
 
 
@@ -343,7 +343,7 @@ class Update(_Part):
         value: a number, a text, true or false; `{{price}}` is a property of the event, `{{#time}}` its time,
             `{{items.count}}` the sum over an object group, `{{items[3].count}}` that of the object whose first
             property is 3; arithmetic with references is allowed (`{{price}} * 0.1`).
-        allow_negative: whether a decrement may go below zero; else it stops there.
+        allow_negative: whether a decrement may go below zero; otherwise it stops there.
         once_per_day: only the first such event of a day counts.
     """
 
@@ -353,7 +353,7 @@ class Update(_Part):
     once_per_day: bool = False
 
     def sets_to(self, name: str) -> bool:
-        """Whether the property becomes what the event says under a name."""
+        """Whether the property is set to the event's property of a name."""
         return self.type in ("set", "set_once") and self.value == f"{{{{{name}}}}}"
 
 
@@ -375,19 +375,19 @@ class Rules(_Part):
         return self
 
     def constraint_of(self, event: str, name: str) -> PropertyConstraint:
-        """The constraint that holds for a property of an event; of nothing where there is none."""
+        """Returns the constraint of a property of an event; an empty one by default."""
         return holding(self.property_constraints, event, name) or _UNCONSTRAINED
 
-    def repeats(self, event: str, name: str, teller: str) -> bool:
-        """Whether an event says of a property what an earlier one of its flow did: both mean the same by it."""
+    def repeats(self, event: str, name: str, source: str) -> bool:
+        """Whether an event repeats a property of an earlier event of its flow: both give it the same meaning."""
         own, theirs = (
             [holding(table, which, name) for table in (self.property_constraints, self.value_ranges)]
-            for which in (event, teller)
+            for which in (event, source)
         )
         return self.constraint_of(event, name).same_as_before or own in (theirs, [None, None])
 
     def followers(self) -> dict[str, set[str]]:
-        """By event of a later step, the events of which one must stand before it in the session."""
+        """Returns by event of a later step the events of which one must precede it in the session."""
         found: dict[str, set[str]] = {}
         heads: set[str] = set()
         for sequence in self.event_constraints.sequences:
@@ -403,23 +403,23 @@ _Held = TypeVar("_Held")
 
 
 def holding(table: Mapping[str, _Held], event: str, name: str) -> _Held | None:
-    """What a table by property holds for an event's: its own entry, or else everybody's."""
+    """Returns a table's entry for an event's property: its own, or else the general one."""
     return table.get(f"{event}/{name}") or table.get(name)
 
 
 def recalled_property(recalled: str, key: str) -> tuple[str, str]:
-    """Event and property that a constraint `recalls`.
+    """Returns the event and the property that a constraint `recalls`.
 
     Args:
         recalled: `create_order`, or `create_order/id`.
-        key: of the constraint.
+        key: key of the constraint.
     """
     event, _, name = recalled.partition("/")
     return event, name or key.rpartition("/")[2]
 
 
 def named_events(rules: Rules) -> Iterator[tuple[str, str]]:
-    """Every event that rules name, with the place where they do."""
+    """Yields every event that rules name, with its place there."""
     constraints = rules.event_constraints
     for place in ("session_start", "session_end", "once", "daily", "final", "not_of_users"):
         for event in getattr(constraints, place):

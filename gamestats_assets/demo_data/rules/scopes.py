@@ -1,4 +1,4 @@
-"""Where a key of rules holds in a taxonomy, and what can be seen from there."""
+"""Finds where a key of rules applies in a taxonomy, and which properties are visible there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Scopes:
 
     @cached_property
     def everywhere(self) -> dict[str, list[Property]]:
-        """Every property by its dotted name."""
+        """Returns every property by its dotted name."""
         found: dict[str, list[Property]] = {}
         for properties in (self.common, self.users, *self.own.values()):
             for name, prop in properties.items():
@@ -39,12 +39,12 @@ class Scopes:
         return found
 
     def near(self, name: str, known: Iterable[str]) -> str:
-        """Advice for a name that is none of the known ones."""
+        """Returns advice for a name that is not among the known ones."""
         near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
         return f"; did you mean {near[0]!r}?" if near else ""
 
     def scopes(self, key: str) -> list[tuple[str, str]]:
-        """Where a key holds: events, the common properties (empty) or the user; with the property's name."""
+        """Returns where a key applies: events, the common properties (empty) or the user; with the property's name."""
         event, _, name = key.rpartition("/")
         if event:
             return [(event, name)] if event in self.own else []
@@ -53,7 +53,7 @@ class Scopes:
         return found + ([("user", name)] if name in self.users else [])
 
     def sees(self, scope: str, own: str, wanted: str) -> str | None:
-        """The full name of a property that one in a scope can use; None when it cannot."""
+        """Returns the full name of a property that one in a scope can use; None if it cannot."""
         parent = own.rpartition(".")[0]
         beside = f"{parent}.{wanted}" if parent else wanted
         visible: list[Mapping[str, Property]] = [self.users]
@@ -68,7 +68,7 @@ class Scopes:
         return None
 
     def deciding(self, key: str, table: Mapping[str, object]) -> list[tuple[str, str]]:
-        """Where a key holds, without the events for which a more exact one does."""
+        """Returns where a key applies, without events that have a key of their own."""
         return [
             (scope, name)
             for scope, name in self.scopes(key)
@@ -76,22 +76,22 @@ class Scopes:
         ]
 
     def no_event(self, place: str, event: str) -> Iterator[str]:
-        """An event that the taxonomy does not have."""
+        """Yields a problem if the taxonomy does not have an event."""
         if event not in self.own:
             yield f"{place}: there is no event {event!r}{self.near(event, self.events)}"
 
     def no_property(self, place: str, event: str, name: str, used: str = "") -> Iterator[str]:
-        """A property that neither an event nor the common ones have.
+        """Yields a problem if neither an event nor the common properties have a property.
 
         Args:
-            used: how the rules write it, where that is more than its name.
+            used: the reference in the rules, if it is more than the name.
         """
         if name not in self.own[event] and name not in self.common:
             near = self.near(name, [*self.own[event], *self.common])
             yield f"{place}: the event {event!r} has no property {used or repr(name)}{near}"
 
     def not_seen(self, place: str, key: str, wanted: str) -> Iterator[str]:
-        """A property that one of a key cannot use, in the first place where it cannot."""
+        """Yields a problem for the first place where a property is not visible to the one of a key."""
         for scope, name in self.scopes(key):
             if self.sees(scope, name, KEYED.sub(r"\1\3", wanted)) is None:
                 known = [*self.own.get(scope, {}), *(self.common if scope != "user" else {}), *self.users]
@@ -100,7 +100,7 @@ class Scopes:
 
 
 def where(scope: str) -> str:
-    """Who has, or has not, a property in a scope."""
+    """Returns the subject of a sentence about properties in a scope."""
     if scope == "user":
         return "users have"
     return f"the event {scope!r} has" if scope else "the common properties and users have"

@@ -1,7 +1,7 @@
-"""Whether rules fit their taxonomy and do not contradict themselves; what is wrong is said so that it can be corrected.
+"""Checks that rules fit their taxonomy and do not contradict themselves; problems say how to correct them.
 
-`problems` finds everything at once. Rules without problems can be generated from: every name exists, every order can
-be kept, every value can be made without needing itself.
+`problems` finds everything at once. Rules without problems can be generated from: every name exists, every order is
+possible, every value can be made without needing itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class RulesError(GamestatsError):
     """Rules do not fit the taxonomy, or contradict themselves.
 
     Attributes:
-        problems: all that is wrong.
+        problems: all problems.
     """
 
     def __init__(self, taxonomy: str, found: Sequence[str]) -> None:
@@ -43,17 +43,17 @@ class RulesError(GamestatsError):
 
 
 def require_sound(rules: Rules, taxonomy: Taxonomy) -> None:
-    """Return if the rules have no problems.
+    """Returns if the rules have no problems.
 
     Raises:
-        RulesError: naming every problem.
+        RulesError: when they have; names every problem.
     """
     if found := problems(rules, taxonomy):
         raise RulesError(taxonomy.name, found)
 
 
 def problems(rules: Rules, taxonomy: Taxonomy) -> list[str]:
-    """Everything that is wrong with rules, each in a sentence; nothing when they are sound."""
+    """Returns all problems of rules, each in a sentence; none if they are sound."""
     check = _Check(rules, taxonomy)
     return list(
         dict.fromkeys(
@@ -75,17 +75,17 @@ def problems(rules: Rules, taxonomy: Taxonomy) -> list[str]:
 
 
 class _Check(Scopes):
-    """The parts of the check, each giving its problems."""
+    """The parts of the check, each of which yields its problems."""
 
     # ----------------------------------------------------------------- names
 
     def unknown_events(self) -> Iterator[str]:
-        """Events that the taxonomy does not have."""
+        """Yields events that the taxonomy does not have."""
         for event, place in named_events(self.rules):
             yield from self.no_event(place, event)
 
     def unknown_properties(self) -> Iterator[str]:
-        """Properties that the taxonomy does not have, or the event of the key has not."""
+        """Yields properties that the taxonomy, or the event of the key, does not have."""
         for place, keys in self._keys():
             for key in keys:
                 yield from self._unknown_key(place, key)
@@ -121,7 +121,7 @@ class _Check(Scopes):
     # ----------------------------------------------------------------- the order of events
 
     def sequences(self) -> Iterator[str]:
-        """Sequences whose first step is left to chance, and events that are in a sequence and elsewhere."""
+        """Yields sequences with an uncertain first step, and events that are in a sequence and elsewhere."""
         constraints = self.rules.event_constraints
         fixed = {*constraints.session_start, *constraints.session_end}
         for sequence in constraints.sequences:
@@ -147,7 +147,7 @@ class _Check(Scopes):
                         yield f"{place}: {event!r} is in {where} too, so it would not wait for the step before"
 
     def prerequisites(self) -> Iterator[str]:
-        """Prerequisites that form a circle, or can never be met."""
+        """Yields prerequisites that form a circle, or can never be met."""
         needs = {
             event: [before for before in befores if before in self.own]
             for event, befores in self.rules.event_constraints.prerequisites.items()
@@ -184,7 +184,7 @@ class _Check(Scopes):
                     )
 
     def _never(self, needs: Mapping[str, Sequence[str]], named: set[str]) -> Iterator[str]:
-        """Events that nobody can ever come to, though their prerequisites are no circle."""
+        """Yields events that no user can reach, although their prerequisites form no circle."""
         constraints = self.rules.event_constraints
         possible, reached = self._possible(needs)
         for event in needs:
@@ -210,7 +210,7 @@ class _Check(Scopes):
             )
 
     def _possible(self, needs: Mapping[str, Sequence[str]]) -> tuple[set[str], int]:
-        """Events that users can come to, and the rank of the last stage that they can reach."""
+        """Returns the events that users can reach, and the rank of the last stage that they can reach."""
         constraints = self.rules.event_constraints
         follows = self.rules.followers()
         opening = {stage.rank for event, stage in constraints.stage_events.items() if event in self.own}
@@ -240,7 +240,7 @@ class _Check(Scopes):
     # ----------------------------------------------------------------- constraints of properties
 
     def constraints(self) -> Iterator[str]:
-        """References of constraints to properties that are not there, and mappings on values that never occur."""
+        """Yields references of constraints to missing properties, and mappings of values that never occur."""
         for key, constraint in self.rules.property_constraints.items():
             place = f"property_constraints.{key}"
             sources = {
@@ -268,13 +268,13 @@ class _Check(Scopes):
                     yield from self.no_property(f"{place}.recalls", event, name)
 
     def _unsound_totals(self, key: str, totals: TotalRule) -> Iterator[str]:
-        """Totals of events that are not there, or of what these do not tell, and objects that are told of in part."""
+        """Yields totals with missing events or properties, and incomplete objects."""
         place = f"property_constraints.{key}.totals"
         for event in (*totals.adds, *totals.takes, *totals.until):
             yield from self.no_event(place, event)
         for event in (*totals.takes, *totals.until):
             if event in totals.adds:
-                yield f"{place}: {event!r} cannot add a thing and take it away"
+                yield f"{place}: {event!r} cannot both add and take a thing"
         for scope, name in self.scopes(key):
             yield from self._unfit_total(place, scope, name, totals)
         for event, formula in totals.adds.items():
@@ -282,7 +282,8 @@ class _Check(Scopes):
                 yield from self._unfit_formula(f"{place}.adds.{event}", key, event, formula)
 
     def _unfit_total(self, place: str, scope: str, name: str, totals: TotalRule) -> Iterator[str]:
-        """Where things cannot be summed: outside events, in texts, in objects of which only a part is told."""
+        """Yields totals that cannot be formed: outside events, of texts, or in objects without a rule for every
+        property."""
         own = self.own.get(scope, {})
         group = name.rpartition(".")[0]
         if name not in own:
@@ -291,9 +292,9 @@ class _Check(Scopes):
             for child in own[group].properties:
                 beside = self.rules.constraint_of(scope, f"{group}.{child.name}").totals
                 if beside is None or beside.events != totals.events:
-                    yield f"{place}: {group}.{child.name} must be told of the same things, like all of {group!r}"
+                    yield f"{place}: {group}.{child.name} needs a total of the same events, like all of {group!r}"
         elif group or own[name].type is not PropertyType.NUMBER:
-            yield f"{place}: {scope}/{name} is no number, nor in a list of objects, so it cannot be a total"
+            yield f"{place}: {scope}/{name} is neither a number nor in a list of objects, so it cannot be a total"
 
     def _unfit_formula(self, place: str, key: str, event: str, text: str) -> Iterator[str]:
         try:
@@ -307,10 +308,10 @@ class _Check(Scopes):
             if given is None:
                 yield from self.no_property(place, event, wanted)
             elif given.type is not PropertyType.NUMBER and not alone:
-                yield f"{place}: {wanted!r} is no number"
+                yield f"{place}: {wanted!r} is not a number"
 
     def _unknown_values(self, key: str, on: str, mapping: Mapping[str, object]) -> Iterator[str]:
-        """A mapping must name values that the other property can have."""
+        """Yields values in a mapping that the other property cannot have."""
         scope, name = next(iter(self.scopes(key)), ("", key))
         seen = self.sees(scope, name, on)
         if seen is None:
@@ -324,7 +325,7 @@ class _Check(Scopes):
                 yield f"property_constraints.{key}.mapping: {on} is never {value!r}; it is one of {listed}"
 
     def _values_of(self, scope: str, name: str) -> set[str]:
-        """Values that a property can have, where the rules or the sheet list them; nothing where they do not."""
+        """Returns the values that rules or sheet list for a property; none if they do not."""
         constraint = self.rules.constraint_of(scope, name)
         if constraint.values:
             return {str(value) for value in constraint.values}
@@ -337,7 +338,7 @@ class _Check(Scopes):
         return set()
 
     def formulas(self) -> Iterator[str]:
-        """Formulas that cannot be read, or use what is not there."""
+        """Yields formulas that cannot be read, or use missing properties."""
         for key, relationship in self.rules.property_relationships.items():
             place = f"property_relationships.{key}"
             used: Iterable[str] = relationship.depends_on
@@ -354,7 +355,7 @@ class _Check(Scopes):
     # ----------------------------------------------------------------- ranges
 
     def ranges(self) -> Iterator[str]:
-        """Ranges that reach beyond what the sheet allows."""
+        """Yields ranges beyond the limits of the sheet."""
         yield from self._beyond("value_ranges", self.rules.value_ranges)
         for segment, analysis in self.rules.segment_analysis.items():
             yield from self._beyond(f"segment_analysis.{segment}.property_ranges", analysis.property_ranges)
@@ -374,7 +375,7 @@ class _Check(Scopes):
     # ----------------------------------------------------------------- updates
 
     def updates(self) -> Iterator[str]:
-        """Updates of what is no property of users, and references to what the event does not have."""
+        """Yields updates of unknown user properties, and references to properties that the event does not have."""
         for event, updates in self.rules.update_patterns.items():
             for name, update in updates.items():
                 place = f"update_patterns.{event}.{name}"
@@ -392,8 +393,8 @@ class _Check(Scopes):
             name = KEYED.sub(r"\1\3", reference)
             if name == changed and name in self.common and not (update.sets_to(name) and name in self.own[event]):
                 yield (
-                    f"{place}: every record tells {name!r} as it is then, so {event!r} cannot tell by the same name "
-                    f"what changes it; only an event with its own property of that name can, by 'set' or 'set_once'"
+                    f"{place}: every record has the current {name!r}, so {event!r} cannot use the same name for "
+                    f"its change; only an event with its own property of that name can, by 'set' or 'set_once'"
                 )
             if reference != "#time":
                 yield from self.no_property(place, event, name, f"{reference!r} for {{{{{reference}}}}}")
@@ -405,7 +406,7 @@ class _Check(Scopes):
 
 
 def _rule(prop: Property) -> object:
-    """What the sheet says about the values of a property."""
+    """Returns the sheet's rule for the values of a property."""
     if prop.rule is not None or not prop.constraint.strip():
         return prop.rule
     try:

@@ -1,1 +1,1 @@
-"""Event taxonomies: what a product says that it sends, as it is written and as it is read."""
+"""Event taxonomies: a product's declared events and properties, as written and as read."""

@@ -1,4 +1,4 @@
-"""What is too much in a taxonomy, or doubtful, once all sheets are read."""
+"""Finds what is too much in a taxonomy, or doubtful, once all sheets are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
 
 
 def check_limits(contents: Contents, findings: Findings) -> None:
-    """Note what is more than a project can have."""
+    """Notes what exceeds the limits of a project."""
 
     def check(rows: Sequence[EventRow | PropertyRow], column: str, most: int, what: str) -> None:
         first = {row.name.lower(): row for row in reversed(rows) if "." not in row.name}
@@ -42,17 +42,17 @@ def check_limits(contents: Contents, findings: Findings) -> None:
 
 
 def note_doubts(contents: Contents, findings: Findings) -> None:
-    """Note what can be used, but looks doubtful."""
+    """Notes what is usable, but looks doubtful."""
     for event in contents.events:
         if not event.description:
-            message = f"{event.name!r} has no description; its name alone tells when it is sent"
+            message = f"{event.name!r} has no description; only its name says when it is sent"
             findings.warnings.append(event.table.at(event.row, "event_description", message))
     for rows in (list(contents.of_events()), contents.users):
         _doubt_types(rows, findings)
         holders = {row.parent for row in rows}
         for row in rows:
             if row.type in CHILD_BEARING and row.key not in holders:
-                message = f"nothing is said about what {row.name!r} holds; add rows {row.name}.<name>"
+                message = f"the parts of {row.name!r} are not declared; add rows {row.name}.<name>"
                 findings.warnings.append(row.at("name", message))
     _doubt_rules(contents, findings)
 
@@ -63,10 +63,10 @@ def _doubt_types(rows: list[PropertyRow], findings: Findings) -> None:
         before = first.setdefault(row.key, row)
         if row.type and before.type and row.type != before.type:
             message = f"the type is {type_words(row.type)} here and {type_words(before.type)} elsewhere "
-            message += f"({place_of(before)}); the one that is sent first stays, and other values are refused"
+            message += f"({place_of(before)}); the type that is sent first stays, and other values are refused"
             findings.warnings.append(row.at("type", message))
         if row.name != before.name:
-            message = f"{row.name!r} is the same property as another ({place_of(before)}), for capitals do not count"
+            message = f"{row.name!r} is the same property as another ({place_of(before)}): case does not matter"
             findings.warnings.append(row.at("name", message))
 
 
@@ -88,7 +88,7 @@ def _doubt_rules(contents: Contents, findings: Findings) -> None:
             if isinstance(rule, OneOfEach) and not rule.on:
                 labels = ", ".join(label for label, _ in rule.values)
                 message = f"the rule lists values for {labels}: none of them is {event!r}, and no property beside "
-                doubt(row, f"{message}{row.name!r} lists two of them among its values; it is read as a mere text")
+                doubt(row, f"{message}{row.name!r} lists two of them among its values; it is read as plain text")
     for row in dict.fromkeys((*contents.of_events(), *contents.users)):
         if isinstance(row.rule, FromEvent):
             for message in _doubts_of_source(row.rule, row.type, has.get(row.rule.event.lower())):
@@ -107,7 +107,7 @@ def _doubt_rules(contents: Contents, findings: Findings) -> None:
 def _doubts_of_source(
     rule: FromEvent, type_: PropertyType | None, properties: dict[str, PropertyType | None] | None
 ) -> Iterator[str]:
-    """Doubts about a rule of a property of a type, given the properties of the event that it names."""
+    """Yields doubts about a rule, given the type of its property and the properties of the event that it names."""
     if properties is None:
         yield f"the rule names the event {rule.event!r}, which does not exist"
         return
@@ -123,11 +123,11 @@ def _doubts_of_source(
 # --------------------------------------------------------------------------- what decides which values there are
 
 _PRESETS = {"#os": ("Android", "iOS", "Windows", "macOS", "Linux")}
-"""Properties that every event has whatever its sheet says, and their values."""
+"""Properties that every event has whatever its sheet says, with their values."""
 
 
 def together(contents: Contents) -> Iterator[tuple[str, list[PropertyRow], list[PropertyRow]]]:
-    """Properties that stand together, and all that stand beside them: by event, the common ones, the users'."""
+    """Yields properties that stand together, with all properties beside them: by event, common, of users."""
     for event in contents.events:
         yield event.name, event.properties, [*event.properties, *contents.common]
     yield "", contents.common, contents.common
@@ -135,7 +135,8 @@ def together(contents: Contents) -> Iterator[tuple[str, list[PropertyRow], list[
 
 
 def decided_rule(row: PropertyRow, event: str, beside: Sequence[PropertyRow]) -> ValueRule | None:
-    """A property's rule where it stands: of values by labels, those for its event, or by which property."""
+    """Returns a property's rule at its place; for values by labels, the part for its event, or the deciding
+    property."""
     if not isinstance(row.rule, OneOfEach):
         return row.rule
     if values := dict(row.rule.values).get(event):

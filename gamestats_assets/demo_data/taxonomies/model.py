@@ -1,7 +1,7 @@
-"""The event taxonomy of a product: which events it sends, with which properties.
+"""The event taxonomy of a product: its events with their properties.
 
-A taxonomy is what a person wrote in a workbook, typed: names, types, texts, order, and the small
-rules of the description column (`value_rules`). What it means is for the rules (`rules`) to say.
+A taxonomy has the typed contents of a workbook: names, types, texts, order, and the small rules of the description
+column (`value_rules`). `rules` give it a meaning.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Property(_Part):
     """A property of events or of users.
 
     Attributes:
-        name: as it is sent; of a nested property without its parent's name.
+        name: name as it is sent; for a nested property, without its parent's name.
         alias: name for people.
-        description: the text of the sheet, rules included, as it was written.
-        rule: what the text says about the values; None when it is a mere text.
-        constraint: text of a column that holds nothing but limits, such as `1-150` or `KR,JP,US`.
-        update: how a user property is sent; None for event properties, and where the sheet is silent.
-        properties: the nested ones, of an object or an object group.
+        description: text of the sheet, rules included.
+        rule: rule for the values in the text; None for plain text.
+        constraint: text of a column for limits alone, such as `1-150` or `KR,JP,US`.
+        update: how a user property is sent; None for event properties, and if the sheet does not say.
+        properties: nested properties of an object or an object group.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Property(_Part):
 
 
 class Event(_Part):
-    """A kind of event; a property that repeats a common one stands for it."""
+    """A kind of event; a property with the name of a common one replaces it."""
 
     name: str
     alias: str = ""
@@ -75,10 +75,10 @@ class Event(_Part):
 
 
 class Taxonomy(_Part):
-    """Everything a product sends.
+    """Everything that a product sends.
 
     Attributes:
-        name: of the file it was read from, without its ending.
+        name: name of its file, without the ending.
         events: in the order of the sheet, which is often the order in which they happen.
         common_properties: sent with every event.
         user_properties: the state of a user.
@@ -90,7 +90,7 @@ class Taxonomy(_Part):
     user_properties: tuple[Property, ...] = ()
 
     def event(self, name: str) -> Event:
-        """The event of a name.
+        """Returns the event of a name.
 
         Raises:
             KeyError: when there is none.
@@ -101,16 +101,16 @@ class Taxonomy(_Part):
         raise KeyError(name)
 
     def event_names(self) -> tuple[str, ...]:
-        """Names of all events, in the order of the sheet."""
+        """Returns the names of all events, in the order of the sheet."""
         return tuple(event.name for event in self.events)
 
     def content_hash(self) -> str:
-        """32 hexadecimal digits that name what the taxonomy says, the order of events included."""
+        """Returns 32 hexadecimal digits that identify the contents, including the order of events."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]
 
 
 def flattened(properties: tuple[Property, ...], parent: str = "") -> Iterator[tuple[str, Property]]:
-    """Every property with its dotted name, nested ones after their parent.
+    """Yields every property with its dotted name, nested ones after their parent.
 
     >>> item = Property(name="item_id", type=PropertyType.NUMBER)
     >>> bag = Property(name="bag", type=PropertyType.OBJECT_GROUP, properties=(item,))

@@ -1,4 +1,4 @@
-"""What the product is whose events a taxonomy describes."""
+"""Facts about the product of a taxonomy."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ProductInfo(BaseModel):
-    """What the product is; it shapes the rules.
+    """Facts about the product, which shape the rules.
 
     Attributes:
-        industry: `game`, `ecommerce`, `saas`, `health`, or any other word; one that is unheard of is taken for what the
-            events speak of.
+        industry: `game`, `ecommerce`, `saas`, `health`, or any other word; for an unknown one the events decide.
         platform: `mobile`, `web`, `pc` or `console`.
         name: for people.
         description: in a sentence or two, for a language model.

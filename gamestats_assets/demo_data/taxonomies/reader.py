@@ -3,15 +3,15 @@
 Sheets are recognised by their header row, in English or Korean, whatever their names and order:
 
 - *events with property rows* (a tracking plan): event name, alias, description, tag, property name, alias, type,
-  description. An event spans several rows, one per property; its own cells stand in the first, or in each.
+  description. An event takes several rows, one per property; its own cells are in the first row, or in each.
 - *events with property lists*: event_name, event_tag, description, properties (names, separated by commas). The
-  properties are then defined once, in a property sheet: name, type, description, constraint, and where wanted scope
-  (event, common, user; several may be given) and update (user_set, user_setOnce, user_add). Without a scope, what an
-  event lists belongs to events, anything else to users. To list an object is to list what it holds, unless some of
-  that is listed by name.
-- *property sheets of a tracking plan*: with a column for how they are updated, the users'; else the common ones.
+  properties are then defined once, in a property sheet: name, type, description, constraint, and optionally scope
+  (event, common, user; several may be given) and update (user_set, user_setOnce, user_add). Without a scope, a
+  property belongs to events if an event lists it, else to users. Listing an object lists its parts, unless some of
+  them are listed by name.
+- *property sheets of a tracking plan*: with a column for the kind of update, of users; otherwise common.
 
-Other sheets (ids, notes) are passed over. `parent.child` is a property nested in an object or a list of objects.
+Other sheets (ids, notes) are skipped. `parent.child` is a property nested in an object or a list of objects.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TaxonomyError(GamestatsError):
     """A taxonomy cannot be used.
 
     Attributes:
-        mistakes: all of them, in the order of the sheets.
+        mistakes: all mistakes, in the order of the sheets.
     """
 
     def __init__(self, path: Path, mistakes: Sequence[Mistake]) -> None:
@@ -60,12 +60,12 @@ class TaxonomyError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check of a taxonomy found.
+    """The result of checking a taxonomy.
 
     Attributes:
         taxonomy: None when there are mistakes.
-        mistakes: what keeps it from being used, in the order of the sheets.
-        warnings: what can be used, but looks doubtful.
+        mistakes: what prevents its use, in the order of the sheets.
+        warnings: what is usable, but looks doubtful.
     """
 
     taxonomy: Taxonomy | None
@@ -74,10 +74,10 @@ class Report:
 
 
 def read_taxonomy(path: Path, limits: ReadLimits | None = None) -> Taxonomy:
-    """The taxonomy in an .xlsx file, a .csv file, or a folder of .csv files; named after the file or the folder.
+    """Reads the taxonomy in an .xlsx file, a .csv file, or a folder of .csv files; named after the file or the folder.
 
     Raises:
-        TaxonomyError: listing every mistake with its sheet, row and column.
+        TaxonomyError: when there are mistakes; lists them with sheet, row and column.
     """
     report = check_taxonomy(path, limits)
     if report.taxonomy is None:
@@ -86,10 +86,10 @@ def read_taxonomy(path: Path, limits: ReadLimits | None = None) -> Taxonomy:
 
 
 def check_taxonomy(path: Path, limits: ReadLimits | None = None) -> Report:
-    """Every mistake and every doubt in a taxonomy; a missing or unreadable file is a mistake, too.
+    """Returns all mistakes and doubts in a taxonomy; a missing or unreadable file is a mistake, too.
 
     Args:
-        limits: how large a file can be; a workbook also unpacked, and with a cell counted as 64 bytes, filled or not.
+        limits: largest file; for a workbook also unpacked, with 64 bytes per cell, empty or not.
     """
     findings = Findings()
     sheets = read_sheets(path, findings, limits or ReadLimits())
@@ -143,7 +143,7 @@ def _contents(tables: list[Table], findings: Findings) -> Contents:
         else:
             contents.common += found
             if re.search(r"user|유저|사용자", table.sheet.name, re.IGNORECASE):
-                message = "no such column was found; the sheet is read as common properties of events, not of users"
+                message = "this column is missing; the sheet is read as common properties of events, not of users"
                 findings.warnings.append(table.at(table.header, "update", message))
     _check_repeated_events(contents.events, findings)
     for event in contents.events:
@@ -155,7 +155,7 @@ def _contents(tables: list[Table], findings: Findings) -> Contents:
 
 
 def _defines(table: Table, of_events: list[Table]) -> bool:
-    """Whether a property sheet defines what event sheets list, and not the common or the users' properties."""
+    """Whether a property sheet defines the properties that event sheets list, rather than common or user properties."""
     if "scope" in table.columns or any("properties" in events.columns for events in of_events):
         return True
     header = table.sheet.rows[table.header - 1][table.columns["name"]]
@@ -172,7 +172,7 @@ def _check_repeated_events(events: list[EventRow], findings: Findings) -> None:
 
 
 def _sound(rows: list[PropertyRow], findings: Findings) -> list[PropertyRow]:
-    """Rows, each name once; what is found twice, or nested in nothing, becomes a mistake."""
+    """Returns rows, each name once; repeated names, and names nested in nothing, become mistakes."""
     first: dict[str, PropertyRow] = {}
     held: dict[str, int] = {}
     for row in rows:
@@ -190,7 +190,7 @@ def _sound(rows: list[PropertyRow], findings: Findings) -> list[PropertyRow]:
             message = f"expected a property {row.name.rpartition('.')[0]!r} that holds {row.name!r}, found none; add it"
             findings.mistakes.append(row.at("name", message))
         elif parent.type not in (*CHILD_BEARING, None):
-            message = f"expected {parent.name!r} (row {parent.row}) to be an object or an object group, for it holds "
+            message = f"expected {parent.name!r} (row {parent.row}) to be an object or an object group, because it has "
             message += f"{row.name!r}; found the type {type_words(parent.type)}; change it"
             findings.mistakes.append(row.at("name", message))
         held[row.parent] = held.get(row.parent, 0) + 1
@@ -204,7 +204,7 @@ def _sound(rows: list[PropertyRow], findings: Findings) -> list[PropertyRow]:
 
 
 def _add_defined(contents: Contents, definitions: list[PropertyRow], findings: Findings) -> None:
-    """Gives events the properties that they list, and sorts the others into common ones and users'."""
+    """Gives events the properties that they list, and sorts the others into common and user properties."""
     listed = {
         event: names for event in contents.events if (names := _listed_names(event.table.cell(event.row, "properties")))
     }
@@ -216,7 +216,7 @@ def _add_defined(contents: Contents, definitions: list[PropertyRow], findings: F
     contents.users += of_scope["user"]
     for row in definitions:
         if row.update and "user" not in scopes[row]:
-            findings.warnings.append(row.at("update", f"{row.name!r} is no property of users; this is not used"))
+            findings.warnings.append(row.at("update", f"{row.name!r} is not a property of users; this is ignored"))
     known = {row.key: row for row in _sound(of_scope["event"], findings)}
     common, users = ({row.key for row in of_scope[scope]} for scope in ("common", "user"))
     for event, names in listed.items():
@@ -229,7 +229,7 @@ def _add_defined(contents: Contents, definitions: list[PropertyRow], findings: F
                     problem = f"expected each property once, found {name!r} again; remove it"
                 chosen[key] = None
             elif key in common:
-                message = f"{name!r} is a common property, which every event has; it need not be listed"
+                message = f"{name!r} is a common property, which every event has; listing it is unnecessary"
                 findings.warnings.append(event.table.at(event.row, "properties", message))
             elif key in users:
                 problem = f"expected a property of events, found {name!r}, whose scope is user; add event to its scope"
@@ -249,7 +249,7 @@ def _listed_names(cell: str) -> list[str]:
 def _scopes(
     definitions: list[PropertyRow], listed_roots: set[str], findings: Findings
 ) -> dict[PropertyRow, frozenset[str]]:
-    """Scopes of each row; a nested one without any has its outermost parent's."""
+    """Returns the scopes of each row; a nested row without scopes has those of its outermost parent."""
     found: dict[PropertyRow, frozenset[str]] = {}
     of_root: dict[str, frozenset[str]] = {}
     for row in sorted(definitions, key=lambda row: "." in row.name):
@@ -267,7 +267,7 @@ def _scopes(
 
 
 def _with_relatives(chosen: Iterable[str], known: dict[str, PropertyRow]) -> list[PropertyRow]:
-    """Rows of names, with the objects that hold them, and with what they hold where none of that is chosen."""
+    """Returns the rows of names, with the objects that hold them, and with all their parts if none is chosen."""
     holders = {key: _holders(key, known) for key in known}
     held: dict[str, list[str]] = {}
     for key, above in holders.items():
@@ -283,7 +283,7 @@ def _with_relatives(chosen: Iterable[str], known: dict[str, PropertyRow]) -> lis
 
 
 def _holders(key: str, known: Collection[str]) -> list[str]:
-    """The known objects that a property is nested in, the outermost first."""
+    """Returns the known objects in which a property is nested, the outermost first."""
     found: list[str] = []
     while key := key.rpartition(".")[0]:
         if key in known:
@@ -295,7 +295,7 @@ def _doubt_unlisted(rows: list[PropertyRow], listed: set[str], findings: Finding
     roots = {name.partition(".")[0] for name in listed}
     for row in rows:
         if not row.parent and row.key not in roots:
-            findings.warnings.append(row.at("name", f"no event lists {row.name!r}, so none has it"))
+            findings.warnings.append(row.at("name", f"no event lists {row.name!r}, so no event has it"))
 
 
 # --------------------------------------------------------------------------- the result

@@ -1,6 +1,6 @@
-"""Rows of a taxonomy's sheets: which columns a sheet has, and what each row says of an event or a property.
+"""Rows of a taxonomy's sheets: the columns of a sheet, and the event or property of each row.
 
-How columns, types and scopes are written stands in `sheet_words.toml`.
+The spellings of columns, types and scopes are in `sheet_words.toml`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gamestats_assets.demo_data.taxonomies.sheets import Findings, Mistake, Shee
 from gamestats_assets.demo_data.taxonomies.value_rules import ValueRule, ValueRuleError, parse_value_rule
 
 _HEADER_WITHIN = 20
-"""Rows among which a header is looked for; titles and remarks may stand above it."""
+"""Number of first rows in which a header is looked for; titles and remarks may come above it."""
 
 # --------------------------------------------------------------------------- headers
 
@@ -41,13 +41,13 @@ _ID_SHEET = _WORDS["passed_over"]["ids"].split()
 
 
 def spelling_of(header: str) -> str:
-    """A header without what makes no difference."""
+    """Returns a header without differences that do not matter."""
     return re.sub(r"[(（].*?[)）]|[\s_*-]", "", header, flags=re.DOTALL).lower()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A sheet whose header is understood."""
+    """A sheet with a recognised header."""
 
     sheet: Sheet
     header: int
@@ -55,21 +55,21 @@ class Table:
     columns: dict[str, int]
 
     def cell(self, row: int, name: str) -> str:
-        """Text of a row's field as it was written; empty where there is nothing but blanks, or no such column."""
+        """Returns the text of a row's field as it was written; empty if it is blank or the column is missing."""
         cells = self.sheet.rows[row - 1]
         column = self.columns.get(name, len(cells))
         return cells[column] if column < len(cells) and cells[column].strip() else ""
 
     def any(self, row: int, names: Sequence[str]) -> bool:
-        """Whether a row has something in any of some fields."""
+        """Whether any of these fields of a row is filled."""
         return any(self.cell(row, name) for name in names)
 
     def rows(self) -> range:
-        """The rows below the header."""
+        """Returns the rows below the header."""
         return range(self.header + 1, len(self.sheet.rows) + 1)
 
     def at(self, row: int, name: str, message: str) -> Mistake:
-        """A message about the cell of a row's field."""
+        """Returns a message about the cell of a row's field."""
         column = self.columns.get(name)
         if column is None:
             return Mistake(self.sheet.name, row, _CALLED.get(name, name), message)
@@ -78,7 +78,7 @@ class Table:
 
 
 def headed_table(sheet: Sheet, findings: Findings) -> Table | None:
-    """The table of a sheet; None for a sheet that is passed over."""
+    """Returns the table of a sheet; None if the sheet is skipped."""
     for row, cells in enumerate(sheet.rows[:_HEADER_WITHIN], start=1):
         spellings = [spelling_of(cell) for cell in cells]
         of_events = any(_EVENT_SHEET.get(spelling) == "event" for spelling in spellings)
@@ -95,10 +95,10 @@ def headed_table(sheet: Sheet, findings: Findings) -> Table | None:
         table = Table(sheet, row, columns)
         if not of_events and "type" not in columns:
             if not set(spellings) & set(_ID_SHEET):
-                findings.warnings.append(table.at(row, "type", "no such column was found; the sheet is passed over"))
+                findings.warnings.append(table.at(row, "type", "this column is missing; the sheet is skipped"))
             return None
         for column in unread:
-            message = "no column of this name is known, or it is there twice; it is not read"
+            message = "this column is unknown, or occurs twice; it is not read"
             findings.warnings.append(Mistake(sheet.name, row, cells[column].strip(), message, column_letter(column)))
         return table
     return None
@@ -114,9 +114,9 @@ class PropertyRow:
     table: Table
     row: int
     name: str
-    """Dotted."""
+    """Dotted name."""
     type: PropertyType | None
-    """None when the cell is a mistake."""
+    """None if the cell is a mistake."""
     alias: str
     description: str
     constraint: str
@@ -125,12 +125,12 @@ class PropertyRow:
 
     @property
     def key(self) -> str:
-        """The name in small letters, for capitals do not count."""
+        """The name in small letters, because case does not matter."""
         return self.name.lower()
 
     @property
     def parent(self) -> str:
-        """Key of the object that it is nested in; empty where it is in none."""
+        """Key of the object that it is nested in; empty if there is none."""
         return self.key.rpartition(".")[0]
 
     @property
@@ -139,7 +139,7 @@ class PropertyRow:
         return self.key.partition(".")[0]
 
     def at(self, name: str, message: str) -> Mistake:
-        """A message about the cell of a field."""
+        """Returns a message about the cell of a field."""
         return self.table.at(self.row, name, message)
 
 
@@ -158,14 +158,14 @@ class EventRow:
 
 @dataclass(slots=True)
 class Contents:
-    """What all sheets together hold."""
+    """The contents of all sheets."""
 
     events: list[EventRow] = field(default_factory=list)
     common: list[PropertyRow] = field(default_factory=list)
     users: list[PropertyRow] = field(default_factory=list)
 
     def of_events(self) -> Iterator[PropertyRow]:
-        """Each row that defines a property of events, once; those of single events first."""
+        """Yields each row that defines a property of events, once; those of single events first."""
         rows = [row for event in self.events for row in event.properties] + self.common
         return iter(dict.fromkeys(rows))
 
@@ -173,7 +173,7 @@ class Contents:
 _TYPES = {spelling: PropertyType(name) for spelling, name in _field_by_spelling("types").items()}
 _UPDATES = {mode.value.replace("_", "").removeprefix("user").lower(): mode for mode in UpdateMode}
 SCOPES = _field_by_spelling("scopes")
-"""Scope of a property by how it is written."""
+"""Scope of a property by its spelling."""
 _EVENT_FIELDS = tuple(_WORDS["events"])
 _PROPERTY_FIELDS = tuple(_WORDS["properties"])
 CHILD_BEARING = (PropertyType.OBJECT, PropertyType.OBJECT_GROUP)
@@ -186,7 +186,7 @@ def _check_name(table: Table, row: int, column: str, name: str, parts: Sequence[
 
 
 def event_rows(table: Table, findings: Findings) -> list[EventRow]:
-    """The events of a sheet, with the properties that stand beside them."""
+    """Returns the events of a sheet, with the properties beside them."""
     if table.columns.keys() & {*_PROPERTY_FIELDS}:
         for name in ("name", "type"):
             if name not in table.columns:
@@ -214,7 +214,7 @@ def event_rows(table: Table, findings: Findings) -> list[EventRow]:
 
 
 def _continues(event: EventRow, table: Table, row: int) -> bool:
-    """Whether a row repeats the cells of its event, as exports do, and gives it one more property."""
+    """Whether a row repeats the cells of its event, as exports do, and adds a property."""
     said = [table.cell(row, name).strip() for name in ("event", "event_alias", "event_description", "event_tag")]
     first = [event.name, event.alias, event.description.strip(), event.tag]
     repeats = said[0] == first[0] and all(text in ("", before) for text, before in zip(said, first, strict=True))
@@ -222,7 +222,7 @@ def _continues(event: EventRow, table: Table, row: int) -> bool:
 
 
 def property_row(table: Table, row: int, findings: Findings, *, reads_description: bool) -> PropertyRow | None:
-    """The property of a row; None where it has no name."""
+    """Returns the property of a row; None if it has no name."""
     name = table.cell(row, "name").strip()
     if not name:
         findings.mistakes.append(table.at(row, "name", "expected the property's name, found nothing; write it"))
@@ -245,7 +245,7 @@ def property_row(table: Table, row: int, findings: Findings, *, reads_descriptio
 
 
 def type_words(type_: PropertyType | None) -> str:
-    """A type as people write it."""
+    """Returns a type as people write it."""
     return str(type_).replace("_", " ")
 
 
@@ -278,13 +278,13 @@ def _update(table: Table, row: int, type_: PropertyType | None, findings: Findin
 
 
 def _rule(found: PropertyRow, findings: Findings, *, reads_description: bool) -> ValueRule | None:
-    """The rule of a row: of its constraint, else of its description."""
+    """Returns the rule of a row: of its constraint, else of its description."""
     column = "constraint" if found.constraint or not reads_description else "description"
     text = getattr(found, column)
     if (found.row, found.table.columns.get(column)) in found.table.sheet.dates:
         message = f"the cell holds a date ({text}); if a range such as 1-12 was meant, write it as text"
         findings.warnings.append(found.at(column, message))
-    # A description that repeats the name says nothing, also when it is one word, like a value.
+    # A description that repeats the name adds nothing, even if it is one word and looks like a value.
     if found.type is None or text.strip().lower() in (found.alias.lower(), found.key):
         return None
     try:
@@ -298,11 +298,11 @@ def _rule(found: PropertyRow, findings: Findings, *, reads_description: bool) ->
         and found.type is PropertyType.NUMBER
         and re.fullmatch(r"[^\d\s]+", text)
     ):
-        message = f"expected limits such as 1-150, or numbers, found {text!r}; it is read as a mere text"
+        message = f"expected limits such as 1-150, or numbers, found {text!r}; it is read as plain text"
         findings.warnings.append(found.at(column, message))
     return rule
 
 
 def place_of(found: EventRow | PropertyRow) -> str:
-    """Where else a name stands, for messages."""
+    """Returns where else a name occurs, for messages."""
     return f"it is {found.name!r} in sheet {found.table.sheet.name!r}, row {found.row}"

@@ -16,7 +16,7 @@ from gamestats_assets.lakehouse.files.unpacking import LimitExceededError, ReadL
 
 _CHUNK = 1024 * 1024
 _CELL_BYTES = 64
-# Where a cell or a row stands, in the XML of a sheet: r="AB12", r="12".
+# Position of a cell or a row in the XML of a sheet: r="AB12", r="12".
 _CELL = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<>]{0,200}?\br\s*=\s*["']([A-Z]{0,3})([0-9]{1,7})["']""")
 _LONGEST_TAG = 256
 _DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
@@ -24,14 +24,14 @@ _DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, R
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong, or doubtful, in a taxonomy, and where.
+    """A mistake or a doubt in a taxonomy, with its place.
 
     Attributes:
-        sheet: name of the sheet, of a .csv without its ending; empty when it is about the whole file.
-        row: as a spreadsheet counts, from 1; 0 when it is about the whole sheet.
-        column: header of the column as it is written; what it should be called when it is missing.
+        sheet: name of the sheet; for a .csv without its ending; empty if the whole file is meant.
+        row: row in a spreadsheet, from 1; 0 if the whole sheet is meant.
+        column: header of the column as it is written; its expected name if it is missing.
         message: what was expected, what was found, what to do.
-        letter: of the column, as a spreadsheet names it; empty when it is missing.
+        letter: letter of the column in a spreadsheet; empty if the column is missing.
     """
 
     sheet: str
@@ -41,7 +41,7 @@ class Mistake:
     letter: str = ""
 
     def __str__(self) -> str:
-        """Place and message in one line."""
+        """Returns place and message in one line."""
         place = [f"sheet {self.sheet!r}"] if self.sheet else []
         place += [f"row {self.row}"] if self.row else []
         place += [f"column {self.column!r}" + (f" ({self.letter})" if self.letter else "")] if self.column else []
@@ -60,18 +60,18 @@ class Sheet:
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong and what is doubtful, as it is found."""
+    """Mistakes and doubts, collected while reading."""
 
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: list[Mistake] = field(default_factory=list)
 
 
 class _UnreadableError(Exception):
-    """What is wrong with a file as a whole."""
+    """A file cannot be read at all."""
 
 
 def read_sheets(path: Path, findings: Findings, limits: ReadLimits) -> list[Sheet]:
-    """The sheets of a workbook, a .csv or a folder of them; what cannot be read is a mistake."""
+    """Returns the sheets of a workbook, a .csv or a folder of them; unreadable files become mistakes."""
     sheets: list[Sheet] = []
     try:
         files = _files(path)
@@ -127,9 +127,9 @@ def _workbook(path: Path, limits: ReadLimits) -> list[Sheet]:
 
 
 def _refuse_endless(path: Path, limits: ReadLimits) -> None:
-    """Raise `LimitExceededError` for a workbook that unpacks to too much, or has a value in a cell too far away.
+    """Raises `LimitExceededError` for a workbook that unpacks to too much, or has a value in too distant a cell.
 
-    Reading one takes memory for every cell up to the last one that is told, and a few bytes can tell any.
+    Reading takes memory for every cell up to the last one that the file names, and a few bytes can name any.
     """
     watch = Watch(limits)
     with zipfile.ZipFile(path) as archive:
@@ -147,19 +147,19 @@ def _refuse_endless(path: Path, limits: ReadLimits) -> None:
                 raise LimitExceededError(
                     f"{member.filename} has cells up to row {rows:,} and column {column_letter(columns - 1)}, "
                     f"{rows * columns:,} in all; up to {limits.bytes // _CELL_BYTES:,} are read "
-                    "(GAMESTATS_LARGEST_FILE_MB). Delete the rows and columns that hold nothing."
+                    "(GAMESTATS_LARGEST_FILE_MB). Delete the empty rows and columns."
                 )
 
 
 def _column(letters: bytes) -> int:
-    """Number of a column from 1: of `AA` 27, of nothing 0."""
+    """Returns the number of a column from 1: 27 for `AA`, 0 for nothing."""
     return functools.reduce(lambda number, letter: number * 26 + letter - ord("A") + 1, letters, 0)
 
 
 def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
-    if isinstance(cell, float) and cell.is_integer():  # a workbook knows no whole numbers
+    if isinstance(cell, float) and cell.is_integer():  # workbooks have no whole numbers
         return str(int(cell))
     return str(cell)
 
@@ -175,7 +175,7 @@ def _csv_sheet(path: Path) -> Sheet:
 
 
 def _decoded(content: bytes) -> str:
-    """Text of a file; spreadsheets in Korea save CP949, and UTF-16 as "Unicode text"."""
+    """Returns the text of a file; spreadsheets in Korea save CP949, and UTF-16 as "Unicode text"."""
     for encoding in ("utf-8-sig", "cp949"):
         try:
             return content.decode(encoding)
@@ -185,7 +185,7 @@ def _decoded(content: bytes) -> str:
 
 
 def column_letter(column: int) -> str:
-    """Letter of a column counted from 0.
+    """Returns the letter of a column counted from 0.
 
     >>> [column_letter(column) for column in (0, 25, 26, 701, 702)]
     ['A', 'Z', 'AA', 'ZZ', 'AAA']

@@ -1,25 +1,25 @@
 """The small rules that people write into the description column of a tracking plan.
 
-`parse_value_rule` reads one cell. What it understands:
+`parse_value_rule` reads one cell. It understands:
 
 | cell | meaning |
 |---|---|
-| `[60,7200]`, `[0.01,0.37]`, `[30;240]`, `[0.5~72]` | a number between the two, any decimals |
+| `[60,7200]`, `[0.01,0.37]`, `[30;240]`, `[0.5~72]` | a number between the two, with any decimals |
 | `{1,4}`, `{1..20}` (also with a full-width comma) | a whole number between the two, both included |
-| `[29,43]=value` | the same; the suffix only says that it is a plain value |
+| `[29,43]=value` | the same; the suffix only marks a plain value |
 | `1|+1`, `0|+1|10` | counts its own event per user: start, step, largest value |
 | `1|+1 group by hero_id` | a count per value of another property of the event |
 | `1|+0` | shows the count that another event moves, from this start |
-| `++1`, `+0` | moves, or shows, the count of the property of that name that another event started |
+| `++1`, `+0` | moves, or shows, the count that another event started in the property of that name |
 | `5000|+info.num group by info.item_id` | a balance per item, moved by another property of the event |
 | `A, B, C` with `,` `，` `、` or `/`, a trailing "etc." allowed; `A|B|C` of single words | one of these |
 | `6,15,38` in a number's cell | one of these numbers |
-| `USD: 0.99, 4.99; KRW: 1200, 5900` | one of these, by what another property of the event says, or by the event |
+| `USD: 0.99, 4.99; KRW: 1200, 5900` | one of these, by the value of another property of the event, or by the event |
 | `Y/N` | true or false |
 | `=true_first` | true the first time, false from then on |
 | `=account_id`, ` =#distinct_id` | a copy of the id |
 | `10` in the cell of a list of objects | so many objects |
-| `event|property|last` (first, sum, cnt, daycnt, equal) | what another event tells: of user and common properties |
+| `event|property|last` (first, sum, cnt, daycnt, equal) | a value from another event, for user and common properties |
 | `event|2>>info.after_num|equal` | the same, of the object whose key has that value |
 | an example (`예: ...`, `e.g. ...`) or a JSON sample | the example |
 """
@@ -35,7 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-if TYPE_CHECKING:  # the types of a taxonomy are made of the rules here
+if TYPE_CHECKING:  # a taxonomy's types use these rules
     from gamestats_assets.demo_data.taxonomies.model import PropertyType
 
 Scalar = bool | int | float | str
@@ -55,10 +55,10 @@ class Between(_Rule):
 
 
 class OneOf(_Rule):
-    """One of some values.
+    """One of several values.
 
     Attributes:
-        open_ended: whether the text says that there are more of them.
+        open_ended: whether the text says that there are more values.
     """
 
     kind: Literal["one_of"] = "one_of"
@@ -67,11 +67,11 @@ class OneOf(_Rule):
 
 
 class OneOfEach(_Rule):
-    """One of some values, which ones depends on something else: `USD: 0.99, 4.99; KRW: 1200, 5900`.
+    """One of several values, which depend on something else: `USD: 0.99, 4.99; KRW: 1200, 5900`.
 
     Attributes:
-        on: name of the property that decides, among those that stand beside; empty as long as that is not known.
-        values: by label, which is a value of that property; of labels that are names of events, the event decides.
+        on: name of the deciding property, among those beside it; empty while it is unknown.
+        values: by label, which is a value of that property, or the name of an event.
     """
 
     kind: Literal["one_of_each"] = "one_of_each"
@@ -80,21 +80,21 @@ class OneOfEach(_Rule):
 
     @property
     def all_values(self) -> tuple[Scalar, ...]:
-        """The values of all labels, each once."""
+        """Returns the values of all labels, each once."""
         return tuple(dict.fromkeys(value for _, values in self.values for value in values))
 
     def of(self, on: str, labels: Collection[str]) -> OneOfEach:
-        """The part of it that a property decides, which has values of these."""
+        """Returns the part for a deciding property with these values."""
         return OneOfEach(on=on, values=tuple(of for of in self.values if of[0] in labels))
 
 
 class Counter(_Rule):
-    """A count per user that the event itself moves; a step of 0 shows what others move.
+    """A count per user that the event itself moves; with a step of 0 it shows what others move.
 
     Attributes:
         start: value before the first event.
-        max: where it stops; None is nowhere.
-        group_by: name of the event's property that tells counts apart; None is one count.
+        max: limit of the count; None for no limit.
+        group_by: name of the event's property that separates counts; None for one count.
     """
 
     kind: Literal["counter"] = "counter"
@@ -105,7 +105,7 @@ class Counter(_Rule):
 
 
 class SharedCounter(_Rule):
-    """The count of the property of this name that another event started, moved by `step` first."""
+    """The count that another event started in the property of this name, moved by `step` before it is shown."""
 
     kind: Literal["shared_counter"] = "shared_counter"
     step: float
@@ -116,7 +116,7 @@ class Balance(_Rule):
 
     Attributes:
         source: dotted name of the property that moves it.
-        group_by: dotted name of the property that tells balances apart; None is one balance.
+        group_by: dotted name of the property that separates balances; None for one balance.
     """
 
     kind: Literal["balance"] = "balance"
@@ -139,21 +139,21 @@ class CopyOf(_Rule):
 
 
 class Rows(_Rule):
-    """How many objects a list of objects has."""
+    """The number of objects in a list of objects."""
 
     kind: Literal["rows"] = "rows"
     count: int = Field(ge=1)
 
 
 class FromEvent(_Rule):
-    """What an event tells of a user.
+    """A user's value from an event.
 
     Attributes:
         event: name of the event.
-        property: dotted name of its property; `#time` is when it happened.
-        aggregate: first or last value, sum, number of events (`cnt`), number of days with one (`daycnt`);
-            `equal` is the last value, of common properties.
-        where_key: value of the first property of the object (such as an item's id) to look at; None is any.
+        property: dotted name of its property; `#time` is the time of the event.
+        aggregate: first or last value, sum, number of events (`cnt`), number of days with one (`daycnt`); `equal` is
+        the last value, of common properties.
+        where_key: value of the first property of the object to look at (such as an item's id); None for any.
     """
 
     kind: Literal["from_event"] = "from_event"
@@ -177,21 +177,21 @@ ValueRule = Annotated[
 
 
 class ValueRuleError(GamestatsError, ValueError):
-    """A cell is clearly meant as a rule, but is none."""
+    """A cell is clearly meant as a rule, but is not a valid one."""
 
 
 def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
-    """The rule in a cell that describes a property of a type; None when it is a mere text.
+    """Returns the rule in a cell that describes a property of a type; None for plain text.
 
-    Beyond the table above: `1-150` or `1~150` in a number's cell is a range; a lone word in Latin letters is the one
-    value a text has; `win=1, lose=2` lists codes; examples that a sentence gives in brackets (`... (e.g. A, B)`), and
-    examples that end in "etc.", are some of the values; what lists values of a list's cell lists those of its texts.
-    Commas alone make no list: an item that reads as a clause makes the whole cell a text. What lists values by labels
-    has at least two of these, one of them with several values.
+    Beyond the table above: `1-150` or `1~150` in a number's cell is a range; a single word in Latin letters is the only
+    value of a text; `win=1, lose=2` lists codes; examples in brackets (`... (e.g. A, B)`), and examples that end in
+    "etc.", are some of the values; in a list's cell, listed values are those of its texts. Commas alone make no list:
+    an item that reads as a clause makes the whole cell plain text. Values by labels need at least two labels, one of
+    them with several values.
 
     Raises:
-        ValueRuleError: naming what was expected, for what is half a rule (`[7200,60]`, `0|+|10`), or a rule that
-            cannot be one of this type (a range of a text).
+        ValueRuleError: for half a rule (`[7200,60]`, `0|+|10`), or a rule that this type cannot have (a range of a
+        text); says what was expected.
     """
     written = text.strip()
     plain = written.translate(_HALF_WIDTH)
@@ -275,7 +275,7 @@ def _piped(plain: str, type: PropertyType) -> ValueRule | None:
 
 
 def _is_nearly_aggregate(word: str) -> bool:
-    """Whether a word is one of the aggregates, or a slip of one."""
+    """Whether a word is one of the aggregates, or a misspelling of one."""
     return bool(difflib.get_close_matches(word.lower(), _AGGREGATES, cutoff=0.6))
 
 
@@ -403,7 +403,7 @@ _IN_BRACKETS = re.compile(r"[(（]\s*(?:예시|예|e\.g\.|ex)\s*[:：.,]?\s([^()
 _WORD = re.compile(r"(?=[\w.+#&-]*[A-Za-z])[\w.+#&-]{1,50}", re.ASCII)
 _CODE = re.compile(r"[\w.+#&-]{1,50}", re.ASCII)
 _SAYS_NOTHING = {"null", "none", "nan", "na", "tbd", "todo", "string", "text", "required", "optional", "unique"}
-# What tells a clause from a value: particles, verbs and the words around them.
+# Signs of a clause rather than a value: particles, verbs and the words around them.
 _CLAUSE = re.compile(
     r"(?:^|\s)(?:시|후|때|경우|마다|따라|위해|위한|대한|통해|또는|혹은)(?:\s|$)|\s등[의을에이과은]\s"
     r"|(?:(?<![가마노고])을|를|에서|에게|하여|하는|되는|으면|이면|하면|되면|지만|거나)\s|(?:니다|세요|한다|된다|는다|하다|이다)[.!]?$"
@@ -412,9 +412,9 @@ _CLAUSE = re.compile(
     r"|^(?:including|such\sas|usually|required|optional|unique)\b",
     re.IGNORECASE,
 )
-# What is added to a single thing ("Name, as shown to others"), and no second value.
+# An addition to a single thing ("Name, as shown to others"), rather than a second value.
 _AFTERTHOUGHT = re.compile(r"(?:from|as|with|for|of|by|per|or|and)\s", re.IGNORECASE)
-# "win/loss flag" names what a property is; "win/loss" lists what it can be.
+# "win/loss flag" names a property; "win/loss" lists its values.
 _WHAT_IT_IS = re.compile(
     r"\s(?:여부|정보|목록|리스트|시각|시간|시점|횟수|방식|유형|종류|이름|값|기준|상태|구분|flag|name|id|time|type)$"
 )
@@ -424,13 +424,13 @@ _MOST_WORDS = 5
 
 
 def _items(text: str) -> tuple[list[str], bool]:
-    """Items of a text that lists some, none of a text that does not; and whether it says that there are more."""
+    """Returns the items that a text lists, none if it is no list; and whether it says that there are more."""
     parts = _divided(text)
     if len(parts) == 1 and not text.startswith("/") and text.upper() != "N/A":
         parts = text.split("/")
         if len(parts) > 1 and _WHAT_IT_IS.search(parts[-1]):
             return [], False
-    if re.fullmatch(r"\s*[^\s.]+\.\s*", parts[-1]):  # the full stop of the whole
+    if re.fullmatch(r"\s*[^\s.]+\.\s*", parts[-1]):  # the full stop of the whole text
         parts[-1] = parts[-1].strip()[:-1]
     found: dict[str, None] = {}
     more = False
@@ -450,7 +450,7 @@ def _items(text: str) -> tuple[list[str], bool]:
 
 
 def _divided(text: str) -> list[str]:
-    """The parts of a text between its commas, other than those in brackets: the next bracket closes."""
+    """Returns the parts of a text between its commas, except those in brackets: the next bracket closes."""
     cuts = [len(text)]
     closes = False
     for mark in reversed([*_COMMA_OR_BRACKET.finditer(text)]):
@@ -469,7 +469,7 @@ def _is_clause(item: str) -> bool:
 
 
 def _codes(items: list[str], type: PropertyType) -> list[str]:
-    """Items; of pairs such as `win=1` the codes; nothing when some are pairs and some are not."""
+    """Returns items; of pairs such as `win=1` the codes; nothing if only some are pairs."""
     pairs = [_PAIR.fullmatch(item) for item in items]
     if not any(pairs):
         return [] if any(mark in item for item in items for mark in "=:：") else items

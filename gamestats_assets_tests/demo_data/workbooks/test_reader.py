@@ -254,7 +254,7 @@ def test_properties_are_defined_once_and_listed_by_events(tmp_path: Path) -> Non
         user_properties=(country, vip, channel, visits),
     )
     assert [str(warning) for warning in report.warnings] == [
-        "sheet 'properties', row 8, column 'name' (A): no event lists 'vip', so none has it"
+        "sheet 'properties', row 8, column 'name' (A): no event lists 'vip', so no event has it"
     ]
 
 
@@ -292,7 +292,7 @@ def test_labels_that_nothing_decides_between_are_doubted_where_that_is(tmp_path:
     )
     assert [str(warning) for warning in check_taxonomy(path).warnings] == [
         "sheet 'properties', row 2, column 'constraint' (D): the rule lists values for earn, spend: none of them is "
-        "'lose', and no property beside 'why' lists two of them among its values; it is read as a mere text"
+        "'lose', and no property beside 'why' lists two of them among its values; it is read as plain text"
     ]
 
 
@@ -627,13 +627,12 @@ def test_doubts_about_lists_and_definitions(tmp_path: Path) -> None:
     assert report.taxonomy
     assert [found.name for found in report.taxonomy.events[0].properties] == ["price"]
     assert [str(warning) for warning in report.warnings] == [
-        "sheet 'events', row 1, column 'owner' (E): "
-        "no column of this name is known, or it is there twice; it is not read",
+        "sheet 'events', row 1, column 'owner' (E): this column is unknown, or occurs twice; it is not read",
         "sheet 'events', row 2, column 'properties' (D): "
         "'shop' is a common property, which every event has; it need not "
         "be listed",
-        "sheet 'properties', row 2, column 'update' (F): 'price' is no property of users; this is not used",
-        "sheet 'words', row 1, column 'type': no such column was found; the sheet is passed over",
+        "sheet 'properties', row 2, column 'update' (F): 'price' is not a property of users; this is ignored",
+        "sheet 'words', row 1, column 'type': this column is missing; the sheet is skipped",
     ]
 
 
@@ -644,7 +643,7 @@ def test_a_users_sheet_that_says_nothing_about_updates_is_doubted(tmp_path: Path
     assert [found.name for found in report.taxonomy.common_properties] == ["vip"]
     assert [str(warning) for warning in report.warnings] == [
         "sheet 'User data', row 1, column 'update': "
-        "no such column was found; the sheet is read as common properties of "
+        "this column is missing; the sheet is read as common properties of "
         "events, not of users"
     ]
 
