@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
+import hashlib
+
+from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, ValueRange
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
+from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import ValueRule, ValueRuleError, parse_value_rule
+from gamestats_assets_tests.demo_data.expectations import PRODUCTS
+from gamestats_assets_tests.demo_data.sheets import FOLDERS
 
 TYPES = {
     "": PropertyType.STRING,
@@ -87,3 +92,10 @@ def happened_before(rules: Rules, event: str, seen: frozenset[str] = frozenset()
         found |= {before} | happened_before(rules, before, seen)
     ways = [{one} | happened_before(rules, one, seen) for one in rules.followers().get(event, ())]
     return found | (set.intersection(*ways) if ways else set())
+
+
+def digest() -> str:
+    """A hash of the analyst's rules and doubts of two large sheets."""
+    found = [analysed(read_taxonomy(FOLDERS[name]), PRODUCTS[name]) for name in ("gacha", "ecommerce")]
+    text = "".join(rules.model_dump_json() + repr(doubts) for rules, doubts in found)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from gamestats_assets.demo_data.rules.model import (
     Activity,
@@ -174,7 +175,7 @@ QUIET = RULES.model_copy(
 
 def records(folder: Path) -> list[dict[str, Any]]:
     """Every record of the plain files of a run, in the order of the files."""
-    return [json.loads(line) for path in sorted(folder.glob("logs_*.jsonl")) for line in path.open(encoding="utf-8")]
+    return [from_json(line) for path in sorted(folder.glob("logs_*.jsonl")) for line in path.open("rb")]
 
 
 def at(record: Mapping[str, Any]) -> datetime:

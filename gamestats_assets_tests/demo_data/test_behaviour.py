@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pydantic_core import from_json
 
 from gamestats_assets.demo_data.generator.blueprint import blueprint
 from gamestats_assets.demo_data.generator.generate import Chunk, simulate
@@ -47,7 +47,7 @@ def simulated(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
     plan = blueprint(taxonomy, rules, configuration)
     lines, _, _ = simulate(plan, Chunk(0, configuration.users))
     ordered = lines.sort("sort_ms", "user", "record")
-    return [json.loads(line) for line in ordered["line"]]
+    return [from_json(line) for line in ordered["line"]]
 
 
 # --------------------------------------------------------------------------- any rules
@@ -153,11 +153,11 @@ def broken(rules: Rules, of_user: list[Record], run: Configuration) -> list[str]
 
 
 # What fails is told as it is: to look for a smaller product would take minutes.
-@settings(max_examples=20, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
 @given(products(), st.integers(0, 2**32))
 def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rules], seed: int) -> None:
     taxonomy, rules = product
-    configuration = Configuration(users=25, days=10, seed=seed, segments={"new_user": 0.8, "power_user": 0.2})
+    configuration = Configuration(users=20, days=9, seed=seed, segments={"new_user": 0.8, "power_user": 0.2})
     for of_user in by_user(simulated(taxonomy, rules, configuration)).values():
         if of_user[0]["#event_name"] == "install":
             assert broken(rules, of_user, configuration) == []
@@ -195,12 +195,12 @@ def test_what_opens_a_session_waits_for_its_stage_of_life(stage: str) -> None:
 # --------------------------------------------------------------------------- the small shop
 
 
-SHOP_RUN = Configuration(users=450, days=12, seed=5)
+SHOP_RUN = Configuration(users=200, days=10, seed=5)
 
 
 @pytest.fixture(scope="module")
 def shop() -> dict[str, list[Record]]:
-    """Two weeks of the small shop, by user."""
+    """Ten days of the small shop, by user."""
     return by_user(simulated(TAXONOMY, RULES, SHOP_RUN))
 
 
@@ -211,7 +211,7 @@ def tracked(of_user: list[Record]) -> list[Record]:
 
 def test_a_new_user_begins_with_the_opening_and_then_the_onboarding(shop: dict[str, list[Record]]) -> None:
     new = [tracked(of_user) for of_user in shop.values() if tracked(of_user)[0]["#event_name"] == "install"]
-    assert len(new) > 60
+    assert len(new) > 20
     for of_user in new:
         assert [record["#event_name"] for record in of_user[:3]] == ["install", "start", "sign_up"]
         steps = [record["properties"]["tour_step"] for record in of_user if record["#event_name"] == "tour"]
@@ -253,7 +253,7 @@ def test_what_an_order_says_is_the_same_in_every_step(shop: dict[str, list[Recor
                 pairs += 1
                 for name in ("item_id", "price", *(("count",) if before["#event_name"] == "cart" else ())):
                     assert record["properties"][name] == before["properties"][name]
-    assert pairs > 300
+    assert pairs > 150
 
 
 def test_a_purse_is_never_negative_and_adds_up(shop: dict[str, list[Record]]) -> None:
@@ -266,7 +266,7 @@ def test_a_purse_is_never_negative_and_adds_up(shop: dict[str, list[Record]]) ->
                 purse += sign * record["properties"]["coins"]
                 assert record["properties"]["coins_after"] == purse >= 0
                 spent += sign < 0
-    assert spent > 300
+    assert spent > 150
 
 
 def test_the_state_that_user_records_leave_is_what_the_events_say(shop: dict[str, list[Record]]) -> None:
@@ -343,19 +343,17 @@ def near(found: int, n: int, rate: float) -> bool:
 
 @pytest.mark.parametrize(
     ("pair", "rate"),
-    [(("view", "cart"), 0.05), (("view", "buy"), 0.37), (("cart", "buy"), 0.37), (("cart", "buy"), 0.05)],
+    [(("view", "cart"), 0.05), (("view", "buy"), 0.37), (("cart", "buy"), 0.37)],
 )
 def test_a_planted_conversion_is_in_the_data(rate: float, pair: tuple[str, str]) -> None:
     truth = ConversionTruth(from_event=pair[0], to_event=pair[1], rate=rate)
-    found = simulated(TAXONOMY, RULES, Configuration(users=300, days=7, truths=[truth]))
+    found = simulated(TAXONOMY, RULES, Configuration(users=160, days=7, truths=[truth]))
     ((n, k),) = conversions(found, *pair).values()
-    assert n > 300
+    assert n > 160
     assert near(k, n, rate)
 
 
-@pytest.mark.parametrize(
-    ("pair", "rate"), [(("cart", "earn"), 0.15), (("buy", "spend"), 0.6), (("view", "spend"), 0.2)]
-)
+@pytest.mark.parametrize(("pair", "rate"), [(("cart", "earn"), 0.15), (("view", "spend"), 0.2)])
 def test_a_conversion_can_be_planted_across_alternatives_and_steps_that_follow_one_of_them(
     rate: float, pair: tuple[str, str]
 ) -> None:
@@ -370,9 +368,9 @@ def test_a_conversion_can_be_planted_across_alternatives_and_steps_that_follow_o
     constraints = RULES.event_constraints.model_copy(update={"sequences": [flow], "prerequisites": {}})
     rules = RULES.model_copy(update={"event_constraints": constraints})
     truth = ConversionTruth(from_event=pair[0], to_event=pair[1], rate=rate)
-    found = simulated(TAXONOMY, rules, Configuration(users=500, days=7, truths=[truth]))
+    found = simulated(TAXONOMY, rules, Configuration(users=250, days=7, truths=[truth]))
     ((n, k),) = conversions(found, *pair).values()
-    assert n > 150
+    assert n > 80
     assert near(k, n, rate)
     beyond = ConversionTruth(from_event="cart", to_event="spend", rate=0.7)
     with pytest.raises(ConfigurationError, match="at most 60% can reach it"):
@@ -381,7 +379,7 @@ def test_a_conversion_can_be_planted_across_alternatives_and_steps_that_follow_o
 
 def test_a_planted_experiment_is_in_the_data() -> None:
     truth = ExperimentTruth(name="green_button", from_event="view", to_event="buy", rate_a=0.2, lift=0.3)
-    found = simulated(TAXONOMY, RULES, Configuration(users=700, days=7, truths=[truth]))
+    found = simulated(TAXONOMY, RULES, Configuration(users=400, days=7, truths=[truth]))
     by_variant = conversions(found, "view", "buy")
     assert set(by_variant) == {"green_button:A", "green_button:B"}
     (n_a, k_a), (n_b, k_b) = (by_variant[f"green_button:{variant}"] for variant in "AB")
@@ -394,7 +392,7 @@ def test_a_planted_experiment_is_in_the_data() -> None:
 def test_a_planted_retention_is_in_the_data() -> None:
     truth = RetentionTruth(curve={1: 0.45, 3: 0.3, 7: 0.19})
     configuration = Configuration(
-        users=3000, days=15, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0
+        users=1500, days=15, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0
     )
     found = by_user(simulated(TAXONOMY, QUIET, configuration))
     for day, share in ((1, 0.45), (2, 0.348), (3, 0.3), (5, 0.228), (7, 0.19), (9, 0.166)):
@@ -428,7 +426,7 @@ def test_retention_between_and_beyond_the_planted_days_is_a_power_law(
 
 def test_a_planted_season_is_in_the_data() -> None:
     truth = SeasonalityTruth(weekday=[1, 1, 1, 1, 1.2, 2, 2])
-    configuration = Configuration(users=2500, days=21, truths=[truth], segments={"active_user": 1.0})
+    configuration = Configuration(users=1200, days=21, truths=[truth], segments={"active_user": 1.0})
     active = Counter()
     for of_user in by_user(simulated(TAXONOMY, QUIET, configuration)).values():
         for day in {at(record).date() for record in of_user}:
@@ -452,7 +450,7 @@ def test_retention_and_sessions_are_shaped_like_those_of_a_real_game(realdata: P
     share = {1: real["retention_1"].mean(), 7: real["retention_7"].mean()}
     truth = RetentionTruth(curve={1: share[1], 7: share[7]})
     configuration = Configuration(
-        users=2000, days=12, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0, seed=1
+        users=900, days=12, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0, seed=1
     )
     busy = SegmentAnalysis(
         activity=Activity(daily_probability=0.5, events_per_session=6), event_probabilities={"view": 1.0}

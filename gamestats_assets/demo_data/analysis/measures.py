@@ -115,6 +115,7 @@ def limits_in(text: str) -> tuple[float | None, float | None]:
 # --------------------------------------------------------------------------- rules
 
 
+@functools.lru_cache(maxsize=4096)
 def rule_of(prop: Property) -> ValueRule | None:
     """Returns the rule for the values in a property's description, constraint or alias."""
     if prop.rule is None and prop.constraint.strip():

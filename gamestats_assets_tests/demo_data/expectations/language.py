@@ -8,7 +8,7 @@ through other prerequisites, `recalls` whether a value is carried within a sessi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -37,29 +37,48 @@ REGISTERED, STARTED, COMPLETED = (
 # --------------------------------------------------------------------------- what rules mean: events
 
 
-def _follows(rules: Rules, event: str, before: Iterable[str], seen: frozenset[str] = frozenset()) -> bool:
+_Followers = Mapping[str, set[str]]
+
+
+def _follows(
+    rules: Rules,
+    event: str,
+    before: Iterable[str],
+    seen: frozenset[str] = frozenset(),
+    followers: _Followers | None = None,
+) -> bool:
     """Whether `event` happens only after one of `before`, in every session that has it."""
     if event in seen:
         return False
+    followers = rules.followers() if followers is None else followers
     starts = rules.event_constraints.session_start
     wanted = set(before)
     earlier = starts[: starts.index(event)] if event in starts else starts
     if wanted & set(earlier):
         return True
-    direct = rules.followers().get(event, set())
-    return bool(direct) and all(d in wanted or _follows(rules, d, wanted, seen | {event}) for d in direct)
+    direct = followers.get(event, set())
+    return bool(direct) and all(d in wanted or _follows(rules, d, wanted, seen | {event}, followers) for d in direct)
 
 
-def _requires(rules: Rules, event: str, before: Iterable[str], seen: frozenset[str] = frozenset()) -> bool:
+def _requires(
+    rules: Rules,
+    event: str,
+    before: Iterable[str],
+    seen: frozenset[str] = frozenset(),
+    followers: _Followers | None = None,
+) -> bool:
     """Whether one of `before` has happened to every user whom `event` happens to."""
     if event in seen:
         return False
+    followers = rules.followers() if followers is None else followers
     wanted, seen = set(before), seen | {event}
     asked = rules.event_constraints.prerequisites.get(event, [])
-    if any(a in wanted or _requires(rules, a, wanted, seen) for a in asked) or _follows(rules, event, wanted):
+    if any(a in wanted or _requires(rules, a, wanted, seen, followers) for a in asked):
         return True
-    direct = rules.followers().get(event, set())
-    return bool(direct) and all(d in wanted or _requires(rules, d, wanted, seen) for d in direct)
+    if _follows(rules, event, wanted, followers=followers):
+        return True
+    direct = followers.get(event, set())
+    return bool(direct) and all(d in wanted or _requires(rules, d, wanted, seen, followers) for d in direct)
 
 
 def _happens_once(rules: Rules, event: str) -> bool:
