@@ -349,7 +349,7 @@ def by_hand(frame: pl.DataFrame, target: date) -> set[tuple[str, datetime, datet
     return found
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(EVENTS)
 def test_sessions_are_those_of_a_plain_reading(given_: list[Event]) -> None:
     frame = made_events(given_)

@@ -48,6 +48,13 @@ def provider(request: pytest.FixtureRequest) -> Provider:
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SDKs that do not wait before they try again, unless a server asks for it."""
+    for sdk in ("anthropic", "openai"):
+        monkeypatch.setattr(f"{sdk}._base_client.INITIAL_RETRY_DELAY", 0)
+
+
 @pytest.fixture
 def server() -> Iterator[AiServer]:
     with AiServer() as running:
@@ -161,10 +168,10 @@ def test_a_model_that_writes_instead_of_calling_is_asked_to_call(server: AiServe
 
 
 def test_a_limit_is_waited_for_as_long_as_the_server_asks(server: AiServer, provider: Provider) -> None:
-    server.queue(Answer("slow down", status=429, headers={"Retry-After": "1"}), Answer(good()))
+    server.queue(Answer("slow down", status=429, headers={"Retry-After": "0.3"}), Answer(good()))
     assert ask(server, provider).attempts == 1
     first, second = server.requests
-    assert second.at - first.at >= 1
+    assert second.at - first.at >= 0.3
     assert second.body == first.body
 
 
@@ -189,8 +196,8 @@ FAILURES: list[tuple[list[Answer], Reason, str, int, dict[str, Any]]] = [
     ([Answer("boom", status=500)] * 3, "unavailable", r"at 127\.0\.0\.1 answers 500: boom.*up to 3", 3, {"tries": 3}),
     ([Answer("come back", status=429, headers={"Retry-After": f"{LONGEST_WAIT_S + 1}"})], "unavailable",
      "Try again in 121 seconds", 1, {}),
-    ([Answer(good(), after_s=5)] * 2, "unavailable", r"did not answer within 0\.3 s. Tries: up to 2", 2,
-     {"timeout_s": 0.3, "tries": 2}),
+    ([Answer(good(), after_s=5)] * 2, "unavailable", r"did not answer within 0\.1 s. Tries: up to 2", 2,
+     {"timeout_s": 0.1, "tries": 2}),
     ([Answer(good(), ending="cut", tokens=(1000, 777))], "cut", r"cut after 777 tokens.*Raise max_output_tokens", 1,
      {"max_output_tokens": 777}),
     ([Answer("I would rather not.", ending="declined")], "declined", r"I would rather not\.", 1, {}),
@@ -322,7 +329,7 @@ def test_the_key_is_in_no_error_and_no_log(
     server.queue(*answers)
     error: AiError | None = None
     try:
-        ask(server, provider, tries=2, timeout_s=0.3 if answers[0].after_s else 20)
+        ask(server, provider, tries=2, timeout_s=0.1 if answers[0].after_s else 20)
     except AiError as raised:
         error = raised
     assert (error is None) == (answers[0].says == good())

@@ -342,7 +342,7 @@ def test_data_of_corrected_rules_are_nearer_to_the_first_ones(tmp_path: Path) ->
         update={"sequences": [funnel], "prerequisites": {"buy": ["club"]}}
     )
     wanted = small_shop.RULES.model_copy(update={"event_constraints": constraints})
-    configuration = Configuration(users=300, days=4, seed=5, segments={"new_user": 0.6, "active_user": 0.4})
+    configuration = Configuration(users=200, days=4, seed=5, segments={"new_user": 0.6, "active_user": 0.4})
 
     def run(chosen: Rules, folder: Path) -> Deviations:
         generate(small_shop.TAXONOMY, chosen, configuration, folder)

@@ -181,7 +181,7 @@ def players() -> dict[str, list[Record]]:
     rules = analyse(sheet, ProductInfo(industry="game"))
     drawn = rules.property_constraints["drawn_heroes"].model_copy(update={"rows_by": "draw_count"})
     rules = rules.model_copy(update={"property_constraints": {**rules.property_constraints, "drawn_heroes": drawn}})
-    return by_user(simulated(sheet, rules, RUN))
+    return by_user(simulated(sheet, rules, RUN.model_copy(update={"users": 60})))
 
 
 def test_nobody_was_there_on_more_days_than_since_the_sign_up(players: dict[str, list[Record]]) -> None:
@@ -196,7 +196,7 @@ def test_nobody_was_there_on_more_days_than_since_the_sign_up(players: dict[str,
                 assert signed_up is not None
                 assert days <= (at(record).date() - signed_up.date()).days + 1
         most.append(days)
-    assert sum(days > RUN.days for days in most) > 20
+    assert sum(days > RUN.days for days in most) > 10
 
 
 def test_each_thing_of_a_player_has_a_count_of_its_own(players: dict[str, list[Record]]) -> None:

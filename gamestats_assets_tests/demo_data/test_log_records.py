@@ -353,7 +353,7 @@ def by_hand(records: Sequence[Mapping[str, Any]]) -> tuple[dict[tuple[str, str],
     return found, operations
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 @given(made=MADE, seed=st.integers(0, 99))
 def test_neither_order_nor_doubled_logs_change_what_is_read(
     made: list[Made], seed: int, tmp_path_factory: pytest.TempPathFactory

@@ -291,7 +291,7 @@ def logs(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [record(u, f"{start + timedelta(minutes=m):%Y-%m-%d %H:%M:%S}", name) for u, m, name in sorted(rows)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(logs())
 def test_a_plain_reading_finds_the_same(records: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:

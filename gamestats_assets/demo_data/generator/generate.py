@@ -45,7 +45,7 @@ from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.local import write_whole
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Raise this when the same inputs give other bytes."""
 MANIFEST = "manifest.json"
 _CHUNK_EVENTS = 500_000

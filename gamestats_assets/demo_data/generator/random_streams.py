@@ -212,8 +212,8 @@ def _nodes(least: float, most: float, asked_mean: float | None, spread: float | 
     if not largest:
         return np.full(_CELLS + 1, mean)
 
-    def scaled(candidate: float) -> Floats:
-        return low + width * _beta((mean - low) / width, candidate / width)
+    def scaled(candidate: float, cells: int = _CELLS) -> Floats:
+        return low + width * _beta((mean - low) / width, candidate / width, cells)
 
     if not whole or spread > 100:
         return np.clip(scaled(min(spread, largest)), low, high)
@@ -242,7 +242,8 @@ def _before_rounding(scaled: Any, spread: float) -> float:
     from scipy.optimize import brentq
 
     def excess(candidate: float) -> float:
-        nodes = scaled(candidate)
+        # As many values as there are nodes otherwise: that is enough to weigh by, and takes an eighth of the time.
+        nodes = scaled(candidate, _CELLS // 8)
         between = nodes[:-1, None] + np.diff(nodes)[:, None] * (np.arange(8) + 0.5) / 8
         return candidate**2 + float((between % 1 * (1 - between % 1)).mean()) - spread**2
 
@@ -252,25 +253,25 @@ def _before_rounding(scaled: Any, spread: float) -> float:
     return found
 
 
-def _beta(share: float, spread: float) -> Floats:
-    """Returns quantiles of a distribution on 0 to 1 with mean `share`."""
+def _beta(share: float, spread: float, cells: int) -> Floats:
+    """Returns quantiles of a distribution on 0 to 1 with mean `share`, at equal steps."""
     from scipy.special import betainc, betaincinv, ndtri
 
     most = share * (1 - share)
     if spread < 1e-9 * math.sqrt(most):
-        return np.full(_CELLS + 1, share)
+        return np.full(cells + 1, share)
     size = most / spread**2 - 1
     one, other = share * size, (1 - share) * size
-    steps = np.arange(_CELLS + 1) / _CELLS
+    steps = np.arange(cells + 1) / cells
     if size < 1e-3:
         nodes = (steps >= 1 - share).astype(np.float64)
     elif min(one, other) > 1e6:
-        nodes = share + spread * ndtri(np.clip(steps, 0.2 / _CELLS, 1 - 0.2 / _CELLS))
+        nodes = share + spread * ndtri(np.clip(steps, 0.2 / cells, 1 - 0.2 / cells))
     else:
         nodes = betaincinv(one, other, steps)
         # The outermost cells end where this gives them their mean: a long tail is not spread evenly up to the bound.
-        below = share * _CELLS * betainc(one + 1, other, nodes[1])
-        above = 1 - (1 - share) * _CELLS * betainc(other + 1, one, 1 - nodes[-2])
+        below = share * cells * betainc(one + 1, other, nodes[1])
+        above = 1 - (1 - share) * cells * betainc(other + 1, one, 1 - nodes[-2])
         nodes[0] = np.clip(2 * below - nodes[1], 0, nodes[1])
         nodes[-1] = np.clip(2 * above - nodes[-2], nodes[-2], 1)
     mean = ((nodes[:-1] + nodes[1:]) / 2).mean()

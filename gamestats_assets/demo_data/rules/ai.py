@@ -216,6 +216,8 @@ class _Conversation(ABC):
     def __init__(self, settings: AiSettings, message: str) -> None:
         self.settings = settings
         self._turns: list[Any] = [{"role": "user", "content": message}]
+        # Before the SDK, which takes a second to load.
+        self._key()
         try:
             self._sdk: Any = importlib.import_module(self.provider)
         except ImportError:

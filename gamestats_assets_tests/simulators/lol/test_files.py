@@ -23,7 +23,7 @@ from gamestats_assets.simulators.lol.plan import Plan
 from gamestats_assets.simulators.lol.seasons import simulate, write_season
 from gamestats_assets.simulators.lol.story import ARAM, BOTS
 
-MATCHES = 120
+MATCHES = 100
 OF_13_14 = ("NA1_4726449462", "NA1_4732170826")
 """Real pairs of patch 13.14 on Summoner's Rift."""
 NOT_SIMULATED = ("TURRET_PLATE_DESTROYED", "DRAGON_SOUL_GIVEN", "OBJECTIVE_BOUNTY", "multiKillLength")
