@@ -111,9 +111,9 @@ def test_the_schema_of_rules_is_enforced(server: AiServer, provider: Provider) -
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
-        ('{"segment_analysis": {', "no JSON object"),
-        ("", "no JSON object"),
-        ('{"value_ranges": {"days": {"min": 7, "max": 1e999}}}', "no JSON object"),
+        ('{"segment_analysis": {', "not a JSON object"),
+        ("", "not a JSON object"),
+        ('{"value_ranges": {"days": {"min": 7, "max": 1e999}}}', "not a JSON object"),
         ("[1, 2]", "Input should be"),
         (OUT_OF_RANGE, "value_ranges.days: mean 99.0 is not between 7.0 and 28.0"),
         (good(segment_analysis={}), "segment_analysis lacks new_user, active_user, power_user"),
