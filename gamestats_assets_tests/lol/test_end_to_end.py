@@ -177,7 +177,7 @@ def test_an_answer_is_a_sentence_or_rows(season: Season) -> None:
     said = season.operation(*question).stdout
     assert "dpm of 이즈리얼 in ranked_solo with Trinity Force and Manamune completed" in said
     assert f"{row['games']} games." in said
-    assert "Only ranked_solo is looked at; --queue asks for another: aram (" in " ".join(said.split())
+    assert "Only ranked_solo is used; --queue selects another: aram (" in " ".join(said.split())
 
 
 def test_everything_that_can_be_asked_for_is_listed(season: Season) -> None:

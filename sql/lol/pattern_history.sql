@@ -1,4 +1,4 @@
--- Every pattern that was found on some patch, on each patch on which it had enough games, in the order of patches.
+-- Every pattern found on any patch, with its results on each patch with enough games, ordered by patch.
 with found as (
     select pattern_id, min(patch_number) as first_found_patch_number
     from lol.pattern_tests

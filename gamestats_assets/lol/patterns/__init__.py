@@ -1,1 +1,1 @@
-"""Hypotheses about what goes with winning, tested together on each patch, and the report on them."""
+"""Hypotheses about winning, tested together on each patch, and the report on them."""

@@ -1,4 +1,4 @@
-"""What the tables of patterns must keep together, beyond what each declares by itself."""
+"""Checks across the tables of patterns, beyond each table's own rules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gamestats_assets.lol.patterns.tables import DiscoveredPatterns, PatternTest
 
 @breaking_rows(of=PatternTests)
 def q_values_are_of_one_family(tests: dy.LazyFrame[PatternTests]) -> pl.LazyFrame:
-    """q is Benjamini and Hochberg's over all tests of the patch; what is found has a q of 0.05 or less.
+    """q is Benjamini and Hochberg's over all tests of the patch, and found tests have a q of at most 0.05.
 
-    So it is of the discovery half alone. What could not be tested counts as a p of 1, and has no q.
+    The same holds for the discovery half alone. Hypotheses that could not be tested count as a p of 1 and have no q.
     """
     over = tests.with_columns(
         rows=pl.len().over("patch"),
@@ -31,7 +31,7 @@ def q_values_are_of_one_family(tests: dy.LazyFrame[PatternTests]) -> pl.LazyFram
 
 
 def _expected_q(name: str) -> pl.Expr:
-    """The q-value of each p-value: the least of p * tests / rank among the tests with as high a p, or a higher one."""
+    """Returns the q-value of each p-value: the minimum of p * tests / rank over all tests with an equal or higher p."""
     p = pl.col(name).fill_null(1.0)
     at_least = (p * pl.len() / p.rank("max")).over("patch")
     return pl.when(pl.col(name).is_not_null()).then(at_least.cum_min().over("patch", order_by=p, descending=True))
@@ -45,10 +45,10 @@ def _differ(actual: str, expected: str) -> pl.Expr:
 
 @breaking_rows(of=PatternTests)
 def what_replicates_was_found_by_one_half(tests: dy.LazyFrame[PatternTests]) -> pl.LazyFrame:
-    """Only what the discovery half finds by itself was tried on the held out half; its sign and p tell whether it held.
+    """Only finds of the discovery half were tested on the held out half.
 
-    It holds where the effect has the same sign and its p there is 0.05 or less. What was not tried, or could not be, is
-    neither held nor not.
+    A pattern is replicated if its effect there has the same sign and its p is at most 0.05. Patterns without such a
+    test are neither replicated nor refuted.
     """
     is_tried = (pl.col("discovery_half_q_value") <= LEVEL).fill_null(value=False)
     same_sign = pl.col("held_out_effect").sign() == pl.col("discovery_effect").sign()
@@ -67,7 +67,7 @@ def what_replicates_was_found_by_one_half(tests: dy.LazyFrame[PatternTests]) -> 
 def what_is_found_was_tested(
     patterns: dy.LazyFrame[DiscoveredPatterns], tests: dy.LazyFrame[PatternTests]
 ) -> pl.LazyFrame:
-    """The patterns are the tests that count as found, each once."""
+    """The patterns are exactly the tests that count as found, once each."""
     found = tests.filter("is_found").select("patch", "pattern_id", tested=pl.lit(value=True))
     own = patterns.select("patch", "pattern_id", is_pattern=pl.lit(value=True))
     return own.join(found, on=["patch", "pattern_id"], how="full", coalesce=True).filter(

@@ -1,6 +1,6 @@
-"""Charts of the report as Plotly draws them, and numbers in words.
+"""Charts of the report for Plotly, and numbers in words.
 
-Colours are names of the page's own, such as `--series-1`, which the page looks up for its light or dark setting.
+Colours are names such as `--series-1`, which the page resolves for its light or dark mode.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def rate(share: float | None) -> str:
 
 
 def effect_text(value: float | None, unit: str) -> str:
-    """An effect with its sign, in the unit's own measure, without the unit's name."""
+    """Returns an effect with its sign, on the unit's scale, without the unit's name."""
     if value is None:
         return "–"
     scale, form, _ = UNITS[unit]
@@ -40,7 +40,7 @@ def effect_text(value: float | None, unit: str) -> str:
 
 
 def size_text(value: float, unit: str) -> str:
-    """The size of an effect with its unit."""
+    """Returns the size of an effect with its unit."""
     scale, form, name = UNITS[unit]
     size = format(scale * value, form.lstrip("+"))
     return f"a {name} of {size}" if unit == "correlation" else f"{size} {name}"
@@ -63,7 +63,7 @@ def plural(count: int, name: str, plural: str | None = None) -> str:
 
 
 def variable_words(variable: str) -> str:
-    """A variable's name for readers: `lane_gold_diff_at_10` is Lane gold lead at 10."""
+    """Returns a variable's name for readers: `lane_gold_diff_at_10` becomes Lane gold lead at 10."""
     words = " ".join(_ABBREVIATIONS.get(word, word) for word in variable.split("_"))
     return words[:1].upper() + words[1:]
 
@@ -77,7 +77,7 @@ def figure(name: str, title: str, note: str, data: list[Any], *, wide: bool = Fa
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One row of a chart of intervals: what is measured, its interval, and what stands beside it to compare."""
+    """One row of a chart of intervals: the value, its interval, and a value to compare with."""
 
     label: str
     korean: str | None
@@ -102,16 +102,16 @@ def intervals_chart(
     wide: bool = True,
     whole: str = ".1f",
 ) -> Figure:
-    """Rows with a dot and its interval, from the top down.
+    """Returns a chart of rows with a dot and its interval, from top to bottom.
 
     Args:
-        series: what the dots are.
-        beside: what the hollow marks are.
-        line: place and name of a line to compare with; it gets a name in the legend where the name is not empty.
+        series: meaning of the dots.
+        beside: meaning of the hollow marks.
+        line: position and name of a reference line; a non-empty name appears in the legend.
         whole: format of numbers.
     """
     places = list(range(len(marks)))
-    # Plotly reads a few tags in texts; what names hold is none.
+    # Plotly interprets a few tags in texts, so names are escaped.
     beside_label = [
         [_plain(each) for each in (mark.korean, mark.more) if each and each != mark.label] for mark in marks
     ]
@@ -188,7 +188,7 @@ def scaled(scale: float, *values: float | None) -> tuple[float | None, ...]:
 
 
 def heatmap(rows: Sequence[Row]) -> tuple[Figure, int]:
-    """Pairs of variables as a map of their correlations, without title; and how many are faded as unsure."""
+    """Returns a map of correlations between variables, without title, and the number of pairs faded as uncertain."""
     pairs = {(row["variable"], row["other_variable"]): row for row in rows}
     names = clustered(pairs)
     labels = [variable_words(name) for name in names]
@@ -228,7 +228,7 @@ def is_sure(row: Row) -> bool:
 
 
 def clustered(pairs: Mapping[tuple[str, str], Row]) -> list[str]:
-    """Variables in an order in which those that go together, whichever the sign, are near each other."""
+    """Returns variables in an order that places strongly correlated ones next to each other, whatever the sign."""
     import numpy as np
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform

@@ -1,12 +1,13 @@
-"""Patterns: hypotheses about what goes with winning and damage, tested together on each patch.
+"""Patterns: hypotheses about winning and damage, tested together on each patch.
 
 Each is compared with its **eligible baseline**: games of the same champion, position, patch and queue that reached the
 same point (completed as many core items, maxed a skill, saw a first dragon), at an equal state of the game at that
-moment. Else everything that leading teams do would look like a cause of winning. Beside it stands the naive difference.
+moment. Otherwise everything that leading teams do would look like a cause of winning. The naive difference is stored
+next to it.
 
-All hypotheses of a patch are one family: q-values are over all of them. What is found is told by all games together,
-which find most. Whether it holds again is told by two halves of the matches, split by id: what the discovery half finds
-by itself, with q-values of its own over the whole family, is tried on the held out half alone.
+All hypotheses of a patch are one family: q-values are over all of them. All games together decide which patterns are
+found, because they find most. Two halves of the matches, split by id, decide whether a pattern replicates: finds of the
+discovery half alone, with their own q-values over the whole family, are tested on the held out half.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
     from gamestats_assets.lol.statistics.arrays.regressions import Comparisons
 
 LEVEL = 0.05
-"""The share of false finds that is accepted among what is found."""
+"""Accepted share of false finds among all finds."""
 SUPPORT = 200
-"""Games that both arms of a comparison must have: with fewer only differences beyond ten points could be found, and
-every test makes the others harder to find."""
+"""Games that both arms of a comparison need: with fewer, only differences above ten points could be found, and every
+test makes the others harder to find."""
 WANTED_POWER = 0.9
 POINTS = 0.03
-"""The effect on the win rate that the power of a test is told for."""
+"""Effect on the win rate for which the power of a test is reported."""
 ORDINALS = ("1st", "2nd", "3rd")
 _ORDINALS_KO = ("첫", "두", "세")
 _LONGEST_PATH = 2
@@ -47,17 +48,17 @@ _LONGEST_PATH = 2
 
 @dataclass(frozen=True)
 class Cell:
-    """Games that are compared with one another: all reached the same point.
+    """Games to compare with one another, which all reached the same point.
 
     Attributes:
         of: queue group, position and champion; columns of `PatternTests`.
         family: the family.
         keys: by code, the key of each choice, such as `item 3078 1st`.
-        choice: code of what was done in each game; below 0 is nothing that is tested.
-        covariates: state of the game at that point, a column each; nan where it is unknown.
-        outcomes: by name (`win_rate`, `dpm`), what came of it.
+        choice: code of the choice made in each game; negative codes are not tested.
+        covariates: state of the game at that point, one column each; nan if unknown.
+        outcomes: outcomes by name (`win_rate`, `dpm`).
         clusters: number of each game's match.
-        held_out: whether the match is of the held out half.
+        held_out: whether the match belongs to the held out half.
     """
 
     of: Mapping[str, Any]
@@ -70,7 +71,7 @@ class Cell:
     held_out: np.ndarray
 
     def part(self, rows: np.ndarray, choice: np.ndarray) -> Cell:
-        """Some of the games, with other choices."""
+        """Returns some of the games, with other choices."""
         outcomes = {name: values[rows] for name, values in self.outcomes.items()}
         return Cell(
             self.of, self.family, self.keys, choice[rows], self.covariates[rows], outcomes, self.clusters[rows],
@@ -86,19 +87,18 @@ def pattern_tests(
     items: dy.LazyFrame[Items],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[PatternTests]:
-    """Every hypothesis with enough games, of each patch by itself.
+    """Returns every hypothesis with enough games, computed per patch.
 
-    - `item`: an item as the 1st, 2nd or 3rd core item, on winning, given the gold differences and the time of its
-      completion.
-    - `item_path`: the first two core items in their order, likewise.
-    - `skill_order`: the max order as it stood when the first skill was maxed, on winning and on damage per minute,
-      given gold difference and time at that moment. What came later is no part of it: that a second skill is maxed at
-      all is a matter of how long the game lasts, and so of who wins it.
+    - `item`: an item as the 1st, 2nd or 3rd core item, on winning, given gold differences and time of its completion.
+    - `item_path`: the first two core items in order, likewise.
+    - `skill_order`: the max order at the time the first skill was maxed, on winning and on damage per minute, given
+      gold difference and time at that moment. Later levels are excluded: whether a second skill is maxed at all depends
+      on the length of the game, and so on the winner.
     - `objective`: taking the first objective of a kind rather than the other team, on winning, given the gold
       difference just before and the time.
-    - `vision`: vision per minute and deaths, given the length of the game, as `vision_survival` has them.
+    - `vision`: vision per minute and deaths, given the length of the game, as in `vision_survival`.
 
-    What cannot be tested has a row too, with the `reason`.
+    Hypotheses that cannot be tested have a row with the `reason`.
     """
     numbers = patches.select("patch", "patch_number").collect()
     found = [
@@ -116,7 +116,7 @@ def pattern_tests(
 
 
 def discovered_patterns(tests: dy.LazyFrame[PatternTests]) -> dy.LazyFrame[DiscoveredPatterns]:
-    """The patterns whose q-value is at most 0.05, with a sentence each."""
+    """Returns the patterns with a q-value of at most 0.05, with one sentence each."""
     found = tests.filter("is_found").collect()
     sentences = [sentence(row) for row in found.iter_rows(named=True)]
     rows = found.with_columns(sentence=pl.Series(sentences, dtype=pl.String)).lazy()
@@ -127,11 +127,11 @@ def _of_patch(rows: pl.LazyFrame, patch: str) -> pl.LazyFrame:
     return rows.filter(pl.col("patch") == patch)
 
 
-# --------------------------------------------------------------------------- what is tested
+# --------------------------------------------------------------------------- hypotheses
 
 
 def participant_cells(features: pl.LazyFrame) -> Iterator[Cell]:
-    """The cells of items, item paths and skill orders."""
+    """Yields the cells of items, item paths and skill orders."""
     columns = [
         "match_id", "held_out", "won", "dpm", "core_items", "core_item_ids", "core_items_at_s",
         "core_items_team_gold_diff", "core_items_lane_gold_diff", "skill_max_order", "skill_trigrams",
@@ -168,14 +168,14 @@ def participant_cells(features: pl.LazyFrame) -> Iterator[Cell]:
 
 
 def order_when_first_maxed() -> pl.Expr:
-    """The max order of a wide row as it stood when its first skill was maxed.
+    """Returns the max order of a wide row at the time its first skill was maxed.
 
-    That skill, then the others by their ranks at that moment; of equal ranks the one that was reached first. It is read
-    from the first nine levels, as before the ninth no skill is maxed on Summoner's Rift: what is levelled between the
-    ninth and a later moment does not count. Null where a row tells no levels.
+    That skill comes first, then the others by rank at that moment; of equal ranks, the one reached first. Only the
+    first nine levels are read, because on Summoner's Rift no skill is maxed before the ninth; levels between the ninth
+    and a later moment do not count. Null for rows without levels.
     """
     ways = pl.concat_str(pl.col("skill_max_order").str.head(1), pl.col("skill_trigrams").list.join(""))
-    # A million games have some thousands of ways.
+    # A million games have only some thousands of distinct sequences.
     return ways.map_batches(_orders_when_first_maxed, return_dtype=pl.String)
 
 
@@ -186,17 +186,17 @@ def _orders_when_first_maxed(ways: pl.Series) -> pl.Series:
 
 
 def _order_when_first_maxed(first: str, levels: str) -> str:
-    # Some modes hand out levels faster: of the nine none after the moment.
+    # Some modes grant levels faster, so levels after that moment are cut off.
     by_then = levels[: levels.rfind(first) + 1]
     others = (skill for skill in "QWE" if skill != first)
     return first + "".join(sorted(others, key=lambda skill: (-by_then.count(skill), by_then.rfind(skill))))
 
 
 def objective_cells(objectives: pl.LazyFrame, *, minimum: int = SUPPORT) -> Iterator[Cell]:
-    """The cells of first objectives: one row for each match, as the blue team sees it.
+    """Yields the cells of first objectives: one row per match, from the blue team's view.
 
     Args:
-        minimum: games that an arm must have.
+        minimum: games that an arm needs.
     """
     sign = pl.when(pl.col("team_id") == 100).then(1.0).otherwise(-1.0)
     known = (
@@ -220,7 +220,7 @@ def objective_cells(objectives: pl.LazyFrame, *, minimum: int = SUPPORT) -> Iter
         held_out=pl.col("match_id").map_elements(is_held_out, return_dtype=pl.Boolean),
     )
     for (_, objective), rows in known.group_by("queue_group", "objective", maintain_order=True):
-        # What the red team took is no hypothesis of its own, but the other arm of this one.
+        # Objectives of the red team are the other arm of the same hypothesis.
         key = pl.when("by_blue").then(pl.lit(f"objective {objective}"))
         yield from _cells(rows.with_columns(key=key), "objective", ["gold_diff", "at_s"], {"win_rate": "won"}, minimum)
 
@@ -232,17 +232,17 @@ def _cells(
     outcomes: Mapping[str, str],
     minimum: int = SUPPORT,
 ) -> Iterator[Cell]:
-    """A cell for each queue, position and champion in which two arms could have enough games."""
+    """Yields a cell for each queue, position and champion in which two arms may have enough games."""
     of_cell = CELL[1:]
     counted = rows.with_columns(__games__=pl.len().over(*of_cell, "key"), __all__=pl.len().over(*of_cell))
-    # Most choices are rare: they belong to the baseline of the others.
+    # Most choices are rare and only belong to the baseline of others.
     testable = (pl.col("__games__") >= minimum) & (pl.col("__all__") - pl.col("__games__") >= minimum)
     named = counted.with_columns(key=pl.when(testable & pl.col("key").is_not_null()).then("key"))
     named = named.filter(pl.col("key").is_not_null().any().over(of_cell))
     for of, part in named.partition_by(of_cell, as_dict=True, maintain_order=True).items():
         keys = part.get_column("key").drop_nulls().unique().sort()
         codes = part.get_column("key").replace_strict(keys, range(len(keys)), default=-1, return_dtype=pl.Int64)
-        # A state that is unknown throughout is no state: in ARAM there are no opponents.
+        # A covariate that is unknown throughout is left out: in ARAM there are no opponents.
         state = [name for name in covariates if part.get_column(name).null_count() < part.height]
         yield Cell(
             dict(zip(of_cell, of, strict=True)),
@@ -260,9 +260,9 @@ def _cells(
 
 
 def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFrame:
-    """One row for each choice and outcome of cells: both arms, the naive difference, the effect, its p.
+    """Returns one row per choice and outcome of cells: both arms, the naive difference, the effect, its p.
 
-    Games whose state is unknown are in neither arm. What cannot be estimated has a `reason`, and no effect.
+    Games with an unknown state are in neither arm. Effects that cannot be estimated are null and have a `reason`.
     """
     from threadpoolctl import threadpool_limits
 
@@ -275,7 +275,7 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
         return compare(cell.choice, cell.covariates, cell.outcomes[outcome], cell.clusters, minimum=minimum)
 
     found: list[pl.DataFrame] = []
-    # Cells are small: several at a time, each on one core, are quicker than each on all.
+    # Cells are small: several at a time on one core each are faster than one at a time on all cores.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for (number, cell, outcome), compared in zip(tasks, pool.map(compared_of, tasks), strict=True):
             known = np.isfinite(cell.covariates).all(axis=1) & np.isfinite(cell.outcomes[outcome].astype(float))
@@ -301,7 +301,7 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
 
 
 def _by_code(cell: Cell, compared: Comparisons, figure: str) -> np.ndarray:
-    """A figure of each choice, nan where an arm has too few games."""
+    """Returns a figure of each choice; nan if an arm has too few games."""
     values = np.full(len(cell.keys), np.nan)
     values[compared.choice] = getattr(compared, figure)
     return values
@@ -314,16 +314,17 @@ _FIGURES: Mapping[str, str] = {
     "effect_high": "high",
     **{name: name for name in ("naive_effect", "effect", "p_value", "standard_error", "odds_ratio", "reason")},
 }
-"""Columns to what a comparison calls them."""
+"""Columns by the name they have in a comparison."""
 _REASONS: Mapping[str, str] = {
-    "NO_VARIATION": "every game went alike",
-    "SEPARATED": "all games with it, or all without it, were won or lost, or the state of the game tells who won",
-    "SINGULAR": "the state of the game tells who did it, so that nothing is left to compare",
-    "NOT_CONVERGED": "the regression did not settle",
+    "NO_VARIATION": "every game had the same result",
+    "SEPARATED": "all games with it, or all without it, were won or lost, or the state of the game determines the "
+    "winner",
+    "SINGULAR": "the state of the game determines who did it, so nothing is left to compare",
+    "NOT_CONVERGED": "the regression did not converge",
     "FEW_CLUSTERS": "too few matches with it, or without it",
 }
-_TOO_FEW = "too few games whose state is known, with it or without it"
-_NO_CORRELATION = "vision or deaths are the same throughout, or there are too few matches"
+_TOO_FEW = "too few games with a known state, with it or without it"
+_NO_CORRELATION = "vision or deaths are constant, or there are too few matches"
 _NO_TESTS = pl.DataFrame(
     schema={
         "cell": pl.Int64,
@@ -335,11 +336,11 @@ _NO_TESTS = pl.DataFrame(
         **dict.fromkeys(("discovery_effect", "discovery_p_value", "held_out_effect", "held_out_p_value"), pl.Float64),
     }
 )
-"""What only some families tell."""
+"""Columns that only some families have."""
 
 
 def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl.LazyFrame) -> pl.DataFrame:
-    """Every hypothesis of a patch, tested by `family_of_cells`.
+    """Returns every hypothesis of a patch, tested by `family_of_cells`.
 
     Args:
         features: rows of `ParticipantFeatures`, of one patch.
@@ -347,20 +348,20 @@ def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl
         vision: rows of `VisionSurvival`.
 
     Returns:
-        The columns of `PatternTests` but those in words, and without the patch; fewer where nothing is tested.
+        The columns of `PatternTests` except those in words and the patch; fewer if nothing is tested.
     """
     cells = [*participant_cells(features), *objective_cells(objectives)]
     return family_of_cells(cells, _of_vision(vision.collect()))
 
 
 def family_of_cells(cells: Sequence[Cell], others: pl.DataFrame = _NO_TESTS) -> pl.DataFrame:
-    """Tests over all games, over the discovery half alone, and of what that half finds on the held out half.
+    """Returns tests over all games, over the discovery half alone, and of that half's finds on the held out half.
 
-    What cannot be tested counts as a hypothesis that shows nothing: whether it can may itself come of the outcome.
+    A hypothesis that cannot be tested counts as one without effect, because testability may depend on the outcome.
 
     Args:
-        cells: what is compared.
-        others: rows of tests that bring their halves along.
+        cells: games to compare.
+        others: rows of tests that already contain their halves.
     """
     tests = pl.concat([_NO_TESTS, compare_cells(cells), others], how="diagonal_relaxed").fill_nan(None)
     if tests.is_empty():
@@ -375,7 +376,7 @@ def family_of_cells(cells: Sequence[Cell], others: pl.DataFrame = _NO_TESTS) -> 
     tests = _with_half(tests, _held_out(cells, tests.filter(is_tried)), "held_out").with_columns(
         pl.when(is_tried).then(name).alias(name) for name in ("held_out_effect", "held_out_p_value")
     )
-    # By the halves alone: whether all games find it too hangs on the held out ones.
+    # Decided by the discovery half alone: finds of all games depend on the held out half.
     same_sign = pl.col("held_out_effect").sign() == pl.col("discovery_effect").sign()
     tests = tests.with_columns(
         is_found=is_found,
@@ -394,7 +395,7 @@ def _q(p: pl.Expr) -> pl.Expr:
 
 
 def _held_out(cells: Sequence[Cell], tried: pl.DataFrame) -> pl.DataFrame:
-    """What is tried, compared on the held out half."""
+    """Returns the tested hypotheses, compared on the held out half."""
     again: list[Cell] = []
     numbers: list[int] = []
     for (number,), of_cell in tried.drop_nulls("cell").group_by("cell", maintain_order=True):
@@ -407,7 +408,7 @@ def _held_out(cells: Sequence[Cell], tried: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_half(tests: pl.DataFrame, half: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Tests with the effects and p-values of a half beside them."""
+    """Returns tests with additional columns for the effects and p-values of a half."""
     key = ["cell", "code", "outcome"]
     columns = {f"{name}_effect": "effect", f"{name}_p_value": "p_value"}
     of_half = half.select(
@@ -421,7 +422,8 @@ def _with_half(tests: pl.DataFrame, half: pl.DataFrame, name: str) -> pl.DataFra
 
 
 def _of_both_teams(tests: pl.DataFrame) -> pl.DataFrame:
-    """Tests with those of objectives told of every game in which somebody took it, not as the blue team sees them."""
+    """Returns tests in which those of objectives cover every game with that objective, not only the blue team's
+    view."""
     games = pl.col("games") + pl.col("baseline_games")
     lost_by_red = pl.col("baseline_value") * pl.col("baseline_games")
     value = (pl.col("value") * pl.col("games") + pl.col("baseline_games") - lost_by_red) / games
@@ -434,7 +436,7 @@ def _of_both_teams(tests: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
-    """Tests of vision; those of all positions mix what differs in both."""
+    """Returns the tests of vision, without those of all positions together, which differ in both vision and deaths."""
     return vision.filter(pl.col("position") != ALL_POSITIONS).select(
         "queue_group",
         "position",
@@ -460,17 +462,17 @@ def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_power(tests: pl.DataFrame, alpha: float) -> pl.DataFrame:
-    """What so many games could find: theory, to be read beside what was found.
+    """Returns tests with the effects that so many games could find, in theory.
 
     Args:
-        alpha: the p up to which Benjamini and Hochberg's rule found, or would have found one.
+        alpha: the largest p at which Benjamini and Hochberg's rule found, or would have found, a test.
     """
     from scipy.special import ndtri
 
     from gamestats_assets.lol.statistics.arrays.power import power_of_rates
 
     z = float(ndtri(WANTED_POWER) - ndtri(alpha / 2))
-    # Of a correlation only the interval is told.
+    # Correlations have only an interval.
     from_interval = (pl.col("effect_high") - pl.col("effect_low")) / (2 * float(ndtri(0.975)))
     error = pl.coalesce("standard_error", from_interval)
     is_rate = tests.get_column("effect_unit").to_numpy() == "win_rate"
@@ -516,7 +518,7 @@ def _pattern_id(row: Mapping[str, Any]) -> str:
 
 
 def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """A condition in English and Korean, and its baseline."""
+    """Returns a condition in English and Korean, and its baseline."""
     family, key = row["family"], row["condition_key"]
     names, names_ko = row["names"] or [""], row["names_ko"] or [""]
     if family == "item":
@@ -529,8 +531,8 @@ def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
         return f"{' then '.join(names)} as the first core items", " > ".join(names_ko), baseline
     if family == "skill_order":
         first, second, third = key.removeprefix("skill ")
-        baseline = "other games in which a skill was maxed, at equal gold difference and time when the first one was"
-        english = f"maxing {first} first, {second} being ahead of {third} by then"
+        baseline = "other games in which a skill was maxed, at equal gold difference and time of the first one"
+        english = f"maxing {first} first, with {second} ahead of {third} at that time"
         return english, f"{first} 먼저 마스터, 그때까지 {second} > {third}", baseline
     if family == "objective":
         words = _OBJECTIVE_WORDS[key.removeprefix("objective ")]
@@ -539,7 +541,7 @@ def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def sentence(row: Mapping[str, Any]) -> str:
-    """A pattern in one sentence: who, what, how much with its interval, against what, how sure, whether it held."""
+    """Returns a pattern in one sentence: who, what, how much with its interval, the baseline, and the certainty."""
     who = row["champion_name"] or "Teams" if row["family"] != "vision" else "Players"
     where = "" if row["position"] == ALL_POSITIONS else f" ({row['position']})"
     scale = 100 if row["effect_unit"] == "win_rate" else 1
@@ -566,13 +568,13 @@ def sentence(row: Mapping[str, Any]) -> str:
 
 def _held_again(row: Mapping[str, Any]) -> str:
     if not is_tried(row):
-        return "found only by all games together, so not tried on the held out half"
+        return "found only by all games together, so not tested on the held out half"
     if row["is_replicated"] is None:
-        return "found by half of the matches alone, it could not be tried on the held out half"
+        return "found by half of the matches alone, but not testable on the held out half"
     held = "held" if row["is_replicated"] else "did not hold"
     return f"found by half of the matches alone, it {held} on the held out half"
 
 
 def is_tried(row: Mapping[str, Any]) -> bool:
-    """Whether the discovery half finds a row of `PatternTests` by itself."""
+    """Whether the discovery half alone finds a row of `PatternTests`."""
     return row["discovery_half_q_value"] is not None and row["discovery_half_q_value"] <= LEVEL

@@ -1,7 +1,7 @@
-"""The patterns of a patch as one HTML file with charts that can be shown as it is: it needs no network.
+"""The patterns of a patch as one HTML file with charts, which needs no network.
 
-The charts are drawn in the browser by Plotly, whose code is in the file; colours follow the reader's light or dark
-setting. Every number is one of a gold table's; win rates are told in percent, their differences in points.
+Plotly draws the charts in the browser; its code is part of the file. Colours follow the reader's light or dark mode.
+Every number comes from a gold table; win rates are in percent, their differences in points.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _UNIT_OF_OUTCOME: Mapping[str, str] = {"win_rate": "win_rate", "dpm": "dpm", "de
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page: its charts, and what is said where there is nothing to draw."""
+    """A part of the page: its charts, and a text for missing charts."""
 
     name: str
     title: str
@@ -81,7 +81,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Family(Section):
-    """A family of patterns: also its rows, and how many more there are than stand here."""
+    """A family of patterns, with its rows and the number of rows left out."""
 
     rows: Sequence[Row] = ()
     more: int = 0
@@ -90,19 +90,18 @@ class Family(Section):
 def write_report(
     path: Path, lake: Lake, *, patch: str | None = None, queue: str | None = None, champion: str | None = None
 ) -> None:
-    """Write the report.
+    """Writes the report.
 
     Args:
-        path: of the HTML file; its folder is made where it is missing.
-        lake: holds the gold tables.
-        patch: such as 13.14; the newest that has statistics by default.
+        path: path of the HTML file; its folder is created if missing.
+        lake: lake with the gold tables.
+        patch: such as 13.14; by default the newest with statistics.
         queue: group of queues, such as ranked_solo; by default the one with most games on the patch.
-        champion: name in English or Korean, or key; by default the one played most there.
+        champion: name in English or Korean, or key; by default the most played one.
 
     Raises:
-        NothingToReportError: when no patch has statistics.
-        UnknownNameError: when there are no statistics of the patch or queue, the champion is unknown, or nobody
-            played it there.
+        NothingToReportError: if no patch has statistics.
+        UnknownNameError: if the patch or queue has no statistics, or the champion is unknown or was not played.
     """
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
@@ -149,7 +148,7 @@ def write_report(
 
 
 def _tiles(subject: Subject, tests: Sequence[Row], found: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
-    """Name, number, and what else there is to it."""
+    """Yields name, number and remark of each tile."""
     yield "Matches", f"{subject.matches:,}", subject.where
     in_all = subject.position == ALL_POSITIONS
     as_what = "in every position" if in_all else f"as {subject.position}, its most played position"
@@ -159,28 +158,28 @@ def _tiles(subject: Subject, tests: Sequence[Row], found: Sequence[Row]) -> Iter
     yield "Hypotheses tested", f"{len(tests) - untested:,}", f"in {subject.queue}{more}"
     yield "Patterns found", f"{len(found):,}", f"q of at most {LEVEL}"
     held, tried = _replicated(tests)
-    yield "Held again", f"{held:,} of {tried:,}", "found by half of the matches alone, and tried on the other"
+    yield "Replicated", f"{held:,} of {tried:,}", "found by half of the matches alone, and tested on the other"
 
 
 def _replicated(tests: Sequence[Row]) -> tuple[int, int]:
-    """How many held on the held out half, of how many that were tried there.
+    """Returns how many patterns replicated on the held out half, and how many were tested there.
 
-    Of all tests: those that all games find too are a choice that the held out half takes part in.
+    Counts all tests, because the held out half takes part in selecting the finds of all games.
     """
     tried = [row["is_replicated"] for row in tests if row["is_replicated"] is not None]
     return sum(tried), len(tried)
 
 
 def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: Sequence[Row]) -> list[str]:
-    """How many hypotheses were tested, and what came of them."""
+    """Returns the number of hypotheses tested, and the results."""
     together = lake.scan(PatternTests, [subject.patch]).select(pl.col("p_value").count()).collect().item()
     reasons = Counter(row["reason"] for row in tests if row["reason"] is not None)
     counted = "; ".join(f"{reason} ({count:,})" for reason, count in sorted(reasons.items()))
     untested = [f"Could not be tested in {subject.queue}: {reasons.total():,}, as {counted}."] if reasons else []
     if not together:
         return [
-            f"No hypothesis was tested on patch {subject.patch}: each needs {SUPPORT:,} games in which it was done, "
-            "and as many in which it was not.",
+            f"No hypothesis was tested on patch {subject.patch}: each needs {SUPPORT:,} games with it, and as many "
+            "without.",
             *untested,
         ]
     held, tried = _replicated(tests)
@@ -188,15 +187,19 @@ def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: 
     here = "all" if tested == together else f"{tested:,} of them"
     said = [
         f"Hypotheses tested together on patch {subject.patch}: {together:,}, {here} in {subject.queue}. At p < 0.05 "
-        f"about {0.05 * together:,.0f} would look like finds even if nothing were true; so what counts as found is q "
-        f"of at most {LEVEL}, over all of them. What has fewer than {SUPPORT:,} games in which it was done, or in "
-        "which it was not, is no hypothesis yet.",
-        f"Found in {subject.queue}: {len(found):,}. One half of the matches alone finds {tried:,} that could be tried "
-        f"on the half that is held out; {held:,} of these held there.",
+        f"about {0.05 * together:,.0f} would look like finds even if there were no effects, so finds must have a q of "
+        f"at most {LEVEL}, over all hypotheses. Anything with fewer than {SUPPORT:,} games with it, or without it, is "
+        "not tested yet.",
+        f"Found in {subject.queue}: {len(found):,}. One half of the matches alone finds {tried:,} that could be "
+        f"tested on the held out half; {held:,} of these held there.",
     ]
     if not found:
-        could = "Below stands, by family, what could have been found." if tested else "None was tested there."
-        said[1] = f"Nothing was found in {subject.queue}. {could}"
+        could = (
+            "The sections below show, by family, which effects could have been found."
+            if tested
+            else "None was tested there."
+        )
+        said[1] = f"No pattern was found in {subject.queue}. {could}"
     return said + untested
 
 
@@ -251,8 +254,8 @@ def _skill_orders(lake: Lake, subject: Subject) -> Section:
     rows = rows_of(lake, SkillOrderStats, subject, of_champion(subject), pl.col("kind") == "max_order")
     title = "Skill order and damage"
     notes = [
-        f"{subject.who}: mean damage to champions per minute (DPM) by the order in which Q, W and E were maxed, of "
-        "games in which two of them were. Bars are 95% intervals that allow for skewness."
+        f"{subject.who}: mean damage to champions per minute (DPM) by the order in which Q, W and E were maxed, in "
+        "games with at least two of them maxed. Bars are 95% intervals that allow for skewness."
     ]
     marks = [
         Mark(
@@ -278,12 +281,12 @@ def _skill_orders(lake: Lake, subject: Subject) -> Section:
 def _objectives(lake: Lake, subject: Subject) -> Section:
     title = "First objectives, naive and adjusted"
     notes = [
-        "Naive: the win rate of the teams that took the first one, less that of their opponents. Adjusted: the "
-        "difference that taking it makes at equal gold and time just before. Bars are 95% intervals."
+        "Naive: the win rate of the teams that took the first one, minus that of their opponents. Adjusted: the "
+        "difference at equal gold and time just before. Bars are 95% intervals."
     ]
     rows = [row for row in rows_of(lake, FirstObjectiveStats, subject) if row["naive_effect"] is not None]
     if not rows:
-        said = f"No game {subject.where} tells of a first objective: that takes timelines. So there is no chart."
+        said = f"No game {subject.where} has a first objective, which requires timelines, so there is no chart."
         return Section("objectives", title, notes, missing=[said])
     marks = [
         Mark(
@@ -297,7 +300,7 @@ def _objectives(lake: Lake, subject: Subject) -> Section:
         for row in sorted(rows, key=lambda row: -row["naive_effect"])
     ]
     figure = intervals_chart(
-        "first-objectives", "What taking the first one does", "Sorted by the naive difference.", marks,
+        "first-objectives", "Effect of taking the first one", "Sorted by the naive difference.", marks,
         "Difference of the win rate (points)", series="At equal gold and time", beside="Naive", line=(0, ""),
     )  # fmt: skip
     return Section("objectives", title, notes, [figure])
@@ -306,13 +309,13 @@ def _objectives(lake: Lake, subject: Subject) -> Section:
 def _vision(lake: Lake, subject: Subject) -> Section:
     title = "Vision and survival"
     notes = [
-        "Rank correlation of vision score per minute and deaths; below 0, those with more vision die less. In longer "
-        "games there is more of both, so the one that counts holds the length of the game. Bars are 95% intervals, by "
-        "match. ALL mixes positions that differ in both, so read them one by one."
+        "Rank correlation of vision score per minute and deaths; below 0, players with more vision die less. Longer "
+        "games have more of both, so the relevant correlation holds the length of the game constant. Bars are 95% "
+        "intervals, by match. ALL mixes positions that differ in both, so read the positions one by one."
     ]
     rows = [row for row in rows_of(lake, VisionSurvival, subject) if row["partial_spearman"] is not None]
     if not rows:
-        said = f"Too few games {subject.where} to tell how vision goes with survival, so there is no chart."
+        said = f"Too few games {subject.where} to relate vision to survival, so there is no chart."
         return Section("vision", title, notes, missing=[said])
     order = {position: place for place, position in enumerate((*POSITIONS, ALL_POSITIONS))}
     marks = [
@@ -327,13 +330,13 @@ def _vision(lake: Lake, subject: Subject) -> Section:
     ]  # fmt: skip
     figure = intervals_chart(
         "vision-deaths", "Vision and deaths by position", "", marks, "Rank correlation (Spearman)",
-        series="Length of game held", beside="Naive", line=(0, ""), whole=".3f",
+        series="Equal length of game", beside="Naive", line=(0, ""), whole=".3f",
     )  # fmt: skip
     return Section("vision", title, notes, [figure])
 
 
 def _correlations(lake: Lake, subject: Subject) -> Section:
-    title = "What goes with what"
+    title = "Correlations"
     for position in dict.fromkeys((subject.position, ALL_POSITIONS)):
         rows = rows_of(
             lake, VariableCorrelations, subject, pl.col("position") == position, pl.col("spearman").is_not_null()
@@ -347,12 +350,12 @@ def _correlations(lake: Lake, subject: Subject) -> Section:
     of = "all positions together" if position == ALL_POSITIONS else position
     drawn |= {
         "title": f"Rank correlations (Spearman): {of}",
-        "note": "Variables that go together stand beside each other. Faded: "
-        f"{plural(unsure_pairs, 'pair')} of {len(rows):,} with q above {LEVEL}, which may well be chance.",
+        "note": f"Variables that go together are placed next to each other. Faded: {plural(unsure_pairs, 'pair')} of "
+        f"{len(rows):,} with q above {LEVEL}, which may be chance.",
     }
     notes = [
-        f"Every pair of variables of {of} {subject.where}. A correlation is no cause: much here goes together because "
-        "teams that are ahead have more of everything."
+        f"Every pair of variables of {of} {subject.where}. A correlation is no cause: many of these arise because "
+        "leading teams have more of everything."
     ]
     return Section("correlations", title, notes, [drawn])
 
@@ -361,7 +364,7 @@ def _correlations(lake: Lake, subject: Subject) -> Section:
 
 
 def _family(family: str, tests: Sequence[Row], found: Sequence[Row]) -> Family:
-    """A family: what its tests could find, what was found, drawn unit by unit."""
+    """Returns a family: the effects its tests could find, and the found ones, drawn by unit."""
     title = _FAMILY_TITLES[family]
     if not tests:
         said = f"No hypothesis of this kind was tested: each needs {SUPPORT:,} games with it, and as many without."
@@ -391,7 +394,7 @@ def _family(family: str, tests: Sequence[Row], found: Sequence[Row]) -> Family:
         ]
         note = "Dots: the effect at an equal state of the game, with its 95% interval. Hollow: the naive difference."
         if len(drawn) > _MOST_DRAWN:
-            note += f" The {_MOST_DRAWN} surest of {len(drawn):,}."
+            note += f" The {_MOST_DRAWN} most certain of {len(drawn):,}."
         axis = f"Effect ({name})" if unit != "correlation" else "Rank correlation"
         figures.append(
             intervals_chart(
@@ -415,7 +418,7 @@ def _who(row: Row) -> str:
 
 
 def _power(unit: str, tests: Sequence[Row], found: int) -> str:
-    """What so many games can find, by theory, and how much was found."""
+    """Returns the effects that so many games can find, in theory, and the number found."""
     least = [row["smallest_effect"] for row in tests if row["smallest_effect"] is not None]
     powers = [row["power_at_3_points"] for row in tests if row["power_at_3_points"] is not None]
     count = f"{len(tests):,} {'hypothesis' if len(tests) == 1 else 'hypotheses'} on {_OUTCOMES[unit]}"
@@ -427,14 +430,14 @@ def _power(unit: str, tests: Sequence[Row], found: int) -> str:
         best, middle = size_text(min(least), unit), size_text(statistics.median(least), unit)
         if found:
             said.append(
-                f"In theory, a true effect is found with power {WANTED_POWER} from {best} on by the best of these "
-                f"tests, and from {middle} on by the median one."
+                f"In theory, the best of these tests finds true effects from {best} on with power {WANTED_POWER}, and "
+                f"the median test from {middle} on."
             )
         else:
             said.append(
                 f"With so many games only effects above {best} could have been found (with power {WANTED_POWER}, by "
-                f"the best of these tests; above {middle} by the median one). That none was found does not mean that "
-                "there are no smaller ones."
+                f"the best of these tests; above {middle} by the median one). Smaller effects may exist although none "
+                "was found."
             )
     if powers:
         least_power, most_power = _power_of(min(powers)), _power_of(max(powers))
@@ -449,18 +452,18 @@ def _power_of(value: float) -> str:
 
 
 def _history(lake: Lake, subject: Subject) -> Mapping[str, Any]:
-    """Rows of the table of patterns over patches, or `missing`, what is said instead."""
+    """Returns rows of the table of patterns over patches, or `missing`, a text to show instead."""
     rows = lake.scan(PatternHistory).filter(pl.col("queue_group") == subject.queue).sort("pattern_id", "patch_number")
     by_pattern: dict[str, list[Row]] = {}
     for row in rows.collect().iter_rows(named=True):
         by_pattern.setdefault(row["pattern_id"], []).append(row)
     if len(subject.patches) < 2:
-        said = f"There are statistics of one patch only, {subject.patch}, so nothing can be followed over patches."
+        said = f"Only one patch has statistics, {subject.patch}, so no pattern can be followed over patches."
         return {"missing": said}
     if not by_pattern:
         patches = f"{len(subject.patches)} patches with statistics"
         return {"missing": f"No pattern was found on any of the {patches}, so there is none to follow."}
-    # Where a pattern has several patches it tells something; those that were found most often tell most.
+    # Patterns with several patches are informative, most of all those found on many.
     ranked = sorted(
         by_pattern.values(),
         key=lambda of: (
@@ -480,7 +483,7 @@ def _history(lake: Lake, subject: Subject) -> Mapping[str, Any]:
 
 
 def _followed(of: Sequence[Row], patches: Sequence[str]) -> Mapping[str, Any]:
-    """A pattern's effects by patch, and their places in a drawing of 40 wide a patch and 48 high."""
+    """Returns a pattern's effects by patch, and their positions in a drawing 40 wide per patch and 48 high."""
     by_patch = {row["patch"]: row for row in of}
     cells = [by_patch.get(patch) for patch in patches]
     ends = [

@@ -1,4 +1,4 @@
-"""What a report is about: the patch, queue and champion that were asked for, or the most played ones."""
+"""The subject of a report: the requested patch, queue and champion, or the most played ones."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ STATISTICS: tuple[type[Table], ...] = (
     ObjectiveDecisionTree,
     PatternTests,
 )
-"""Tables by patch and queue of which one is enough for a report."""
+"""Tables by patch and queue; one with rows is enough for a report."""
 
 
 class NothingToReportError(GamestatsError):
-    """No patch has statistics: nothing was materialised."""
+    """No patch has statistics, because nothing was materialised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report is about.
+    """Subject of a report.
 
     Attributes:
-        patches: patches with statistics of the queue, from the oldest.
-        champion: of the champion's charts, in English.
+        patches: patches with statistics of the queue, oldest first.
+        champion: champion of the champion's charts, in English.
         champion_ko: the same in Korean.
         position: the champion's most played position, or ALL.
-        champion_games: games of the champion in it.
-        matches: matches of the patch and queue that statistics are made from.
+        champion_games: games of the champion in that position.
+        matches: number of matches of the patch and queue behind the statistics.
     """
 
     patch: str
@@ -67,17 +67,17 @@ class Subject:
 
     @property
     def where(self) -> str:
-        """Patch and queue in words."""
+        """Returns patch and queue in words."""
         return f"on patch {self.patch} in {self.queue}"
 
     @property
     def who(self) -> str:
-        """Champion and position in words."""
+        """Returns champion and position in words."""
         return self.champion if self.position == ALL_POSITIONS else f"{self.champion} ({self.position})"
 
 
 def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | None) -> Subject:
-    """What the report is about; see `write_report`."""
+    """Returns the subject of the report; see `write_report`."""
     played = (
         lake.scan(ParticipantFeatures)
         .group_by("patch", "queue_group", "champion_id", "champion_key", pl.col("position").fill_null(ALL_POSITIONS))
@@ -102,31 +102,35 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
         )
         raise NothingToReportError(
             f"There are no statistics to report yet: {there}.{f' {aside}' if aside else ''} Each patch has too few "
-            "games, or its statistics were not made: bring more matches of one patch, then gamestats materialize"
+            "games, or its statistics are missing. Add more matches of one patch, then run: gamestats materialize"
         )
     if slices.is_empty():
         raise NothingToReportError(
             f"There are no statistics to report. {aside}"
             if aside
-            else "There are no statistics to report yet. Bring match and timeline files and make the tables: "
+            else "There are no statistics to report yet. Add match and timeline files and build the tables: "
             "gamestats ingest lol PATH, then gamestats materialize"
         )
     of_queue = slices if queue is None else slices.filter(pl.col("queue_group") == queue)
     patches = slices.get_column("patch").unique(maintain_order=True).to_list()
     if patch is None:
-        # Without the queue anywhere, what there is on the newest patch is told.
+        # If no patch has the queue, the message lists the queues of the newest patch.
         patch = str((of_queue if of_queue.height else slices).get_column("patch")[-1])
     elif patch not in patches:
-        raise UnknownNameError(f"There are no statistics of patch {patch!r}; there are those of {', '.join(patches)}.")
+        raise UnknownNameError(
+            f"There are no statistics of patch {patch!r}; patches with statistics: {', '.join(patches)}."
+        )
     here = slices.filter(pl.col("patch") == patch)
     if queue is None:
         queue = str(here.get_column("queue_group")[0])
     elif queue not in here.get_column("queue_group"):
         games = here.select("queue_group", "games").iter_rows()
         queues = ", ".join(f"{name} ({plural(count, 'game')} of players)" for name, count in games)
-        raise UnknownNameError(f"There are no statistics of queue {queue!r} on patch {patch}; there are: {queues}.")
+        raise UnknownNameError(
+            f"There are no statistics of queue {queue!r} on patch {patch}; queues with statistics: {queues}."
+        )
     in_slice = (pl.col("patch") == patch) & (pl.col("queue_group") == queue)
-    # Ties of games are settled by number, so that the same tables give the same report.
+    # Ties are broken by number, so the same tables give the same report.
     candidates = played.filter(in_slice).with_columns(total=pl.col("games").sum().over("champion_id"))
     candidates = candidates.sort("total", "champion_id", "games", "position", descending=[True, False, True, False])
     if champion is not None:
@@ -135,7 +139,7 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
         candidates = candidates.filter(pl.col("champion_id").is_in(ids))
         if candidates.is_empty():
             raise UnknownNameError(
-                f"Nobody played {champion} on patch {patch} in {queue}; played most there: {', '.join(most)}."
+                f"{champion} was not played on patch {patch} in {queue}; most played there: {', '.join(most)}."
             )
     champion_id, key, position, games = candidates.select("champion_id", "champion_key", "position", "games").row(0)
     names = (
@@ -156,7 +160,7 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
 
 
 def rows_of(lake: Lake, table: type[Table], subject: Subject, *conditions: pl.Expr) -> list[Row]:
-    """Rows of a table of the patch and queue, by key."""
+    """Returns the rows of a table for the patch and queue, by key."""
     rows = lake.scan(table, [subject.patch]).filter(pl.col("queue_group") == subject.queue, *conditions)
     return [*rows.sort(table.primary_key()).collect().iter_rows(named=True)]
 

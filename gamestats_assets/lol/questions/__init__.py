@@ -1,4 +1,4 @@
-"""Questions with several conditions, asked of the lake."""
+"""Questions with several conditions, answered from the lake."""
 
 from gamestats_assets.lol.questions.questions import ask
 

@@ -1,4 +1,4 @@
-"""The answer to a question: figures with their intervals, and the same in words and as a table."""
+"""The answer to a question: values with their intervals, also in words and as a table."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was asked for against its eligible baseline: games of cells in which there are both.
+    """The requested games against their eligible baseline, in cells that contain both.
 
     Attributes:
-        asked_games: games that were asked for, of those cells.
+        asked_games: number of requested games in those cells.
         asked_value: the metric's mean (or rate) in them.
-        games: games of the baseline.
-        value: the metric's mean in them, each cell weighing as much as its asked games do.
-        naive_effect: the asked games' value less that.
-        effect: difference at an equal state of the game, each cell weighing as in the naive one; None where no state is
-            known, or too few games.
+        games: number of games of the baseline.
+        value: the metric's mean in them, with each cell weighted by its requested games.
+        naive_effect: `asked_value` minus `value`.
+        effect: difference at an equal state of the game, with the same weights; None if no state is known or there are
+            too few games.
         low: lower end of its interval.
         high: upper end.
         p_value: of the adjusted difference.
-        baseline: what the baseline is, in words.
+        baseline: the baseline in words.
     """
 
     asked_games: int
@@ -56,17 +56,17 @@ _COMPARISON_COLUMNS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer for one group, or for all games where none were asked for.
+    """The answer for one group, or for all games without groups.
 
     Attributes:
         group: column to value.
         games: games of a player that meet the conditions.
         matches: matches of these.
-        value: mean of the metric, or the rate of a yes or no.
-        low: lower end of the 95% interval: Wilson's of a rate, by bootstrap of matches of a mean.
+        value: mean of the metric, or the rate of a boolean one.
+        low: lower end of the 95% interval: Wilson's for a rate, a bootstrap over matches for a mean.
         high: upper end.
-        comparison: against the eligible baseline; None where nothing is to be compared with, or too little is there.
-        notes: what a reader should know: few games, no baseline.
+        comparison: comparison with the eligible baseline; None without a baseline or with too few games.
+        notes: remarks for readers, such as few games or a missing baseline.
     """
 
     group: Mapping[str, Any]
@@ -79,10 +79,10 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def lines(self, unit: str) -> list[str]:
-        """The answer in words.
+        """Returns the answer in words.
 
         Args:
-            unit: "%" of a rate.
+            unit: "%" for a rate.
         """
         if self.value is None:
             return []
@@ -105,13 +105,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was asked, in words, and the answer of each group.
+    """The question in words, and the answer of each group.
 
     Attributes:
-        unit: "%" where the metric is a rate, else nothing.
-        queue_group: the one group of queues that is answered for; None where the question itself says which.
-        remark: what else there was, where the queue group was not asked for.
-        set_aside: games that are in no answer because something is wrong with them, in words; nothing without any.
+        unit: "%" if the metric is a rate, else empty.
+        queue_group: the only group of queues in the answer; None if the question itself selects queues.
+        remark: other queue groups with games, if the question did not select any.
+        set_aside: games left out of all answers because of errors, in words; empty without any.
     """
 
     question: str
@@ -123,9 +123,9 @@ class Answers:
     set_aside: str = ""
 
     def frame(self) -> pl.DataFrame:
-        """One row for each group: its columns, `games`, `matches`, the metric, `low`, `high`, the comparison, queue.
+        """Returns one row per group: its columns, `games`, `matches`, the metric, `low`, `high`, the comparison, queue.
 
-        Of several groups `q_value` is the share of false finds among those found up to it (Benjamini and Hochberg).
+        With several groups, `q_value` is the share of false finds among those up to it (Benjamini and Hochberg).
         """
         from gamestats_assets.lol.statistics.arrays.discovery_rate import q_values
 
@@ -139,12 +139,12 @@ class Answers:
             row["q_value"] = None if len(compared) == 1 or np.isnan(of_group) else float(of_group)
             rows.append(row | ({"queue_group": self.queue_group} if self.queue_group else {}))
         frame = pl.DataFrame(rows, infer_schema_length=None)
-        # What no group has (no comparison was asked for) is no column.
+        # Columns without any value (no comparison was requested) are left out.
         kept = {*self.groups[0].group} if self.groups else set()
         return frame.select(name for name in frame.columns if name in kept or frame[name].null_count() < frame.height)
 
     def table(self) -> pl.DataFrame:
-        """The same to be read: texts, rates in percent, with as many digits as in `Answer.lines`."""
+        """Returns the same for readers: texts, rates in percent, with as many digits as in `Answer.lines`."""
         frame = self.frame()
         in_unit = dict.fromkeys((self.metric, "low", "high", "compared", "baseline"), _number)
         in_unit |= dict.fromkeys(("naive_effect", "effect", "effect_low", "effect_high"), _difference)
@@ -156,7 +156,7 @@ class Answers:
         return frame.with_columns(columns)
 
     def notes(self) -> list[str]:
-        """Notes of all groups, each with the groups that it is of."""
+        """Returns the notes of all groups, each with the groups it applies to."""
         of: dict[str, list[str]] = {}
         for answer in self.groups:
             for note in answer.notes:

@@ -1,4 +1,4 @@
-"""Games that were asked for against their eligible baseline; see `questions` for what is compared with what."""
+"""Comparison of the requested games with their eligible baseline; see `questions` for the rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CELL = ("champion_id", "position", "patch", "queue_group")
 _CORE = ("core_items_at_s", "core_items_team_gold_diff", "core_items_lane_gold_diff")
 _STATE_OF_CORE = ("at_s", "team_gold_diff", "lane_gold_diff")
 _MARKS = {600: "10", 900: "15", 1200: "20"}
-"""Seconds at which gold differences are known of every game, and their names in columns."""
+"""Seconds at which every game's gold differences are known, by their names in columns."""
 _AT_MARKS = tuple(f"{of}_gold_diff_at_{minute}" for of in ("team", "lane") for minute in _MARKS.values())
 _STATE = ("team_gold_diff", "lane_gold_diff", "at_s", "since_s")
 ASKED = (
@@ -26,28 +26,30 @@ ASKED = (
 _OF_CELL = "of the same champion, position, patch and queue"
 _NOT_COMPARED = {
     "FEW_CLUSTERS": "Too few games to compare at an equal state of the game.",
-    "NO_VARIATION": "All games that are compared have the same value, so that there is no difference to tell.",
-    "SINGULAR": "At an equal state of the game there are no games of both sides: the state tells which were asked for.",
+    "NO_VARIATION": "All compared games have the same value, so there is no difference.",
+    "SINGULAR": "At an equal state of the game only one side has games: the state determines which games were "
+    "requested.",
 }
-"""Why there is no comparison at an equal state, by the name of the reason."""
+"""Reasons for a missing comparison at an equal state."""
 _FEWEST_COMPARED = 20
 _FEWEST_PER_COEFFICIENT = 10
 _DRAWN = 10
-"""Games at least that one moment is set against: with as many, the error is a twentieth above that of all."""
+"""Smallest number of games to compare a moment with: with ten, the error is a twentieth above that of all games."""
 _MOST_COMPARED = 500_000
-"""Rows of moments in memory at a time; where all that were running then are more, some are drawn."""
+"""Rows of moments in memory at a time; if all running games are more, some are drawn."""
 
 
 Compare = Callable[[pl.DataFrame], "tuple[Comparison | None, list[str]]"]
-"""Compares games, of which `treated` says which were asked for, with the others; notes."""
+"""Compares the games marked `treated`, which were requested, with the others; returns notes as well."""
 
 
 def as_they_are(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
-    """Games that meet conditions against those of their cells that do not, or why there is nothing to compare."""
+    """Compares games that meet the conditions with those of their cells that do not, or explains why it cannot."""
     found, notes = _naive(_both_arms(_by_cell(rows)), f"{_OF_CELL} that do not meet the conditions")
     unadjusted = (
-        "The difference is naive, not adjusted for the state of the game. At an equal state are compared: completed "
-        "items (completed, in_order, core_item) and what a team took first, with or without further conditions by and."
+        "The difference is naive, not adjusted for the state of the game. Only completed items (completed, in_order, "
+        "core_item) and first objectives are compared at an equal state, with or without further conditions joined by "
+        "and."
     )
     return found, notes or [unadjusted]
 
@@ -55,16 +57,17 @@ def as_they_are(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
 def at_the_first(
     rows: pl.DataFrame, *, first: str, took_first: bool, later: Sequence[str]
 ) -> tuple[Comparison | None, list[str]]:
-    """Teams that took something first against those that did not, at an equal gold difference and time before it."""
+    """Compares teams that took an objective first with those that did not, at equal gold difference and time before
+    it."""
     words = f"{_OF_CELL} whose team {'did not take' if took_first else 'took'} the first {first}"
     state, unknown = ("__gold_before__", "__first_at__"), "the gold difference at that moment is"
     return _at_state(_by_cell(rows), state, words, unknown, later)
 
 
 def at_equal_state(rows: pl.DataFrame, *, lacking: str, later: Sequence[str]) -> tuple[Comparison | None, list[str]]:
-    """Games at the moment at which items were completed against those that had come as far, or why there are none."""
+    """Compares games at the completion of items with games that had come as far, or explains why it cannot."""
     trials, drawn = _trials(rows)
-    # Where there are no positions there are no lanes, and nothing that could be unknown of them.
+    # Without positions there are no lanes, so no lane value is unknown.
     lane = pl.when(pl.col("position").is_null()).then(0.0).otherwise("lane_gold_diff")
     words = f"{_OF_CELL} that had come as far and {lacking}"
     if drawn:
@@ -80,14 +83,15 @@ def _by_cell(rows: pl.DataFrame) -> pl.DataFrame:
 def _at_state(
     rows: pl.DataFrame, state: Sequence[str], words: str, unknown: str, later: Sequence[str]
 ) -> tuple[Comparison | None, list[str]]:
-    """Both arms as they are, and at an equal state where there are games enough; or why there is nothing to compare.
+    """Compares both arms as they are and, with enough games, at an equal state; or explains why it cannot.
 
     Args:
-        rows: those whose state is not known are left out and counted, and so are strata with one arm alone.
+        rows: rows of both arms; those with an unknown state are left out and counted, and so are strata with a single
+            arm.
         state: columns of the state.
-        words: what the baseline is.
-        unknown: what of the state may not be known, and the verb.
-        later: columns that chose the games and may tell what came later.
+        words: the baseline in words.
+        unknown: the possibly unknown part of the state, with its verb.
+        later: columns that selected the games and may depend on later events.
     """
     from gamestats_assets.lol.statistics.arrays.regressions import Reason, compare_within
 
@@ -99,7 +103,7 @@ def _at_state(
         notes.append(f"{games_are(lost)} in no comparison: {unknown} not known.")
     alone = rows.filter("treated").join(eligible.filter("treated"), on="game", how="anti").get_column("game").n_unique()
     if alone and eligible.height:
-        notes.append(f"{games_are(alone)} in no comparison: there is no other game of their cell to set them against.")
+        notes.append(f"{games_are(alone)} in no comparison: their cell has no other game.")
     naive, why = _naive(known, words)
     if naive is None:
         return None, [*notes, *why]
@@ -115,23 +119,23 @@ def _at_state(
         return naive, [*notes, _NOT_COMPARED[found.name]]
     if later:
         chosen = f"{', '.join(later[:3])}{' and more' if len(later) > 3 else ''}"
-        notes.append(f"Games of both sides were chosen by {chosen} too, which may tell what came after that moment.")
+        notes.append(f"{chosen} also selected games of both sides, and may depend on events after that moment.")
     return replace(naive, effect=found.effect, low=found.low, high=found.high, p_value=found.p_value), notes
 
 
 def _both_arms(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the strata in which there are both arms."""
+    """Returns the rows of strata with both arms."""
     return rows.filter(pl.col("treated").any().over("stratum") & ~pl.col("treated").all().over("stratum"))
 
 
 def _naive(rows: pl.DataFrame, words: str) -> tuple[Comparison | None, list[str]]:
-    """Both arms as they are, each stratum weighing as much as its treated rows do."""
+    """Compares both arms as they are, with each stratum weighted by its treated rows."""
     arms = {arm: part.get_column("game").n_unique() for (arm,), part in rows.group_by("treated")}
     if not (others := arms.get(False, 0)):
-        return None, [f"There are no games {words}: nothing to compare with."]
+        return None, [f"There are no games {words}, so there is no comparison."]
     matches = rows.filter(~pl.col("treated")).get_column("match_id").n_unique()
     if matches < _FEWEST_COMPARED:
-        return None, [f"Only {count_games(others, matches)} {words}: too few to compare with."]
+        return None, [f"Only {count_games(others, matches)} {words}: too few for a comparison."]
     mean = rows.group_by("stratum", maintain_order=True).agg(
         treated=pl.col("treated").sum(),
         value=pl.col("__metric__").filter("treated").mean(),
@@ -143,12 +147,12 @@ def _naive(rows: pl.DataFrame, words: str) -> tuple[Comparison | None, list[str]
 
 
 def _trials(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Moments at which items were completed, and the same moments of games that had come as far without them.
+    """Returns moments at which items were completed, and the same moments of games that had come as far without them.
 
     Returns:
-        `game`, `match_id`, `position`, `__metric__`, `treated`, `stratum` (what is compared within), `at_s`, the gold
-        differences last known by then, and `since_s`, how long before that was; and how many games were drawn for each
-        moment, 0 where all that were eligible are there.
+        Columns: `game`, `match_id`, `position`, `__metric__`, `treated`, `stratum` (the unit of comparison), `at_s`,
+        the latest known gold differences, and `since_s`, their age. Also returns how many games were drawn per moment,
+        0 if all eligible ones are included.
     """
     done, at, boots = pl.col("__at__"), pl.col("at_s"), pl.col("__boots_at__")
     games = rows.with_columns(cell=pl.struct(_CELL).rank("dense")).select(
@@ -160,7 +164,7 @@ def _trials(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     at_core = core.filter(done.is_null() | (at <= done)).with_columns(
         treated=(at == done).fill_null(value=False), moment=pl.lit(0, pl.Int64), since_s=pl.lit(0.0)
     )
-    # How long each game had so many core items: until the next one, the end, or what was asked for.
+    # Stages: the time with a number of core items, until the next item, the end of the game, or the requested items.
     start = games.drop(_CORE).with_columns(at_s=0.0, order=pl.lit(0, pl.Int64))
     stages = pl.concat([start, core], how="diagonal").sort("game", "order")
     until = at.shift(-1).over("game").fill_null(pl.col("duration_s"))
@@ -187,14 +191,14 @@ def _trials(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 
 def _running(stages: pl.DataFrame, cases: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Some stages in which games completed the items, each with stages of others that were as far and running then.
+    """Returns some stages in which games completed the items, each with running stages of other games that were as far.
 
     Returns:
-        The stages, with `treated`, `moment` (number of the case, from 1) and `moment_s`; and how many were drawn for
-        each case, 0 where none had to be.
+        The stages have the columns `treated`, `moment` (number of the case, from 1) and `moment_s`. Also returns how
+        many were drawn per case, 0 if all are included.
     """
     parts: list[pl.DataFrame] = []
-    # A draw is the same whenever it is made again: by the order of rows.
+    # Draws depend on the order of rows only, so they are reproducible.
     as_far = stages.join(cases, on=["cell", "order"], how="semi", maintain_order="left")
     pools = as_far.partition_by("cell", "order", as_dict=True, maintain_order=True)
     most = max(_DRAWN, _MOST_COMPARED // max(cases.height, 1))

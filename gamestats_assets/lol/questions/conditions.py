@@ -1,7 +1,7 @@
 """Conditions of questions: a text such as `completed('Muramana') and not team_first_dragon`, as a polars expression.
 
-The text is read by sqlglot's parser and translated node by node; what is not listed here is refused. Nothing of it is
-ever run as SQL.
+The text is read by sqlglot's parser and translated node by node; other nodes are refused. No part of it is ever run as
+SQL.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 FUNCTIONS = {
     "completed": "completed('Item', ...): all of them were completed",
     "in_order": "in_order('Item', 'Item', ...): completed in this order",
-    "core_item": "core_item(1, 'Item'): it was the 1st core item, or turned from that one",
+    "core_item": "core_item(1, 'Item'): it was the 1st core item, or a transformation of it",
     "completed_by": "completed_by('Item', 15): completed within 15 minutes",
 }
-"""What conditions may call, in words."""
+"""Functions of conditions, in words."""
 _OF_ITEMS = ("completed", "in_order", "core_item")
-"""Those that belong to the moment at which an item was completed."""
+"""Functions that belong to the moment at which an item was completed."""
 CHAMPION = "champion"
-"""Stands for the champion by name, in any language."""
+"""Column name for a champion by its name, in any language."""
 _POSITION_CALLED = {
     "MID": "MIDDLE",
     **dict.fromkeys(("BOT", "ADC"), "BOTTOM"),
@@ -52,50 +52,50 @@ _MOST_LISTED = 10
 
 
 class Lookup(Protocol):
-    """What names in a condition stand for; `names.Names` is one."""
+    """Resolves names in a condition; `names.Names` is one."""
 
     @property
     def most_core_items(self) -> int | None:
-        """So many core items has a game at most; of a later one nothing can be asked."""
+        """The largest number of core items in a game; higher numbers are refused."""
         ...
 
     def item(self, name: str) -> Collection[int]:
-        """Ids of an item."""
+        """Returns the ids of an item."""
         ...
 
     def champion(self, name: str) -> Collection[int]:
-        """Ids of a champion."""
+        """Returns the ids of a champion."""
         ...
 
     def bases(self, name: str) -> Collection[int]:
-        """Ids of what turns into an item by itself, such as Manamune of Muramana."""
+        """Returns the ids of items that transform into an item, such as Manamune into Muramana."""
         ...
 
     def values(self, column: str) -> Collection[str]:
-        """Values of a column of texts, of which a text must be one that it is compared with; of none any will do."""
+        """Returns the values allowed in comparisons with a text column; an empty result allows any."""
         ...
 
 
 class ConditionError(GamestatsError):
-    """A condition cannot be read, or names what there is not."""
+    """A condition cannot be read, or contains an unknown name."""
 
 
 def question_columns() -> dict[str, pl.DataType]:
-    """Columns that conditions, metrics and groups may name."""
+    """Returns the columns that conditions, metrics and groups may name."""
     return {name: dtype for name, dtype in ParticipantFeatures.schema().items() if not isinstance(dtype, pl.List)}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Advice on a name that there is not among those there are."""
+    """Returns advice for an unknown name: similar known names."""
     near = difflib.get_close_matches(name.lower(), list(known), n=3)
-    return f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists what there is."
+    return f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists all of them."
 
 
 def position_called(name: str) -> str:
-    """The position that somebody means, such as MIDDLE by `mid`.
+    """Returns the position for a name, such as MIDDLE for `mid`.
 
     Raises:
-        UnknownNameError: when there is none.
+        UnknownNameError: if there is none.
     """
     wanted = _POSITION_CALLED.get(name.upper(), name.upper())
     if wanted not in POSITIONS:
@@ -108,16 +108,16 @@ def position_called(name: str) -> str:
 
 
 def in_order_of_patches(patches: Iterable[str]) -> list[str]:
-    """Patches from the oldest: 13.9 comes before 13.10."""
+    """Returns patches, oldest first: 13.9 comes before 13.10."""
     named = pl.DataFrame({"patch": [*patches]}, schema={"patch": pl.String})
     return named.sort(patch_number(pl.col("patch")), "patch").get_column("patch").to_list()
 
 
 def value_called(column: str, text: str, there: Iterable[str]) -> str:
-    """The value of a column that somebody means, in capitals or not; any text where there are no values.
+    """Returns the value of a column for a text in any case; any text is allowed if the column has no values.
 
     Raises:
-        UnknownNameError: when there is none, with those that come nearest, or those that there are.
+        UnknownNameError: if there is none, with similar or existing values.
     """
     known = {each.casefold(): each for each in sorted(there)}
     if not known or text.casefold() in known:
@@ -135,10 +135,10 @@ def value_called(column: str, text: str, there: Iterable[str]) -> str:
 
 
 def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) -> pl.Expr:
-    """Whether all items were completed, each given as the ids that it may have; null without a timeline.
+    """Whether all items were completed, each given as its possible ids; null without a timeline.
 
     Args:
-        in_order: whether each must have been completed after the one before.
+        in_order: whether each must have been completed after the previous one.
     """
     has = [pl.col("completed_item_ids").list.eval(pl.element().is_in([*ids])).list.any() for ids in item_ids]
     found = pl.all_horizontal(has)
@@ -149,7 +149,7 @@ def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) ->
 
 
 def completed_at(ids: Collection[int]) -> pl.Expr:
-    """When the first of some items was completed, in seconds; null where none was."""
+    """Returns when the first of some items was completed, in seconds; null if none was."""
     return (
         pl.struct("completed_item_ids", "completed_items_at_s")
         .map_batches(lambda rows: _times(rows, ids), return_dtype=pl.Float64)
@@ -170,19 +170,19 @@ def _times(rows: pl.Series, ids: Collection[int]) -> pl.Series:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition as expressions over `ParticipantFeatures`, null where they cannot be told, as in SQL.
+    """A condition as expressions over `ParticipantFeatures`, null if undecidable, as in SQL.
 
-    Of parts joined by `and`, those about completed items (`completed`, `in_order`, `core_item`) have a moment of their
-    own, or else the one about what a team took first has.
+    Among parts joined by `and`, those about completed items (`completed`, `in_order`, `core_item`) have a moment;
+    without any, the one about a first objective has.
 
     Attributes:
-        whole: all of it.
-        momentary: the parts that have a moment; None without any.
-        rest: the other parts; all of it where none has a moment.
+        whole: the complete condition.
+        momentary: the parts with a moment; None without any.
+        rest: the other parts; the complete condition if no part has a moment.
         items: ids of each item that the momentary parts name.
-        is_plain: whether of these each must have been completed, and no more.
-        first: what the momentary part says that a team took first, such as dragon.
-        took_first: whether the asked teams did; else they are the others.
+        is_plain: whether the momentary parts only require each of these items to be completed.
+        first: objective of the momentary part, such as dragon.
+        took_first: whether the requested teams took it first; otherwise they are the others.
     """
 
     whole: pl.Expr
@@ -195,7 +195,7 @@ class Condition:
 
 
 def read_condition(text: str, names: Lookup) -> Condition:
-    """Read a condition.
+    """Reads a condition.
 
     >>> from types import SimpleNamespace
     >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
@@ -205,17 +205,17 @@ def read_condition(text: str, names: Lookup) -> Condition:
 
     Args:
         text: conditions on columns, and the `FUNCTIONS`, joined by and, or, not and parentheses.
-        names: what names in it stand for.
+        names: resolves the names in it.
 
     Raises:
-        ConditionError: when it cannot be read, or uses what is not offered.
-        UnknownNameError: when it names an item, a champion, a position or another value that there is not.
+        ConditionError: if it cannot be read, or uses something unsupported.
+        UnknownNameError: if an item, a champion, a position or another value is unknown.
     """
     try:
         parsed = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
         said = re.sub(r"^Required keyword: .*?>\.", "something is missing on one side.", str(error).splitlines()[0])
-        # What the parser calls its tokens tells a reader nothing.
+        # The parser's names for its tokens mean nothing to a reader.
         said = "" if "<Token" in said else f"{said} "
         raise ConditionError(f"The condition {text!r} cannot be read: {said}{_OFFERED}") from None
     return _Reader(text, names).condition(parsed)
@@ -234,7 +234,7 @@ def _joined_by_and(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _said_so(node: exp.Expr) -> tuple[exp.Expr, bool]:
-    """What a part is about, and whether it says that it is so: `not x` and `x = false` say that it is not."""
+    """Returns the subject of a part, and whether it is affirmed: `not x` and `x = false` negate it."""
     node = node.unnest()
     if isinstance(node, exp.Not):
         part, is_so = _said_so(node.this)
@@ -246,12 +246,12 @@ def _said_so(node: exp.Expr) -> tuple[exp.Expr, bool]:
 
 
 def _called(node: exp.Expr) -> str | None:
-    """The function that is called."""
+    """Returns the called function."""
     return str(node.this).lower() if isinstance(node, exp.Anonymous) else None
 
 
 def _first_taken(node: exp.Expr) -> str | None:
-    """What a team took first, such as dragon, of `team_first_dragon`."""
+    """Returns the objective in `team_first_dragon`, such as dragon."""
     taken = node.name.lower().removeprefix("team_first_") if isinstance(node, exp.Column) else ""
     return taken if f"first_{taken}_at_s" in question_columns() and node.name.lower().startswith("team_") else None
 
@@ -261,7 +261,7 @@ class _Reader:
         self._text, self._names = text, names
 
     def condition(self, node: exp.Expr) -> Condition:
-        """The condition, taken apart."""
+        """Returns the condition, split into its parts."""
         whole = self.boolean(node)
         parts = [*_joined_by_and(node)]
         about = [_said_so(part) for part in parts]
@@ -358,7 +358,7 @@ class _Reader:
                 if slot < 1:
                     raise self._error(f"{node.sql(dialect='duckdb')!r}: core items are counted from 1")
                 if self._names.most_core_items is not None and slot > self._names.most_core_items:
-                    most = f"no game at hand has more than {self._names.most_core_items} core items"
+                    most = f"no available game has more than {self._names.most_core_items} core items"
                     raise self._error(f"{node.sql(dialect='duckdb')!r}: {most}")
                 built = pl.col("core_item_ids")
                 at_slot = built.list.get(slot - 1, null_on_oob=True)
@@ -375,12 +375,12 @@ class _Reader:
     def _flag(self, node: exp.Column) -> pl.Expr:
         column = self._column(node)
         if question_columns()[node.name.lower()] != pl.Boolean:
-            raise self._error(f"{node.name} is no yes or no; compare it with something")
+            raise self._error(f"{node.name} is not a boolean; compare it with a value")
         return column
 
     def _column(self, node: exp.Expr) -> pl.Expr:
         if not isinstance(node, exp.Column) or node.table:
-            raise self._error(f"{node.sql(dialect='duckdb')!r} is no column")
+            raise self._error(f"{node.sql(dialect='duckdb')!r} is not a column")
         if not self._is_known(node):
             is_champion = node.name.lower() in ("champion_name", "champion_name_ko")
             advice = f"Write {CHAMPION}" if is_champion else nearest(node.name, [*question_columns(), CHAMPION])
@@ -391,10 +391,10 @@ class _Reader:
         return node.name.lower() in question_columns()
 
     def _patch(self, node: exp.Expr) -> pl.Expr:
-        """Number of a patch, whether or not there are games of it."""
+        """Returns the number of a patch, even of one without games."""
         patch = self._text_of(node)
         if re.fullmatch(r"\d{1,4}\.\d{1,3}", patch) is None:
-            raise self._error(f"{patch!r} is no patch; write it as '13.14'")
+            raise self._error(f"{patch!r} is not a patch; write it as '13.14'")
         return patch_number(pl.lit(patch))
 
     def _is(self, node: exp.Expr, name: str) -> bool:
@@ -402,15 +402,15 @@ class _Reader:
 
     def _text_of(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Column) and not node.table:
-            # Quoted with the other quotation marks, or not at all.
+            # In double quotes, or without quotes.
             return node.name
         if not isinstance(node, exp.Literal):
-            raise self._error(f"{node.sql(dialect='duckdb')!r} is no name; write it as 'Name'")
+            raise self._error(f"{node.sql(dialect='duckdb')!r} is not a name; write it as 'Name'")
         return str(node.this)
 
     def _literal(self, node: exp.Expr, column: exp.Expr, *, is_one_of: bool = False) -> pl.Expr:
         name = getattr(column, "name", "").lower()
-        # What is no column is said first.
+        # Unknown columns are reported first.
         self._column(column)
         dtype = question_columns().get(name)
         negative = isinstance(node, exp.Neg)
@@ -424,10 +424,10 @@ class _Reader:
             return pl.lit(float(inner.this) * (-1 if negative else 1))
         if dtype == pl.Date and isinstance(inner, exp.Literal):
             return pl.lit(str(inner.this)).str.to_date()
-        raise self._error(f"{node.sql(dialect='duckdb')!r} is no number")
+        raise self._error(f"{node.sql(dialect='duckdb')!r} is not a number")
 
     def _value(self, column: str, text: str) -> str:
-        """The value of a column that is meant."""
+        """Returns the value of a column for a text."""
         if column == "position":
             return position_called(text)
         return value_called(column, text, self._names.values(column))

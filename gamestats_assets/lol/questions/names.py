@@ -1,4 +1,4 @@
-"""Champions and items by the names that people write."""
+"""Champions and items by the names that users enter."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from gamestats_assets.lol.reference.tables import Champions, Items
 
 
 class Names:
-    """Champions and items by their names in English and Korean, at any version."""
+    """Champions and items by their names in English and Korean, in all versions."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
 
     def champion(self, name: str) -> list[int]:
-        """Ids of a champion.
+        """Returns the ids of a champion.
 
         Raises:
-            UnknownNameError: when none is called so.
+            UnknownNameError: if none has the name.
         """
         listed = self._lake.scan(Champions).select("champion_id", "champion_key", "name", "name_ko")
-        # Without any list there are the keys of those that were played.
+        # Without a list of champions, the keys of played champions are used.
         played = self._lake.scan(ParticipantFeatures).select(
             "champion_id", "champion_key", name="champion_key", name_ko=pl.lit(None, pl.String)
         )
@@ -42,10 +42,10 @@ class Names:
             ) from None
 
     def item(self, name: str) -> list[int]:
-        """Ids of an item that can be completed; a number is an id.
+        """Returns the ids of an item that can be completed; a number is taken as an id.
 
         Raises:
-            UnknownNameError: when none is called so, or the item is a component or used up.
+            UnknownNameError: if none has the name, or the item is a component or a consumable.
         """
         listed = self._items
         if listed.is_empty():
@@ -54,25 +54,23 @@ class Names:
                 "gamestats fetch lol"
             )
         ids = [int(name)] if name.strip().isdecimal() else ids_of_name(listed, "item_id", name)
-        # The lowest is that of Summoner's Rift; the Arena lists components as whole items, under numbers of its own.
+        # The lowest id is that of Summoner's Rift; the Arena lists components as complete items, with its own numbers.
         if listed.filter((pl.col("item_id") == min(ids)) & pl.col("kind").is_in(["core", "boots"])).is_empty():
-            raise UnknownNameError(
-                f"{name} is neither a core item nor boots, so nobody completes it; questions are about completed items."
-            )
+            raise UnknownNameError(f"{name} is neither a core item nor boots; questions are about completed items.")
         return ids
 
     def bases(self, name: str) -> list[int]:
-        """Ids of what turns into an item by itself, such as Manamune of Muramana; none of others.
+        """Returns the ids of items that transform into an item, such as Manamune into Muramana; empty for others.
 
         Raises:
-            UnknownNameError: as of `item`.
+            UnknownNameError: as in `item`.
         """
         turned = self._items.filter(pl.col("item_id").is_in(self.item(name))).get_column("transformed_from")
         return turned.drop_nulls().unique().sort().to_list()
 
     @cached_property
     def boots(self) -> list[int]:
-        """Ids of all boots."""
+        """Returns the ids of all boots."""
         return self._items.filter(pl.col("kind") == "boots").get_column("item_id").to_list()
 
     @cached_property
@@ -82,11 +80,11 @@ class Names:
 
     @property
     def most_core_items(self) -> int | None:
-        """Core items of the game with most of them."""
+        """Largest number of core items in a game."""
         return self._lake.scan(ParticipantFeatures).select(pl.col("core_items").max()).collect().item()
 
     def values(self, column: str) -> set[str]:
-        """Values that a column of texts has."""
+        """Returns the values of a text column."""
         there = self._lake.scan(ParticipantFeatures).select(pl.col(column).drop_nulls().unique()).collect().to_series()
-        # A question about a queue that nobody played is a question all the same.
+        # A queue without games is still a valid queue.
         return {*there, *(queues().collect().get_column("queue_group") if column == "queue_group" else ())}

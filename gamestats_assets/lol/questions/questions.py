@@ -1,24 +1,24 @@
-"""Questions with several conditions: the mean of a metric, its interval, and the comparison with what was eligible.
+"""Questions with several conditions: the mean of a metric, its interval, and the comparison with an eligible baseline.
 
     ask(lake, champion="Ezreal", items=["Trinity Force", "Muramana"], metric="dpm")
 
-Like is compared with like: within a cell, which is a champion, position, patch and queue group. Cells without games of
-both sides tell nothing. Who completed items is compared with **games that had come as far**:
+Games are compared within a cell: the same champion, position, patch and queue group. Cells with games of one side only
+are ignored. Games that completed items are compared with **games that had come as far**:
 
-- An item that was the last one needed and is a core item: at the completion of as many core items, those in which the
-  items had just been completed are set against those that did not have all of them yet.
-- First boots: likewise at the completion of the first boots, with as many core items.
-- What an item turned into: at the moment of its completion, each such game is set against those that were still running
-  then, with as many core items, and without having completed all of the items yet.
+- If the last item needed is a core item: at the completion of as many core items, games in which the items had just
+  been completed are compared with games that did not have all of them yet.
+- If it is the first boots: likewise at the completion of the first boots, with as many core items.
+- If it is a transformation: at the moment of its completion, each such game is compared with games that were still
+  running, with as many core items, without having completed all of the items yet.
 
-All at equal gold differences and time. Items may be named by `completed`, `in_order` and `core_item` in a condition
-too; what else stands beside them, joined by and, narrows the games of both sides. Without items, what a team took first
-(`team_first_dragon`) is compared with games whose team did not, at the gold difference just before it and its time.
-Other conditions have no state to be compared at, so that their difference stays naive, which the answer says.
+All comparisons are at equal gold differences and time. `completed`, `in_order` and `core_item` in a condition name
+items as well; other conditions joined by and narrow the games of both sides. Without items, teams that took an
+objective first (`team_first_dragon`) are compared with teams that did not, at the gold difference just before it and
+its time. Other conditions have no such moment, so their difference stays naive, and the answer says so.
 
-Both differences are of the games that were asked for: a cell weighs as much as its asked games do. A game can be of the
-baseline at one moment and of the asked ones at a later one, as in a sequence of trials (nothing that comes later
-decides who is compared), which is why errors are by match.
+Both differences describe the requested games: each cell is weighted by its requested games. As in a sequence of trials,
+a game can be in the baseline at one moment and among the requested games later (later events never decide who is
+compared), so errors are clustered by match.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ from gamestats_assets.lol.reference.versions import patch_number
 from gamestats_assets.lol.timelines.tables import RawMatches
 
 FEW_MATCHES = 30
-"""Matches below which an answer says that they are few."""
+"""Number of matches below which an answer adds a note."""
 MOST_GROUPS = 200
 METRICS: Mapping[str, str] = {"win_rate": "won", "deaths_per_game": "deaths", "kills_per_game": "kills"}
-"""Other names of metrics."""
+"""Aliases of metrics."""
 USUAL_QUEUE = "ranked_solo"
-"""What is answered for where no queue is asked for, and there are games of it."""
+"""Queue group of answers if none is requested and it has games."""
 _KNOWN_BEFORE = frozenset(
     """
     match_id match_date participant_id puuid riot_id team_id subteam_id champion_id champion_key position
@@ -67,25 +67,25 @@ _KNOWN_BEFORE = frozenset(
     held_out
     """.split()  # noqa: SIM905
 )
-"""Columns that are known when a game begins, or say nothing of its course."""
+"""Columns that are known when a game begins, or do not depend on its course."""
 _NOTHING_YET = (
-    "There are no games to ask about yet. Bring match and timeline files and make the tables: "
-    "gamestats ingest lol PATH, then gamestats materialize"
+    "There are no games to ask about yet. Add match and timeline files and build the tables: gamestats ingest lol "
+    "PATH, then gamestats materialize"
 )
 _T = TypeVar("_T")
 _ALL_CHAMPIONS = "all champions"
 
 
 class NothingToAskError(GamestatsError):
-    """There are no rows to ask: nothing was materialised."""
+    """There are no rows to query, because nothing was materialised."""
 
 
 class QuestionError(GamestatsError):
-    """A question says something twice, or something that it has no use for."""
+    """A question contains a duplicate or an unusable part."""
 
 
 def metrics() -> dict[str, str]:
-    """What can be asked for: metric to its description."""
+    """Returns each metric with its description."""
     descriptions = ParticipantFeatures.descriptions()
     numeric = {
         name: descriptions[name]
@@ -108,36 +108,37 @@ def ask(
     where: str | None = None,
     by: Sequence[str] = (),
 ) -> Answers:
-    """The mean of a metric over the games that meet every condition, with its interval and the eligible baseline.
+    """Returns the mean of a metric over the games that meet every condition, with its interval and the eligible
+    baseline.
 
-    Queues are not mixed unless the question does it. Where neither `queue` nor `where` nor `by` names the queue, the
-    answer is for `USUAL_QUEUE`, or where there are no such games for the group with most of them.
+    Queues are not mixed unless the question does so. If neither `queue` nor `where` nor `by` names the queue, the
+    answer is for `USUAL_QUEUE`, or without such games for the group with most of them.
 
     Args:
-        lake: holds `lol.participant_features`.
-        champion: name in any language at hand, or key.
-        items: completed items, all of them; names in any language at hand, or ids.
-        metric: one of `metrics()`, in capitals or not.
+        lake: lake with `lol.participant_features`.
+        champion: key, or name in any available language.
+        items: completed items, all required; ids, or names in any available language.
+        metric: one of `metrics()`, in any case.
         position: TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.
         patch: such as 13.14.
         queue: group of queues, such as ranked_solo.
         in_order: whether the items must have been completed in the order given.
-        where: further conditions, see `conditions.read_condition`. With items they narrow the games that are looked at,
-            those of the baseline as well. Without, the parts about items (completed, in_order, core_item) are the
-            question, or else what a team took first, and the rest narrows. Where there is neither, the games that do
-            not meet the conditions are the baseline, as they are.
+        where: further conditions, see `conditions.read_condition`. With `items` they narrow all games, including the
+            baseline. Without, the parts about items (completed, in_order, core_item), or else about a first objective,
+            are the question, and the others narrow the games. Without either, the games that do not meet the conditions
+            are the baseline, as they are.
         by: columns to group by; `champion` is the champion's key.
 
     Raises:
-        UnknownNameError: when a name is unknown.
-        QuestionError: when an item or a column is named twice, or an order asked for of fewer than two items.
-        ConditionError: when `where` cannot be read.
-        NothingToAskError: when there are no rows.
+        UnknownNameError: if a name is unknown.
+        QuestionError: if an item or a column is named twice, or an order is requested for fewer than two items.
+        ConditionError: if `where` cannot be read.
+        NothingToAskError: if there are no rows.
     """
     aside = games_set_aside(lake)
     if lake.scan(ParticipantFeatures).head(1).collect().is_empty():
         landed = lake.scan(RawMatches).select(pl.col("match_id").n_unique()).collect().item()
-        none_counts = f"Of {landed:,} that were brought none counts in statistics." if landed else ""
+        none_counts = f"None of the {landed:,} landed matches counts in statistics." if landed else ""
         why = aside or none_counts
         raise NothingToAskError(f"There are no games to ask about. {why}" if why else _NOTHING_YET)
     names = Names(lake)
@@ -147,15 +148,15 @@ def ask(
     slice_, said = _slice(names, champion, position, patch)
     ids = _once([names.item(name) for name in items], items, "item")
     if in_order and len(ids) < 2:
-        raise QuestionError(f"An order was asked for, which needs two items or more; found {len(ids)}.")
+        raise QuestionError(f"An order needs two items or more; found {len(ids)}.")
     asked = None
     if where is not None:
         if not where.strip():
-            raise ConditionError("The condition is empty; say what is to hold, such as kills > 5, or leave it out.")
+            raise ConditionError("The condition is empty; enter one, such as kills > 5, or leave it out.")
         asked = read_condition(where, names)
     every = pl.lit(value=True)
     treated, narrowed, first, took_first = (every if asked is None else asked.whole), every, None, True
-    lacking = "did not have them all yet"
+    lacking = "did not have all of them yet"
     if ids:
         treated, narrowed = completed(ids, in_order=in_order), treated
         lacking = "had not completed them in this order" if in_order else lacking
@@ -210,7 +211,7 @@ def ask(
         raise UnknownNameError(f"{', '.join(by)} has {len(parts):,} values, more than {MOST_GROUPS}; group by less.")
     compare = None
     later = [name for name in narrowed.meta.root_names() if name not in _KNOWN_BEFORE]
-    # Nobody wrote the names of these columns.
+    # Users do not know the generated columns of completed items, so notes call them items.
     later = [*dict.fromkeys("items" if name.startswith(("completed_", "core_item_")) else name for name in later)]
     if ids:
         compare = functools.partial(at_equal_state, lacking=lacking, later=later)
@@ -224,7 +225,7 @@ def ask(
 
 
 def games_set_aside(lake: Lake) -> str:
-    """Games that answers are not made from because something is wrong with them, in words; nothing without any."""
+    """Returns games left out of answers because of errors, in words; empty without any."""
     return set_aside(lake, RawMatches, ParticipantFeatures).words("game", "games")
 
 
@@ -237,11 +238,11 @@ def _once(found: list[_T], said: Sequence[str], what: str) -> list[_T]:
 
 
 def _queue(text: str, known: Collection[str]) -> str:
-    """The group of queues that is meant."""
+    """Returns the requested group of queues."""
     if text.strip().isdecimal():
         listed = queues().filter(pl.col("queue_id").cast(pl.String) == text.strip()).collect().get_column("queue_group")
-        advice = f" Queue {text} is of the group {listed[0]}: ask for that one." if len(listed) else ""
-        raise UnknownNameError(f"Queues are asked for by their group, not by number: {text}.{advice}")
+        advice = f" Queue {text} is in the group {listed[0]}: use that one." if len(listed) else ""
+        raise UnknownNameError(f"Queues are named by their group, not by number: {text}.{advice}")
     return value_called("queue_group", text, known)
 
 
@@ -260,7 +261,7 @@ def _group(name: str) -> str:
 
 
 def _slice(names: Names, champion: str | None, position: str | None, patch: str | None) -> tuple[pl.Expr, str]:
-    """The games that a question is about, whatever was done in them, and the same in words."""
+    """Returns the games that a question is about, before conditions on their course, and the same in words."""
     conditions = [pl.lit(value=True)]
     said = [champion or _ALL_CHAMPIONS]
     if champion is not None:
@@ -275,14 +276,14 @@ def _slice(names: Names, champion: str | None, position: str | None, patch: str 
 
 
 def _usual_queue(lake: Lake, slice_: pl.Expr) -> tuple[str | None, str]:
-    """The queue group to answer for, and what there is beside it, in words."""
+    """Returns the queue group to answer for, and the other queue groups with games, in words."""
     counted = lake.scan(ParticipantFeatures).filter(slice_).group_by("queue_group").len().collect()
     games = dict(counted.sort(["len", "queue_group"], descending=[True, False]).iter_rows())
     if not games:
         return None, ""
     chosen = USUAL_QUEUE if USUAL_QUEUE in games else next(iter(games))
     others = ", ".join(f"{name} ({count_games(count)})" for name, count in games.items() if name != chosen)
-    return chosen, f"Only {chosen} is looked at; --queue asks for another: {others}." if others else ""
+    return chosen, f"Only {chosen} is used; --queue selects another: {others}." if others else ""
 
 
 def _what_there_is(lake: Lake) -> str:
@@ -299,7 +300,7 @@ def _what_there_is(lake: Lake) -> str:
 
 
 def _positions(lake: Lake, slice_: pl.Expr) -> str:
-    """The positions in which there are games, in words; nothing where there are none."""
+    """Returns the positions with games, in words; empty without any."""
     found = lake.scan(ParticipantFeatures).filter(slice_).drop_nulls("position").group_by("position").len().collect()
     positions = [
         f"{name} ({count_games(count)})" for name, count in found.sort("len", "position", descending=True).iter_rows()
@@ -317,21 +318,23 @@ def _answer(group: Mapping[str, Any], rows: pl.DataFrame, metric: str, compare: 
     known = rows.drop_nulls(["__treated__", "__narrowed__"])
     notes: list[str] = []
     if unknown := rows.height - known.height:
-        notes.append(f"{games_are(unknown)} left out: without a timeline, or as what is asked about did not happen.")
+        notes.append(f"{games_are(unknown)} left out: they have no timeline, or the event in question did not happen.")
     met = known.filter(pl.col("__treated__") & pl.col("__narrowed__"))
     asked = met.drop_nulls("__metric__")
     if nulls := met.height - asked.height:
-        notes.append(f"{games_are(nulls)} left out: {metric} is not known of them.")
+        notes.append(f"{games_are(nulls)} left out: {metric} is unknown.")
     if not asked.height:
         none = (
-            f"None of {count_games(known.height)} meets the conditions." if known.height else "No game can be told of."
+            f"None of {count_games(known.height)} meets the conditions."
+            if known.height
+            else "No game can be evaluated."
         )
         return Answer(group, 0, 0, None, None, None, None, (none, *notes))
     values = asked.get_column("__metric__").to_numpy()
     matches = asked.get_column("match_id").n_unique()
     value: float = float(values.mean())
     if is_rate and (matches == len(values) or value in (0.0, 1.0)):
-        # Where all are alike, resamples are too; matches of several such games tell as much as so many games do.
+        # If all values are equal, so are all resamples, and each match counts as one game.
         rates = wilson([values.sum() * matches / len(values)], [matches])
         low, high = float(rates.low[0]), float(rates.high[0])
     elif len(values) > 1:
@@ -340,9 +343,9 @@ def _answer(group: Mapping[str, Any], rows: pl.DataFrame, metric: str, compare: 
     else:
         low = high = None
     if matches < FEW_MATCHES:
-        notes.append(f"Only {count_games(asked.height, matches)}: too few to say much.")
+        notes.append(f"Only {count_games(asked.height, matches)}: too few for reliable values.")
     if metric == "won" and _is_half(asked):
-        notes.append("Of every match as many winners as losers are counted: it is 50% by construction.")
+        notes.append("Every match contributes as many winners as losers, so this is 50% by construction.")
     comparison = None
     if compare is not None:
         eligible = known.filter("__narrowed__").drop_nulls("__metric__").with_row_index("game")
@@ -352,7 +355,7 @@ def _answer(group: Mapping[str, Any], rows: pl.DataFrame, metric: str, compare: 
 
 
 def _possible(metric: str, low: float, high: float) -> tuple[float, float]:
-    """The part of an interval in which means of a metric can lie."""
+    """Returns the part of an interval that means of a metric can reach."""
     if question_columns()[metric] == pl.Boolean:
         return max(low, 0.0), min(high, 1.0)
     least, most = (getattr(ParticipantFeatures.columns()[metric], end, None) for end in ("min", "max"))
@@ -360,5 +363,5 @@ def _possible(metric: str, low: float, high: float) -> tuple[float, float]:
 
 
 def _is_half(rows: pl.DataFrame) -> bool:
-    """Whether half of the players of each match have won."""
+    """Whether half of the players of each match won."""
     return rows.group_by("match_id").agg(pl.col("__metric__").mean()).get_column("__metric__").eq(0.5).all()

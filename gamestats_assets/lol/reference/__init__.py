@@ -1,1 +1,1 @@
-"""What Data Dragon and our own lists know: items, champions, queues, and the patches they stand for."""
+"""Facts from Data Dragon and from the project's own lists: items, champions, queues, and patches."""

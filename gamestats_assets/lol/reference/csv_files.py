@@ -1,6 +1,6 @@
-"""Small facts that no file of a match holds: queues and what they count for, and highest ranks of skills.
+"""Facts that match files lack: queues and their use, and highest ranks of skills.
 
-The lists are CSV files under `data/reference/lol`, one line per id, so that a new id is a line and no code.
+The lists are CSV files in `data/reference/lol` with one line per id, so a new id needs no code.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ QUEUES = ("data", "reference", "lol", "queues.csv")
 
 @functools.cache
 def queues() -> dy.LazyFrame[Queues]:
-    """Every queue that is known; `has_positions` is null where the matches themselves tell it."""
+    """Returns every known queue; `has_positions` is null if the matches themselves decide."""
     return Queues.cast(pl.read_csv(shipped(*QUEUES)).lazy())
 
 
 @functools.cache
 def max_ranks() -> pl.DataFrame:
-    """Columns `champion_id`, `max_ranks` (of Q, W, E and R): champions that differ from `USUAL_MAX_RANKS`."""
+    """Returns champions that differ from `USUAL_MAX_RANKS`: columns `champion_id`, `max_ranks` (of Q, W, E and R)."""
     listed = pl.read_csv(shipped("data", "reference", "lol", "max_ranks.csv"))
     return listed.select(
         pl.col("champion_id").cast(pl.Int32), max_ranks=pl.concat_list(pl.col("q", "w", "e", "r").cast(pl.Int32))
@@ -34,5 +34,5 @@ def max_ranks() -> pl.DataFrame:
 
 
 def queues_text() -> str:
-    """The file of queues, whose every change makes the table again."""
+    """Returns the file of queues; any change to it rebuilds the table."""
     return shipped(*QUEUES).read_text(encoding="utf-8")

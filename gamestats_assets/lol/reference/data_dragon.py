@@ -1,7 +1,7 @@
-"""Data Dragon, Riot's lists of items and champions by version and language: landed ones read, missing ones fetched.
+"""Data Dragon, Riot's lists of items and champions by version and language: reads landed ones and fetches missing ones.
 
-A version is a patch with a number for its revisions: 13.14.1 is of patch 13.14. Not every patch is at hand in every
-language, so the nearest one stands for it.
+A version is a patch with a revision number: 13.14.1 belongs to patch 13.14. Some patches are missing in some languages;
+the nearest available one replaces them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from gamestats_assets.lol.source import (
 
 BASE_URL = "https://ddragon.leagueoflegends.com"
 LANGUAGES = ("en_US", "ko_KR")
-"""Languages whose names are wanted."""
+"""Languages to fetch."""
 
 _PATCH = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _LANGUAGE = re.compile(r"[a-z]{2}_[A-Z]{2}")
@@ -57,14 +57,14 @@ _TABLES: Mapping[Document, type[Table]] = {"items": DataDragonItems, "champions"
 
 
 class VersionChoice(NamedTuple):
-    """The version that stands for a patch, and whether it is `exact`, `earlier` or `later`; see `standing_versions`."""
+    """The version used for a patch, and whether it is `exact`, `earlier` or `later`; see `standing_versions`."""
 
     version: str
     version_is: str
 
 
 def patch_of(version: str) -> str:
-    """The patch of a version of Data Dragon or of the game: its first two numbers.
+    """Returns the patch of a version of Data Dragon or of the game: its first two numbers.
 
     >>> patch_of("13.14.522.7601")
     '13.14'
@@ -83,7 +83,7 @@ def is_language(text: str) -> bool:
 
 
 def version_number(version: str) -> tuple[int, ...]:
-    """What orders versions and patches: 13.9 comes before 13.10.
+    """Returns a sort key of versions and patches: 13.9 comes before 13.10.
 
     >>> version_number("13.9.1") < version_number("13.10.1")
     True
@@ -92,7 +92,7 @@ def version_number(version: str) -> tuple[int, ...]:
 
 
 def versions_for(patches: Iterable[str], versions: Iterable[str]) -> dict[str, VersionChoice]:
-    """The versions that stand for patches; nothing without versions.
+    """Returns the versions to use for patches; empty without versions.
 
     >>> versions_for(["13.14"], ["13.9.1", "13.10.1", "13.15.1"])
     {'13.14': VersionChoice(version='13.10.1', version_is='earlier')}
@@ -110,12 +110,12 @@ def versions_for(patches: Iterable[str], versions: Iterable[str]) -> dict[str, V
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What the landed documents list.
+    """Contents of the landed documents.
 
     Attributes:
-        items: as `DataDragonItems` declares; ordered by version, language and item.
-        champions: as `DataDragonChampions` declares; ordered likewise.
-        rejections: entries and documents that could not be read, by the table they were meant for.
+        items: rows of `DataDragonItems`, ordered by version, language and item.
+        champions: rows of `DataDragonChampions`, ordered likewise.
+        rejections: unreadable entries and documents, by their intended table.
     """
 
     items: pl.DataFrame
@@ -124,7 +124,7 @@ class Documents:
 
 
 class _Head(msgspec.Struct):
-    """What a document tells of itself."""
+    """The header of a document."""
 
     version: str
     format: str = ""
@@ -179,12 +179,12 @@ class _Match(msgspec.Struct):
 
 
 _MARK = b"\xef\xbb\xbf"
-"""Of the byte order."""
+"""Byte order mark."""
 _UNREADABLE = (UnreadableContentError, msgspec.DecodeError, RecursionError)
 _GAME_VERSION = msgspec.json.Decoder(_Match)
 _HEAD = msgspec.json.Decoder(_Head)
 _CONTENT = msgspec.json.Decoder(_Content)
-# Ids are written as text in some places and as numbers in others.
+# Some documents write ids as text, others as numbers.
 _ITEM = msgspec.json.Decoder(_Item, strict=False)
 _CHAMPION = msgspec.json.Decoder(_Champion, strict=False)
 
@@ -227,7 +227,7 @@ _ENTRY: Mapping[Document, Callable[[str, msgspec.Raw], dict[str, Any]]] = {"item
 
 
 class _Read(NamedTuple):
-    """What one landed document gave."""
+    """Rows of one landed document."""
 
     rows: list[dict[str, Any]]
     rejections: list[Rejection]
@@ -266,15 +266,15 @@ def _plain(landing: Landing, file: LandedFile) -> bytes:
 
 
 def landed_documents(landing: Landing) -> list[LandedFile]:
-    """Every landed document of Data Dragon."""
+    """Returns every landed document of Data Dragon."""
     return [file for kind in landing.undated_kinds(GAME) if document_of(kind) for file in landing.files(GAME, kind)]
 
 
 def read_documents(landing: Landing) -> Documents:
-    """Every landed document of Data Dragon, as rows.
+    """Returns the rows of every landed document of Data Dragon.
 
-    Of several documents of a version and language, one with maximum ranks comes first, then the one with most
-    entries; the others add what that does not list. What cannot be read is a rejection, and stops nothing else.
+    Among several documents of a version and language, one with maximum ranks comes first, then the one with most
+    entries; the others add entries that it lacks. Unreadable entries become rejections and do not affect the rest.
     """
     frames: dict[Document, pl.DataFrame] = {}
     rejections: Rejections = {}
@@ -296,7 +296,8 @@ def read_documents(landing: Landing) -> Documents:
 
 
 def landed_versions(landing: Landing, document: Document, language: str) -> set[str]:
-    """Versions of which a document has landed in a language; of champions only documents that tell maximum ranks."""
+    """Returns the versions of a landed document in a language; for champions only documents with maximum ranks
+    count."""
     found: set[str] = set()
     for file in landing.files(GAME, document_kind(document, language)):
         with contextlib.suppress(*_UNREADABLE):
@@ -307,11 +308,11 @@ def landed_versions(landing: Landing, document: Document, language: str) -> set[
 
 
 def patches_of(landing: Landing, match_ids: Iterable[str]) -> list[str]:
-    """Patches that matches were played on, in order, as their landed objects tell."""
+    """Returns the patches that matches were played on, in order, from their landed match objects."""
     found: set[str] = set()
     for files in landing.held(GAME, match_ids).values():
         for file in files.get("match", [])[:1]:
-            # What cannot be read, the table of matches tells.
+            # Unreadable match objects are reported by the table of matches.
             with contextlib.suppress(*_UNREADABLE):
                 found.add(patch_of(_GAME_VERSION.decode(_plain(landing, file)).info.game_version))
     return sorted(filter(is_patch, found), key=version_number)
@@ -322,13 +323,13 @@ def patches_of(landing: Landing, match_ids: Iterable[str]) -> list[str]:
 
 @dataclass(slots=True)
 class DocumentsFetched:
-    """What became of the documents that were wanted.
+    """Result of fetching documents.
 
     Attributes:
-        outcomes: those that landed now (`taken`).
-        known: documents that had landed before, and were not asked for.
-        stands_for: by patch, the version that was wanted for it.
-        failures: one message for each document, or list of versions, that could not be had.
+        outcomes: documents that landed now (`taken`).
+        known: documents that had landed before and were not requested.
+        stands_for: version used for each patch.
+        failures: one message per document, or list of versions, that could not be fetched.
     """
 
     outcomes: list[FileOutcome] = field(default_factory=list)
@@ -338,7 +339,7 @@ class DocumentsFetched:
 
     @property
     def fetched(self) -> int:
-        """Documents that landed now."""
+        """Number of documents that landed now."""
         return len(self.outcomes)
 
 
@@ -352,19 +353,19 @@ def fetch_patches(
     timeout: float = 20.0,
     attempts: int = 4,
 ) -> DocumentsFetched:
-    """Land the items and champions that stand for patches, in every language, where they have not landed yet.
+    """Fetches missing items and champions for patches in every language and lands them.
 
-    Needs no key. The network is left alone where everything is at hand. What Data Dragon does not have, or does not
-    give, is told and stops nothing else.
+    Needs no key. Makes no request if nothing is missing. Missing or failed documents are reported and do not stop the
+    others.
 
     Args:
-        landing: where everything lands.
-        patches: such as 13.14; of one that Data Dragon does not list, the nearest version.
+        landing: landing zone for all documents.
+        patches: such as 13.14; the nearest version replaces one that Data Dragon does not list.
         languages: such as en_US.
         base_url: address of Data Dragon.
-        sleep: waits for seconds.
+        sleep: waits for a number of seconds.
         timeout: seconds for connecting, and between two pieces of a body.
-        attempts: tries in all for each document.
+        attempts: number of attempts per document.
     """
     report = DocumentsFetched()
     wanted: list[tuple[Document, str]] = [(document, language) for language in languages for document in _FILES]
@@ -384,7 +385,7 @@ def fetch_patches(
         report.stands_for = versions_for(lacking, versions)
         for version in sorted({choice.version for choice in report.stands_for.values()}, key=version_number):
             for document, language in wanted:
-                # A revision of the same patch will do.
+                # Any revision of the same patch is sufficient.
                 if patch_of(version) in map(patch_of, held[document, language]):
                     report.known += 1
                     continue
@@ -398,7 +399,7 @@ def fetch_patches(
 def _versions(fetcher: Fetcher, base_url: str) -> list[str]:
     def check(payload: bytes) -> list[str]:
         listed = read_body(payload, what, msgspec.json.Decoder(list[str]).decode)
-        # The oldest are called lolpatch_3.7 and the like.
+        # The oldest versions are named lolpatch_3.7 and the like.
         return [version for version in listed if is_version(version)]
 
     url, what = f"{base_url}/api/versions.json", "the list of versions"
@@ -416,9 +417,7 @@ def _document(
             payload, what, lambda content: (recognise(content, url).kind, _HEAD.decode(content.removeprefix(_MARK)))
         )
         if kind != document_kind(document, language) or head.version != version:
-            raise UnreadableAnswerError(
-                f"{kind} of version {head.version} was sent where {what} was asked for.", payload
-            )
+            raise UnreadableAnswerError(f"Received {kind} of version {head.version} instead of {what}.", payload)
         return payload
 
     payload = fetcher.fetch(url, what, judge=_judge(url, what), check=check, follow_redirects=True)
@@ -429,7 +428,7 @@ def _judge(url: str, what: str) -> Callable[[int, Mapping[str, str]], None]:
     def judge(status: int, headers: Mapping[str, str]) -> None:
         if status == 200:
             return
-        # What there is not is forbidden; and who asks too often is told to wait as if the server were in trouble.
+        # Data Dragon answers 403 for missing documents, and reports rate limits like server errors.
         same = {403: 404, 429: 503}.get(status, status)
         wait = retry_after_s(headers, time.time())
         raise bad_answer(f"{host_of(url)} answered {status} for {what}", same, wait)

@@ -1,14 +1,14 @@
-"""Items and champions: what they are called on each patch, and what statistics take items for.
+"""Items and champions: their names on each patch, and the kinds that statistics assign to items.
 
-Data Dragon tells the gold, the recipe and tags of an item, but not whether a player calls it completed. The kinds made
-here follow from what it tells:
+Data Dragon contains the gold, recipe and tags of an item, but not whether players consider it completed. The kinds are
+derived as follows:
 
-- What an ally's forge makes of a completed item (Ornn's masterworks) costs nothing, cannot be bought and has one
-  component; so a completed item is one whose `into` holds nothing else.
-- What has a `specialRecipe` is never bought: another item turns into it. Some lists name the base of the standard list
-  for an item of a mode's own list (the Arena's 223042 from 3004); it turns from the base of its own list.
-- Modes have lists of their own whose items share names with the standard ones, under numbers such as 223042 for 3042.
-  They are items of their own, of the same kinds.
+- An upgrade of a completed item by an ally's forge (Ornn's masterworks) costs nothing, cannot be bought and has one
+  component; so a completed item is one whose `into` contains nothing else.
+- An item with a `specialRecipe` is never bought: another item transforms into it. Some lists name the base of the
+  standard list for an item of a mode's own list (3004 for the Arena's 223042); the actual base is in the mode's list.
+- Modes have their own lists, whose items share names with standard ones, with numbers such as 223042 for 3042. They are
+  separate items of the same kinds.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lol.reference.tables import Champions, DataDragonChampions, DataDragonItems, Items
 
 CORE_GOLD = 2200
-"""Gold that a completed item costs at least."""
+"""Lowest cost of a completed item, in gold."""
 _CONSUMABLE_GOLD = 1000
 _STARTER_GOLD = 1000
 _BOOTS_GOLD = 500
 _OWN_LIST = 10_000
-# Items that another turns into without a word of Data Dragon: stopwatches, and the armguards that followed them, break
-# when they are used, and the stopwatch of a rune is wound up.
+# Items that transform although Data Dragon does not mention it: stopwatches and the later armguards break when used,
+# and the stopwatch of a rune is wound up.
 _UNTOLD = {2421: 2420, 2424: 2423, 2423: 2419}
 _CALLED = {"item_id": "an item", "champion_id": "a champion"}
 _IN_ENGLISH, _IN_KOREAN = pl.col("language") == "en_US", pl.col("language") == "ko_KR"
 
 
 class UnknownNameError(GamestatsError):
-    """A name is that of no item or champion at hand."""
+    """No available item or champion has this name."""
 
 
 def items(listed: dy.LazyFrame[DataDragonItems]) -> dy.LazyFrame[Items]:
-    """Items of every version that is listed in any language, with their kinds.
+    """Returns the items of every listed version in any language, with their kinds.
 
-    The English name is that of the version, or of the nearest earlier or else later version that has one; where none
-    has, it is the name in another language. The Korean name is found likewise. Numbers are given anew to other items,
-    so versions with the same recipe count first, and of others only those where the item is no other for certain.
+    The English name is that of the version, or of the nearest earlier, else later, version with one; without any, the
+    name in another language is used. The Korean name is found likewise. Numbers are sometimes reused for other items,
+    so versions with the same recipe come first; of the others only those that may be the same item count.
     """
     numbered = listed.with_columns(version_order()).with_columns(_sameness())
     named = _named(_one_language(numbered, "item_id"), numbered, "item_id", "recipe", "make")
@@ -54,9 +54,9 @@ def items(listed: dy.LazyFrame[DataDragonItems]) -> dy.LazyFrame[Items]:
 
 
 def champions(listed: dy.LazyFrame[DataDragonChampions]) -> dy.LazyFrame[Champions]:
-    """Champions of every version that is listed in any language.
+    """Returns the champions of every listed version in any language.
 
-    Names are found as those of items. The highest ranks are those of the version, or of the nearest one that tells
+    Names are found like those of items. The highest ranks are those of the version, or of the nearest one that has
     them.
     """
     numbered = listed.with_columns(version_order())
@@ -68,40 +68,40 @@ def champions(listed: dy.LazyFrame[DataDragonChampions]) -> dy.LazyFrame[Champio
 
 
 def standing_items(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
-    """Items as they stand for versions: each item ever listed, from the version or else from the nearest with it.
+    """Returns items as valid for versions: each item ever listed, from the version or else the nearest one with it.
 
-    The version that stands for a patch can be one from before an item came. An item that it does not list is looked
-    up in the nearest earlier version, or else in the nearest later one, that does.
+    The version used for a patch may be older than an item. An item missing in it is taken from the nearest earlier
+    version, or else the nearest later one.
 
     Args:
         items: rows of `Items`.
         versions: column `data_dragon_version`.
 
     Returns:
-        Rows of `Items`, with `data_dragon_version` for which they stand; `version` is where they were found.
+        Rows of `Items`, with the `data_dragon_version` they are valid for; `version` is their source.
     """
     asked = versions.select("data_dragon_version").unique().drop_nulls()
     wanted = asked.with_columns(version_order("data_dragon_version")).join(
         items.select("item_id").unique(), how="cross"
     )
     found = _nearest(wanted, items.with_columns(version_order()), ["item_id"], "version", "version")
-    # A few thousand rows that several joins want.
+    # A few thousand rows that several joins need.
     return found.drop("version_order").join(items, on=["version", "item_id"]).collect().lazy()
 
 
 def ids_of_name(listed: pl.DataFrame, key: str, name: str) -> list[int]:
-    """Numbers of the items or champions of a name, in English or Korean, from the lowest.
+    """Returns the numbers of the items or champions with a name in English or Korean, lowest first.
 
-    Case, spaces and punctuation do not matter: `seraphs embrace` is Seraph's Embrace. An item has several numbers where
-    modes list it under their own.
+    Case, spaces and punctuation do not matter: `seraphs embrace` is Seraph's Embrace. An item has several numbers if
+    modes have their own version of it.
 
     Args:
-        listed: rows of `Items` or `Champions`; of any number of versions.
+        listed: rows of `Items` or `Champions`, of any number of versions.
         key: `item_id` or `champion_id`.
-        name: what somebody wrote; for champions their keys, such as MonkeyKing, count as well.
+        name: the entered name; champions are also found by their keys, such as MonkeyKing.
 
     Raises:
-        UnknownNameError: when nothing is called so, with the names that come nearest.
+        UnknownNameError: if nothing has the name; the message lists the nearest names.
     """
     columns = [column for column in ("name", "name_ko", "champion_key") if column in listed.columns]
     known: dict[str, set[int]] = {}
@@ -113,7 +113,7 @@ def ids_of_name(listed: pl.DataFrame, key: str, name: str) -> list[int]:
     wanted = _folded(name)
     if wanted in known:
         return sorted(known[wanted])
-    # Korean by its letters, of which syllables that differ have many in common.
+    # Korean names are compared by letters, because different syllables share many.
     letters = {unicodedata.normalize("NFD", each): spelt[each] for each in known}
     sought = unicodedata.normalize("NFD", wanted)
     close = difflib.get_close_matches(sought, letters, n=3, cutoff=0.6 if sought == wanted else 0.75)
@@ -124,13 +124,13 @@ def ids_of_name(listed: pl.DataFrame, key: str, name: str) -> list[int]:
 
 
 def _folded(name: str) -> str:
-    """A name without case, spaces and punctuation; Korean syllables stay whole."""
+    """Returns a name without case, spaces and punctuation; Korean syllables stay whole."""
     letters = unicodedata.normalize("NFKC", name).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 
 
 def version_order(column: str = "version") -> pl.Expr:
-    """`version_order`, which orders versions of Data Dragon by their first three numbers: 13.9.1 is before 13.10.1."""
+    """Returns `version_order`, a sort key from the first three numbers of a version: 13.9.1 is before 13.10.1."""
     first, second, third = (
         pl.col(column).str.extract(rf"^(?:\d+\.){{{part}}}(\d{{1,4}})").cast(pl.Int64).fill_null(0) for part in range(3)
     )
@@ -138,14 +138,15 @@ def version_order(column: str = "version") -> pl.Expr:
 
 
 def _one_language(listed: pl.LazyFrame, key: str) -> pl.LazyFrame:
-    """Facts do not depend on the language: those of one, English first, for each version and item or champion."""
+    """Returns the facts from one language per version and item or champion, English first, as they do not depend on
+    it."""
     return listed.sort(~_IN_ENGLISH, "language").unique(["version", key], keep="first", maintain_order=True)
 
 
 def _sameness() -> tuple[pl.Expr, pl.Expr]:
-    """`recipe`, the components, and `make`, which differs where an item is another for certain.
+    """Returns `recipe`, the components, and `make`, which differs only for items that are certainly different.
 
-    An item without components is not one with them, and what is made of one item alone is not what is made of another.
+    Items with and without components are different, and so are items made of different single items.
     """
     recipe = pl.col("from_ids").list.sort().cast(pl.List(pl.String)).list.join(" ")
     return recipe.alias("recipe"), pl.when(pl.col("from_ids").list.len() < 2).then(recipe).otherwise(
@@ -154,13 +155,13 @@ def _sameness() -> tuple[pl.Expr, pl.Expr]:
 
 
 def _named(rows: pl.LazyFrame, listed: pl.LazyFrame, key: str, *same: str) -> pl.LazyFrame:
-    """Rows with `name` and `name_ko`, without the markup that some names have.
+    """Returns rows with `name` and `name_ko`, without the markup that some names contain.
 
     Args:
-        rows: one for each version and item or champion.
-        told: those of every language.
-        key: what is named.
-        same: columns that must be the same for the name of another version to count, one after the other.
+        rows: one row per version and item or champion.
+        listed: the names in every language.
+        key: key of the named rows.
+        same: columns that must be equal for a name from another version to count, tried in order.
     """
     plain = listed.with_columns(pl.col("name").str.replace_all(r"(?:<[^>]*>)+", " ").str.strip_chars()).filter(
         pl.col("name") != ""
@@ -178,7 +179,7 @@ def _named(rows: pl.LazyFrame, listed: pl.LazyFrame, key: str, *same: str) -> pl
 
 
 def _nearest(rows: pl.LazyFrame, listed: pl.LazyFrame, by: Sequence[str], column: str, into: str) -> pl.LazyFrame:
-    """Rows with what the nearest version tells: their own, else the nearest earlier, else the nearest later."""
+    """Returns rows with a value from their own version, else the nearest earlier, else the nearest later one."""
     known = (
         listed.select("version_order", *by, column)
         .sort("version_order")
@@ -195,15 +196,15 @@ def _nearest(rows: pl.LazyFrame, listed: pl.LazyFrame, by: Sequence[str], column
 
 
 def _with_origins(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows with where they come from, and what comes of them.
+    """Returns rows with the origins and uses of each item.
 
-    `transformed_from` and `upgraded_from` are columns of `Items`; `has_use` says whether something is built from it in
-    the shop, `is_choice` whether it turns into one of several, `of_boots` whether boots are a component.
+    `transformed_from` and `upgraded_from` are columns of `Items`; `has_use` says whether the shop builds something from
+    it, `is_choice` whether it transforms into one of several, `of_boots` whether boots are a component.
     """
     base = pl.coalesce(
         pl.col("special_recipe"), pl.col("item_id").replace_strict(_UNTOLD, default=None, return_dtype=pl.Int32)
     )
-    # Made of one item, for nothing, and not in the shop.
+    # Made of one item, free of charge, and not in the shop.
     is_made = (pl.col("gold_base") == 0) & ~pl.col("purchasable") & (pl.col("from_ids").list.len() == 1)
     rows = rows.with_columns(
         base=base,
@@ -273,7 +274,7 @@ def _kind() -> pl.Expr:
         .then(pl.lit("component"))
         .when((_tagged("Lane") | _tagged("Jungle")) & is_basic & gold.is_between(1, _STARTER_GOLD))
         .then(pl.lit("starter"))
-        # The Arena's prismatic items cost less, and come out of an anvil.
+        # The Arena's prismatic items cost less and come from an anvil.
         .when(((gold >= CORE_GOLD) | (pl.col("special_recipe").is_not_null() & (gold > 0))) & ~pl.col("is_choice"))
         .then(pl.lit("core"))
         .otherwise(pl.lit("other"))
@@ -281,7 +282,8 @@ def _kind() -> pl.Expr:
 
 
 def _goes_by_itself() -> pl.Expr:
-    """Potions and wards are used up, the jungle's starters eaten, tokens traded in; what costs nothing is lent."""
+    """Whether an item disappears without a sale: potions and wards are consumed, the jungle's starters eaten, tokens
+    traded in, and free items are lent."""
     kind = pl.col("kind")
     is_used_up = pl.col("consumed") & kind.is_in(["consumable", "trinket"])
     is_eaten = (kind == "starter") & _tagged("Jungle")

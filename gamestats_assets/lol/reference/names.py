@@ -1,6 +1,6 @@
-"""What champions and items are called on a patch, in English and Korean.
+"""Names of champions and items on a patch, in English and Korean.
 
-Where no version of the patch itself is at hand, the nearest earlier one stands for it, or else the nearest later one.
+If the patch has no version of its own, the nearest earlier one is used, or else the nearest later one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from gamestats_assets.lol.statistics.tables import ANY_CHAMPION
 
 
 def champion_names(patches: pl.LazyFrame, champions: pl.LazyFrame) -> pl.DataFrame:
-    """`patch`, `champion_id`, `champion_name`, `champion_name_ko`, of every patch and champion at hand."""
+    """Returns `patch`, `champion_id`, `champion_name`, `champion_name_ko` for every patch and available champion."""
     found = _on_patches(patches, champions)
     return found.select("patch", "champion_id", champion_name="name", champion_name_ko="name_ko")
 
 
 def item_names(patches: pl.LazyFrame, items: pl.LazyFrame) -> pl.DataFrame:
-    """`patch`, `item_id`, `name`, `name_ko`, of every patch and item at hand."""
+    """Returns `patch`, `item_id`, `name`, `name_ko` for every patch and available item."""
     return _on_patches(patches, items).select("patch", "item_id", "name", "name_ko")
 
 
@@ -29,7 +29,7 @@ def _on_patches(patches: pl.LazyFrame, listed: pl.LazyFrame) -> pl.DataFrame:
 
 
 def named_champions(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
-    """Rows with `patch` and `champion_id`, with the champions' names; null for all champions together."""
+    """Returns rows with `patch` and `champion_id`, with the champions' names; null for all champions together."""
     return rows.join(names, on=["patch", "champion_id"], how="left").with_columns(
         champion_name=pl.when(pl.col("champion_id") != ANY_CHAMPION).then(
             pl.coalesce("champion_name", pl.format("champion {}", "champion_id"))
@@ -38,7 +38,8 @@ def named_champions(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
 
 
 def named_items(rows: pl.DataFrame, column: str, names: pl.DataFrame) -> pl.DataFrame:
-    """Rows with `patch` and a list of items, with the lists `names` and `names_ko`; English where Korean is missing."""
+    """Returns rows with `patch` and a list of items, with the lists `names` and `names_ko`; English if Korean is
+    missing."""
     numbered = rows.with_row_index("__row__")
     listed = (
         numbered.select("__row__", "patch", item_id=column)

@@ -1,4 +1,4 @@
-"""Patches: which there are, which lists stand for them, and what names the content that statistics are made from."""
+"""Patches, the lists used for each, and hashes of the content behind their statistics."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gamestats_assets.lol.reference.tables import Champions, Items, Patches
 from gamestats_assets.lol.reference.versions import patch_number
 
 FeaturesTaken = ledger_of(ParticipantFeatures)
-"""Matches whose wide rows were made, each with a hash of them."""
+"""Matches with wide rows, each with a hash of the rows."""
 ObjectivesTaken = ledger_of(Objectives)
-"""The same of objectives, of which wide rows have the first ones alone."""
+"""The same for objectives, of which wide rows contain only the first ones."""
 _RANK = ("exact", "earlier", "later", "none")
 
 
@@ -27,10 +27,10 @@ def patches(
     items: dy.LazyFrame[Items],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[Patches]:
-    """Every patch that a match was played on.
+    """Returns every patch that a match was played on.
 
-    Where its matches were made with different lists of items, because some landed later, the nearest list stands.
-    `content_hash` is another one whenever a wide row or an objective of the patch, or a name on it, is another.
+    If its matches were built with different lists of items, because some landed later, the nearest list counts.
+    `content_hash` changes with any wide row, objective or name of the patch.
     """
     number = patch_number(pl.col("patch"))
     distance = (number - patch_number(pl.col("data_dragon_version"))).abs()

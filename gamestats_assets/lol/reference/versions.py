@@ -1,4 +1,4 @@
-"""Patches in their order, and which version of Data Dragon stands for each."""
+"""Patches in their order, and the version of Data Dragon used for each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import polars as pl
 
 
 def patch_number(version: pl.Expr) -> pl.Expr:
-    """Number that orders patches: 1000 times the first number of a version, and the second; null where it has none."""
+    """Returns a sort key of patches: 1000 times the first number of a version, plus the second; null without
+    numbers."""
     first, second = (version.str.extract(r"^(\d{1,4})\.(\d{1,3})(?:\.|$)", group).cast(pl.Int32) for group in (1, 2))
     return 1000 * first + second
 
 
 def standing_versions(patches: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
-    """Versions of Data Dragon that stand for patches.
+    """Returns the versions of Data Dragon to use for patches.
 
-    The highest version of the patch itself; else of the nearest patch before it; else of the nearest after it. Numbers
+    The highest version of the patch itself, else of the nearest earlier patch, else of the nearest later one. Numbers
     are compared as numbers: 13.9 comes before 13.10.
 
     Args:

@@ -233,9 +233,9 @@ def test_a_pattern_can_be_read(made: dict[str, pl.DataFrame]) -> None:
     [
         (0.05, True, "; found by half of the matches alone, it held on the held out half."),
         (0.05, False, "; found by half of the matches alone, it did not hold on the held out half."),
-        (0.05, None, "; found by half of the matches alone, it could not be tried on the held out half."),
-        (0.051, None, "; found only by all games together, so not tried on the held out half."),
-        (None, None, "; found only by all games together, so not tried on the held out half."),
+        (0.05, None, "; found by half of the matches alone, but not testable on the held out half."),
+        (0.051, None, "; found only by all games together, so not tested on the held out half."),
+        (None, None, "; found only by all games together, so not tested on the held out half."),
     ],
 )
 def test_a_sentence_says_of_the_halves_what_is_true(

@@ -241,9 +241,11 @@ def test_what_is_not_there_is_told_with_what_there_is(planted: Written, tmp_path
     target = tmp_path / "report.html"
     with pytest.raises(UnknownNameError, match=r"found 'Ezrael'\. Did you mean .*Ezreal"):
         write_report(target, planted.lake, champion="Ezrael")
-    with pytest.raises(UnknownNameError, match=r"patch '13\.8'; there are those of 13\.9, 13\.10\."):
+    with pytest.raises(UnknownNameError, match=r"patch '13\.8'; patches with statistics: 13\.9, 13\.10\."):
         write_report(target, planted.lake, patch="13.8")
-    with pytest.raises(UnknownNameError, match=r"queue 'clash' on patch 13\.10; there are: ranked_solo \([\d,]+ games"):
+    with pytest.raises(
+        UnknownNameError, match=r"queue 'clash' on patch 13\.10; queues with statistics: ranked_solo \([\d,]+ games"
+    ):
         write_report(target, planted.lake, queue="clash")
     with pytest.raises(UnknownNameError, match=r"Nobody played Garen on patch 13\.10 in ranked_solo; .*Aatrox"):
         write_report(target, planted.lake, champion="Garen")
@@ -335,7 +337,7 @@ def test_found_patterns_are_drawn_beside_their_naive_difference_and_told_below(p
                 assert after[1] == effect
                 assert f"{low} to {high} {row['games']:,} {q} " in line
                 tried = (row["discovery_half_q_value"] or 0) <= 0.05
-                pill = {True: "✓ held", False: "✕ did not hold", None: "not tried"}[row["is_replicated"]]
+                pill = {True: "✓ held", False: "✕ did not hold", None: "not tested"}[row["is_replicated"]]
                 assert line.endswith(pill if tried else "by all games only")
 
 
@@ -355,7 +357,7 @@ def test_whether_a_pattern_held_again_is_told(planted: Written, tmp_path: Path) 
     path = tmp_path / "report.html"
     write_report(path, lake_of(tmp_path / "lake", frames, *GOLD))
     for family, pill in (
-        ("objective", "✕ did not hold"), ("vision", "not tried"), ("item", "by all games only"),
+        ("objective", "✕ did not hold"), ("vision", "not tested"), ("item", "by all games only"),
         ("skill_order", "✓ held"),
     ):  # fmt: skip
         assert pill in words_of(part_of(path, f"family-{family}"))
@@ -363,8 +365,8 @@ def test_whether_a_pattern_held_again_is_told(planted: Written, tmp_path: Path) 
     assert (pills.count("✓ held"), pills.count("✕ did not hold")) == (held[True], held[False])
     result = Counter(frames[t.PatternTests].filter(here).get_column("is_replicated").to_list())
     tried = result[True] + result[False]
-    assert f"Held again {result[True]} of {tried} found by half" in words_of(part_of(path, "tiles"))
-    assert f"alone finds {tried} that could be tried on the half that is held out; {result[True]} of these" in pills
+    assert f"Replicated {result[True]} of {tried} found by half" in words_of(part_of(path, "tiles"))
+    assert f"alone finds {tried} that could be tested on the held out half; {result[True]} of these" in pills
 
 
 def test_first_objectives_are_told_naively_and_adjusted(planted: Written) -> None:
@@ -411,14 +413,14 @@ def test_where_nothing_is_found_it_says_what_could_have_been(idle: Written) -> N
     assert tests
     assert idle.frames[t.DiscoveredPatterns].is_empty()
     said = words_of(part_of(idle.path, "patterns"))
-    assert "Nothing was found in ranked_solo." in said
+    assert "No pattern was found in ranked_solo." in said
     for family in ("item", "objective"):
         of = [row for row in tests if (row["family"], row["effect_unit"]) == (family, "win_rate")]
         least = min(row["smallest_effect"] for row in of)
         words = words_of(part_of(idle.path, f"family-{family}"))
         assert f"With so many games only effects above {100 * least:.1f} points could have been found" in words
     assert not [name for name in charts_of(idle.path) if name.startswith("patterns")]
-    assert "There are statistics of one patch only, 13.10" in words_of(part_of(idle.path, "history"))
+    assert "Only one patch has statistics, 13.10" in words_of(part_of(idle.path, "history"))
 
 
 def test_empty_tables_give_sentences_and_no_empty_charts(planted: Written, tmp_path: Path) -> None:
@@ -432,8 +434,8 @@ def test_empty_tables_give_sentences_and_no_empty_charts(planted: Written, tmp_p
         "First core item: no build of Jinx (BOTTOM) has 5 games or more on patch 13.10 in ranked_solo",
         "No max order of Jinx (BOTTOM) has 5 games or more",
         "No hypothesis was tested on patch 13.10: each needs 200 games",
-        "tells of a first objective",
-        "Too few games on patch 13.10 in ranked_solo to tell how vision goes with survival",
+        "has a first objective, which requires timelines",
+        "Too few games on patch 13.10 in ranked_solo to relate vision to survival",
         "to correlate variables",
         "No pattern was found on any of the 2 patches with statistics",
     ):

@@ -235,7 +235,11 @@ def test_of_an_order_the_baseline_are_those_who_did_not_complete_it_so(made: Mad
     ("won", "gold", "said"),
     [
         (lambda _number, _draw: True, lambda _number, draw: draw.gauss(0, 500), "the same value"),
-        (lambda _number, draw: draw.random() < 0.5, lambda number, _draw: 1000.0 * (number % 2), "no games of both"),
+        (
+            lambda _number, draw: draw.random() < 0.5,
+            lambda number, _draw: 1000.0 * (number % 2),
+            "only one side has games",
+        ),
     ],
 )
 def test_why_nothing_is_told_at_an_equal_state_is_said(
@@ -264,7 +268,7 @@ def test_what_did_not_happen_is_in_no_arm(made: Made) -> None:
         assert result.notes[0].startswith(f"{left_out} games are left out")
     unknown = one(made([{"dpm": None}] * 3 + [{"dpm": 100.0}] * 40), metric="dpm")
     assert (unknown.games, unknown.value) == (40, 100)
-    assert unknown.notes == ("3 games are left out: dpm is not known of them.",)
+    assert unknown.notes == ("3 games are left out: dpm is unknown.",)
 
 
 def test_where_there_are_too_many_games_some_are_drawn_which_is_said(
@@ -290,7 +294,7 @@ def test_asked_games_without_any_of_the_baseline_are_counted(made: Made) -> None
     answer = one(made(rows), items=["Trinity Force"], metric="dpm")
     assert answer.comparison is not None
     assert (answer.games, answer.comparison.asked_games) == (103, 100)
-    assert any(note.startswith("3 games are in no comparison: there is no other game") for note in answer.notes)
+    assert any(note.startswith("3 games are in no comparison: their cell has no other game") for note in answer.notes)
 
 
 def test_what_a_team_took_first_is_compared_at_the_gold_just_before(made: Made) -> None:
@@ -322,9 +326,9 @@ def test_what_a_team_took_first_is_compared_at_the_gold_just_before(made: Made) 
     assert further.comparison is not None
     assert further.comparison.effect == pytest.approx(-30, abs=8)
     assert further.comparison.asked_games + further.comparison.games == 500
-    assert any("chosen by kills too" in note for note in further.notes)
+    assert any("kills also selected games of both sides" in note for note in further.notes)
     by_items = one(made(rows), where="team_first_dragon and not completed_by('Trinity Force', 12)", metric="dpm")
-    assert any("chosen by items too" in note for note in by_items.notes)
+    assert any("items also selected games of both sides" in note for note in by_items.notes)
     plain = one(made(half), where="team_first_dragon or kills = 1", metric="dpm")
     assert plain.comparison is not None
     assert plain.comparison.effect is None
