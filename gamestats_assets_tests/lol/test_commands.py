@@ -155,7 +155,7 @@ def test_options_reach_the_api_and_the_platform_can_be_a_setting(gamestats: Game
         (["--player", "Ann#NA1", "--platform", "euw"], {}, 1, "There is no platform 'euw'"),
         (["--player", "Ann", "--platform", "na1"], {}, 1, "such as Hide on bush#KR1; found 'Ann'"),
         (["--player", "Ann#NA1", "--platform", "na1"], {"RIOT_API_KEY": ""}, 1, "set RIOT_API_KEY"),
-        (["--player", "Ann#NA1", "--platform", "na1"], {"RIOT_API_KEY": "RGAPI-old"}, 1, "make a new one at"),
+        (["--player", "Ann#NA1", "--platform", "na1"], {"RIOT_API_KEY": "RGAPI-old"}, 1, "create a new one at"),
         (["--player", "Bob#NA1", "--platform", "na1"], {}, 1, "unknown     player Bob#NA1; see the tag after the #"),
         (["--queue", "420"], {}, 2, "go with --player"),
     ],
@@ -218,6 +218,6 @@ def test_seeded_players_are_entered_and_their_new_matches_fetched(
     assert "removed   seeded player Ann#NA1 (na1)" in removed.stdout
     assert json.loads(gamestats("lol", "seed", "list", "--format", "json").stdout) == []
     failed = gamestats("lol", "seed", "remove", "Ann#NA1")
-    assert (failed.exit_code, "is no seeded player" in failed.stderr) == (1, True)
+    assert (failed.exit_code, "is not a seeded player" in failed.stderr) == (1, True)
     mistaken = gamestats("lol", "seed", "add", "Ann", "--platform", "na1")
     assert (mistaken.exit_code, "such as Hide on bush#KR1" in mistaken.stderr) == (1, True)

@@ -1,1 +1,1 @@
-"""The Riot API: matches of seeded players, found and fetched."""
+"""The Riot API: finds and fetches matches of seeded players."""

@@ -1,8 +1,8 @@
 """The Riot API: players' matches and their timelines, fetched into the landing zone.
 
-Every request needs a key, and counts against two limits: the key's own in its region, and that of the endpoint (method)
-in that region. Whatever is fetched is checked before it lands, byte for byte as the server sent it. Source of the rules
-on limits and regions: https://developer.riotgames.com/docs/lol and /docs/portal.
+Every request needs a key and counts against two limits: that of the key in a region, and that of the endpoint (method)
+in that region. Every file is checked before it lands, byte for byte as the server sent it. Source of the rules on
+limits and regions: https://developer.riotgames.com/docs/lol and /docs/portal.
 """
 
 from __future__ import annotations
@@ -44,44 +44,44 @@ REGIONS: Mapping[str, Region] = {
     **dict.fromkeys(("eun1", "euw1", "me1", "ru", "tr1"), "europe"),
     **dict.fromkeys(("oc1", "ph2", "sg2", "th2", "tw2", "vn2"), "sea"),
 }
-"""Region that answers for the matches of a platform."""
-# A request that is longer on its way than the ones before it would come too late for its own window.
+"""Region whose endpoints serve a platform's matches."""
+# A request with a longer travel time than the previous ones would arrive too late for its own window.
 _MARGIN_S = 0.1
 NEW_KEY_LIMIT = (Window(20, 1.0 + _MARGIN_S), Window(100, 120.0 + _MARGIN_S))
-"""What a new key is allowed in a region; holds until an answer tells other windows."""
+"""Limits of a new key in a region; used until an answer contains other windows."""
 IDS_A_PAGE = 100
-"""Most match ids that one request lists."""
+"""Most match ids per request."""
 
 Method = Literal["account", "match_ids", "match", "timeline"]
 _T = TypeVar("_T")
-# Longer than the longest window of a key, that all who share it may have their turn.
+# Longer than the longest window of a key, so that all users of the key get a turn.
 PATIENCE_S = 600.0
-"""Seconds that a request waits for its turn, or for as long as the server asks, before it is given up."""
-# A timeline can come some time after its match.
+"""Seconds that a request waits for its turn, or on the server's demand, before it fails."""
+# A timeline may appear some time after its match.
 _TIMELINE_COMES_WITHIN = timedelta(days=1)
 _MATCH_ID = re.compile(r"([A-Z0-9]{2,6})_[0-9]{1,20}")
 
 
 class UnknownPlatformError(GamestatsError):
-    """A platform is given that Riot does not have, or none at all."""
+    """The platform is missing or unknown to Riot."""
 
 
 class RiotIdError(GamestatsError):
-    """A player is given in a way that is no Riot id."""
+    """The player's name is not a Riot id."""
 
 
 class RefusedRequestError(UnexpectedAnswerError):
-    """The API says that the request is wrong (400), as it does of a puuid that another key was told."""
+    """The API answers 400, for example for a puuid that belongs to another key."""
 
 
 def region_of(platform: str) -> Region:
-    """The region that answers for a platform, or for a match by its id.
+    """Returns the region that serves a platform, or a match by its id.
 
     Args:
         platform: such as kr or NA1, or a match id such as NA1_4736000000.
 
     Raises:
-        UnknownPlatformError: when Riot has no such platform.
+        UnknownPlatformError: if Riot has no such platform.
 
     >>> region_of("EUW1_6500000000"), region_of("kr")
     ('europe', 'asia')
@@ -93,10 +93,10 @@ def region_of(platform: str) -> Region:
 
 
 def split_riot_id(riot_id: str) -> tuple[str, str]:
-    """Name and tag line of a Riot id.
+    """Returns name and tag line of a Riot id.
 
     Raises:
-        RiotIdError: when it is not written as name, # and tag line.
+        RiotIdError: if it is not written as name, # and tag line.
 
     >>> split_riot_id("Hide on bush#KR1")
     ('Hide on bush', 'KR1')
@@ -109,12 +109,12 @@ def split_riot_id(riot_id: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A player as the API knows them now.
+    """A player with their current name in the API.
 
     Attributes:
-        riot_id: name and tag line, as the player writes them.
-        puuid: the identity, as this API key is told it: another key knows another one.
-        platform: where they play, such as kr.
+        riot_id: name and tag line, in the player's spelling.
+        puuid: identity of the player, specific to this API key.
+        platform: platform of the player, such as kr.
     """
 
     riot_id: str
@@ -133,12 +133,12 @@ class RiotApi(ApiClient):
 
     Args:
         key: the API key (setting RIOT_API_KEY).
-        landing: where matches land.
-        base_url: address of the API, with {region} where the region stands in it.
+        landing: landing zone for matches.
+        base_url: address of the API, with {region} in place of the region.
         options: see `ClientOptions`.
 
     Raises:
-        UnauthorisedError: when the key has characters no key has.
+        UnauthorisedError: if the key has invalid characters.
     """
 
     def __init__(
@@ -157,17 +157,17 @@ class RiotApi(ApiClient):
     # -- players
 
     def account(self, riot_id: str, platform: str) -> Account:
-        """A player by Riot id; capitals do not matter.
+        """Returns a player by Riot id, in any case.
 
         Raises:
-            NotFoundError: when nobody has it.
-            UnauthorisedError: without a key, or with one that is not accepted.
-            RiotIdError: when it is none.
-            UnknownPlatformError: when there is no such platform.
+            NotFoundError: if no player has it.
+            UnauthorisedError: if the key is missing or not accepted.
+            RiotIdError: if it is not a Riot id.
+            UnknownPlatformError: if there is no such platform.
         """
         name, tag = split_riot_id(riot_id)
         region = region_of(platform)
-        # Accounts are everywhere the same, and sea has no endpoint for them.
+        # Accounts are the same in every region, and sea has no endpoint for them.
         region = "asia" if region == "sea" else region
         path = f"/riot/account/v1/accounts/by-riot-id/{quote(name, safe='')}/{quote(tag, safe='')}"
         found = self._decoded(_Ask(region, "account", path, f"player {name}#{tag}"), _Account)
@@ -182,18 +182,18 @@ class RiotApi(ApiClient):
         queue: int | None = None,
         most: int | None = None,
     ) -> list[str]:
-        """Ids of a player's matches, the newest first.
+        """Returns the ids of a player's matches, newest first.
 
         Args:
             account: the player.
-            since: matches that began before are left out.
-            until: so are matches that began after.
+            since: earliest start of the matches.
+            until: latest start of the matches.
             queue: queue, such as 420 for ranked solo; every queue by default.
-            most: ids in all; by default as many as the API lists, which keeps matches for two years.
+            most: largest number of ids; by default all that the API lists, which go back two years.
 
         Raises:
-            RefusedRequestError: when the puuid is not known to this key.
-            UnauthorisedError: without a key, or with one that is not accepted.
+            RefusedRequestError: if the puuid is unknown to this key.
+            UnauthorisedError: if the key is missing or not accepted.
         """
         path = f"/lol/match/v5/matches/by-puuid/{quote(account.puuid, safe='')}/ids"
         params: dict[str, int] = {}
@@ -204,7 +204,7 @@ class RiotApi(ApiClient):
         if queue is not None:
             params["queue"] = queue
         ask = _Ask(region_of(account.platform), "match_ids", path, f"the matches of {account.riot_id}")
-        # A match that ends meanwhile moves the others on, so that one can be listed twice.
+        # A match that ends between two requests shifts the others, so one can be listed twice.
         found: dict[str, None] = {}
         start = 0
         while most is None or len(found) < most:
@@ -219,17 +219,17 @@ class RiotApi(ApiClient):
     # -- matches
 
     def fetch_matches(self, match_ids: Iterable[str], *, downloads: int = 4) -> tuple[MatchFetch, ...]:
-        """Fetch what is missing of matches, object and timeline; one's failure does not stop the others.
+        """Fetches missing match objects and timelines; a failed match does not stop the others.
 
-        The object lands first: it tells the day of the match. A timeline that the API does not have any more is marked
-        as gone, and not asked for again.
+        The object lands first, because it contains the day of the match. If the API no longer has a timeline, it is
+        marked as gone and not requested again.
 
         Args:
             match_ids: such as NA1_4736000000.
-            downloads: matches fetched at the same time.
+            downloads: number of matches to fetch at the same time.
 
         Raises:
-            UnauthorisedError: without a key, or with one that is not accepted. What was fetched until then has landed.
+            UnauthorisedError: if the key is missing or not accepted. Matches fetched before have landed.
         """
         ids = list(dict.fromkeys(match_id.upper() for match_id in match_ids))
         held = self._landing.held(GAME, ids)
@@ -246,22 +246,22 @@ class RiotApi(ApiClient):
         queue: int | None = None,
         downloads: int = 4,
     ) -> FetchReport[Account]:
-        """Fetch everything that is missing of players' newest matches.
+        """Fetches all missing files of players' newest matches.
 
-        One match's failure, or one player's, does not stop the others.
+        A failed match or player does not stop the others.
 
         Args:
             riot_ids: such as Hide on bush#KR1.
-            platform: where they play, such as kr.
-            since: matches that began before are left out.
-            count: matches of each player; all that the API has with None.
+            platform: platform of the players, such as kr.
+            since: earliest start of the matches.
+            count: matches per player; None fetches all that the API has.
             queue: queue, such as 420 for ranked solo; every queue by default.
-            downloads: matches fetched at the same time.
+            downloads: number of matches to fetch at the same time.
 
         Raises:
-            UnauthorisedError: without a key, or with one that is not accepted.
-            RiotIdError: when one of them is no Riot id.
-            UnknownPlatformError: when there is no such platform.
+            UnauthorisedError: if the key is missing or not accepted.
+            RiotIdError: if one of them is not a Riot id.
+            UnknownPlatformError: if there is no such platform.
         """
         region_of(platform)
         wanted = ["#".join(split_riot_id(riot_id)) for riot_id in dict.fromkeys(riot_ids)]
@@ -308,7 +308,7 @@ class RiotApi(ApiClient):
         except NotFoundError as error:
             day = date.fromisoformat(self._landing.day_of(GAME, match_id) or "")
             if datetime.fromtimestamp(self._clock(), UTC).date() - day <= _TIMELINE_COMES_WITHIN:
-                reason = f"{error} It may still come: the match was played not long ago."
+                reason = f"{error} It may still appear, because the match was played recently."
                 return MatchFetch(match_id, "failed", tuple(files), reason, is_delayed=True)
             mark_timeline_gone(self._landing, match_id, day)
             return MatchFetch(match_id, "expired", tuple(files), str(error))
@@ -317,9 +317,9 @@ class RiotApi(ApiClient):
         return MatchFetch(match_id, "fetched", tuple(files))
 
     def _file(self, match_id: str, kind: Literal["match", "timeline"]) -> bytes:
-        """The checked body of a match object or a timeline, as sent; one that nobody could read is kept."""
+        """Returns the checked body of a match object or a timeline, as sent; keeps unreadable bodies for inspection."""
         if not _MATCH_ID.fullmatch(match_id):
-            raise UnexpectedAnswerError(f"{match_id[:80]!r} is no match id: one is such as NA1_4736000000.")
+            raise UnexpectedAnswerError(f"{match_id[:80]!r} is not a match id such as NA1_4736000000.")
         path = f"/lol/match/v5/matches/{match_id}" + ("/timeline" if kind == "timeline" else "")
         what = f"match {match_id}" if kind == "match" else f"the timeline of match {match_id}"
         ask = _Ask(region_of(match_id), kind, path, what)
@@ -328,7 +328,7 @@ class RiotApi(ApiClient):
             found = read_body(payload, what, recognise)
             if (found.kind, found.match_id) != (kind, match_id):
                 sent = f"{found.kind} {found.match_id or ''}".rstrip()
-                raise UnreadableAnswerError(f"{sent} was sent where {what} was asked for.", payload)
+                raise UnreadableAnswerError(f"Received {sent} instead of {what}.", payload)
             return payload
 
         try:
@@ -344,8 +344,8 @@ class RiotApi(ApiClient):
 
     def _fetch(self, ask: _Ask, check: Callable[[bytes], _T]) -> _T:
         secret = self._secret(
-            "Asking for matches needs a key of the Riot API: get one at https://developer.riotgames.com and set "
-            "RIOT_API_KEY. Ingesting files, and fetching Data Dragon, work without it."
+            "Fetching matches needs a key of the Riot API: get one at https://developer.riotgames.com and set "
+            "RIOT_API_KEY. Ingesting files and fetching Data Dragon work without it."
         )
         url = self._base_url.replace("{region}", ask.region) + ask.path
         counted_at = 0.0
@@ -387,11 +387,11 @@ class RiotApi(ApiClient):
             raise self._refusals.add(limiter, f"{found}: too many requests ({kind} limit)", headers)
         if status in (401, 403):
             raise self._refuse_key(
-                f"{found}: the key in RIOT_API_KEY is not accepted. A development key lasts a day: make a new one at "
-                "https://developer.riotgames.com. Ingesting files, and fetching Data Dragon, work without it."
+                f"{found}: the key in RIOT_API_KEY is not accepted. Development keys expire after a day: create a new "
+                "one at https://developer.riotgames.com. Ingesting files and fetching Data Dragon work without it."
             )
         if status == 400:
-            raise RefusedRequestError(f"{found}: it finds the request wrong.")
+            raise RefusedRequestError(f"{found}: the request is wrong.")
         kept = {
             "match": ", or it is older than the two years the API keeps",
             "timeline": ", or it is older than the year the API keeps",
@@ -402,7 +402,7 @@ class RiotApi(ApiClient):
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One thing asked of the API: of which region, by which method, and what for a person."""
+    """One request to the API: its region, its method, and its purpose in words."""
 
     region: Region
     method: Method
@@ -421,19 +421,20 @@ class _Ask:
         return f"riot {self.region} {self.method}"
 
     def with_params(self, params: Mapping[str, Any]) -> _Ask:
-        """The same, with parameters."""
+        """Returns the same request with parameters."""
         return _Ask(self.region, self.method, self.path, self.what, params)
 
 
 def _windows(headers: Mapping[str, str], name: str) -> list[Window]:
-    """Windows of a limit that an answer tells, a little longer, with the requests used up of each."""
+    """Returns the windows of a limit in an answer's headers, slightly prolonged, each with its used requests."""
     used = {window.seconds: window.requests for window in parse_windows(headers.get(f"{name}-Count", ""))}
     windows = parse_windows(headers.get(name, ""))
     return [Window(window.requests, window.seconds + _MARGIN_S, used.get(window.seconds)) for window in windows]
 
 
 def _failed(match_id: str, files: Iterable[FileOutcome], error: GamestatsError) -> MatchFetch:
-    """What became of a match that could not be had; a key that is not accepted befalls all, and is raised."""
+    """Returns the result of a match that could not be fetched; raises if the key is not accepted, which affects all
+    matches."""
     if isinstance(error, UnauthorisedError):
         raise error
     return MatchFetch(match_id, "failed", tuple(files), str(error), isinstance(error, ApiError) and error.is_passing)

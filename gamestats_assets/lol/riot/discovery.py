@@ -1,8 +1,8 @@
-"""Seeded players: whose matches are looked for, which were found, and what became of them.
+"""Seeded players, the matches found for them, and the result of fetching each match.
 
-People enter players in `ops.lol_seeded_players`. A look (`find`) asks the API for each player's new matches and enters
-them in `ops.lol_matches_found`; they are fetched apart from it (`archive`), and stay wanted until they have landed, the
-API has forgotten them, or they were given up. So a look or a run that dies loses nothing.
+Users enter players in `ops.lol_seeded_players`. `find` asks the API for each player's new matches and enters them in
+`ops.lol_matches_found`; `archive` fetches them separately. They stay pending until they have landed, the API no longer
+has them, or fetching was given up. An interrupted step therefore loses nothing.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from gamestats_assets.lol.riot.api import (
 
 _TABLE = "lol_seeded_players"
 _MATCHES = Register("lol_matches_found", "match_id")
-# The API finds matches by when they began, and lists them when they are over.
+# The API filters matches by their start, but lists them only after their end.
 _OVERLAP = timedelta(hours=6)
 
 
-# ---------------------------------------------------------------- what people enter
+# ---------------------------------------------------------------- seeded players
 
 
 def add_seed(conn: psycopg.Connection, riot_id: str, platform: str, *, days: int, now: datetime) -> Entered:
-    """Look for the matches of a player from now on, and for those of the last days.
+    """Starts looking for the matches of a player, including those of the last days.
 
     Args:
-        conn: of `ops`, in a transaction.
+        conn: connection to `ops`, in a transaction.
         riot_id: such as Hide on bush#KR1.
-        platform: where they play, such as kr.
-        days: how far back matches are wanted.
-        now: the time.
+        platform: platform of the player, such as kr.
+        days: number of past days to include.
+        now: current time.
 
     Raises:
-        EntryError: when that is no Riot id, or no platform.
-        ExistsAlreadyError: when the player is looked for already.
+        EntryError: if the Riot id or platform is invalid.
+        ExistsAlreadyError: if the player is already seeded.
     """
     try:
         riot_id, platform = "#".join(split_riot_id(riot_id)), platform.strip().lower()
@@ -66,8 +66,8 @@ def add_seed(conn: psycopg.Connection, riot_id: str, platform: str, *, days: int
         return Entered("seeded player", what, "created")
     (row,) = known
     if row["removed_at"] is None:
-        raise ExistsAlreadyError(f"{riot_id} is a seeded player on {platform} already.", "riot_id")
-    # What was listed before need not be listed again, unless more of it is wanted now.
+        raise ExistsAlreadyError(f"{riot_id} is already a seeded player on {platform}.", "riot_id")
+    # Matches that were already listed are not listed again, unless more of them are wanted now.
     listed_at = row["listed_at"] if since >= row["wanted_since"] else None
     update(
         conn,
@@ -75,20 +75,20 @@ def add_seed(conn: psycopg.Connection, riot_id: str, platform: str, *, days: int
         {"seeded_player_id": row["seeded_player_id"]},
         {"removed_at": None, "wanted_since": min(since, row["wanted_since"]), "listed_at": listed_at, "asked_at": None},
     )
-    return Entered("seeded player", what, "changed", ("removed -> looked for again",))
+    return Entered("seeded player", what, "changed", ("removed -> active",))
 
 
 def remove_seed(conn: psycopg.Connection, riot_id: str, platform: str | None, *, now: datetime) -> Entered:
-    """Look for a player's matches no more; what has landed is kept.
+    """Stops looking for a player's matches; landed files are kept.
 
     Raises:
-        UnknownNameError: when nobody of the name is looked for, or several on different platforms.
+        UnknownNameError: if no player has the name, or several on different platforms do.
     """
     found = [row for row in _seeds(conn, riot_id, platform) if row["removed_at"] is None]
     if len(found) != 1:
         on = ", ".join(sorted(row["platform"] for row in found))
-        problem = f"is on {on}: say which with --platform" if found else "is no seeded player"
-        raise UnknownNameError(f"{riot_id} {problem}. Who is: gamestats lol seed list", "riot_id")
+        problem = f"is on {on}: choose one with --platform" if found else "is not a seeded player"
+        raise UnknownNameError(f"{riot_id} {problem}. All of them: gamestats lol seed list", "riot_id")
     (row,) = found
     where = {"seeded_player_id": row["seeded_player_id"]}
     if row["asked_at"] is None:
@@ -99,7 +99,8 @@ def remove_seed(conn: psycopg.Connection, riot_id: str, platform: str | None, *,
 
 
 def list_seeds(conn: psycopg.Connection) -> pl.DataFrame:
-    """Seeded players: riot_id, platform, wanted_since, listed_at, last_error, added_by, added_at; no removed ones."""
+    """Returns the seeded players without removed ones: riot_id, platform, wanted_since, listed_at, last_error,
+    added_by, added_at."""
     when = pl.Datetime("us", "UTC")
     schema = {
         "riot_id": pl.String,
@@ -123,7 +124,7 @@ def _seeds(conn: psycopg.Connection, riot_id: str, platform: str | None) -> list
     ]
 
 
-# ---------------------------------------------------------------- looking and fetching
+# ---------------------------------------------------------------- finding and fetching
 
 
 def find(
@@ -134,19 +135,19 @@ def find(
     every: timedelta = POLL_INTERVAL,
     deadline: float = float("inf"),
 ) -> PollResult[Account]:
-    """Ask the API for the new matches of players whose turn it is, and enter them in the register.
+    """Asks the API for the new matches of players who are due, and registers them.
 
-    Who was asked longest ago comes first, so that a look that ends early goes on with the next ones.
+    Starts with the player who was checked longest ago, so after an early end the next call continues with the others.
 
     Args:
-        url: PostgreSQL, its schema `ops` migrated.
+        url: PostgreSQL with a migrated schema `ops`.
         api: the client.
-        now: the time.
-        every: how long a player is left alone after a look.
-        deadline: time of `time.monotonic` after which nobody is asked for.
+        now: current time.
+        every: smallest interval between two checks of a player.
+        deadline: time of `time.monotonic` after which no further player is checked.
 
     Raises:
-        UnauthorisedError: without a key, or with one that is not accepted.
+        UnauthorisedError: if the key is missing or not accepted.
     """
     with connect(url) as conn:
         due = rows(
@@ -178,20 +179,20 @@ def _matches_of(api: RiotApi, player: Row) -> tuple[Account, list[str]]:
     except (RefusedRequestError, NotFoundError):
         if not player["puuid"]:
             raise
-        # Another key was told another identity.
+        # Another key has another puuid of the player.
         account = api.account(riot_id, platform)
         return account, api.match_ids(account, since=since)
 
 
 pending = _MATCHES.pending
-"""Found matches whose time to be fetched has come, those found first at the front."""
+"""Found matches that are due for fetching, earliest found first."""
 
 
 def archive(url: SecretStr, api: RiotApi, match_ids: Collection[str]) -> tuple[MatchFetch, ...]:
-    """Fetch what is missing of matches into the landing zone, and enter in the register what became of them.
+    """Fetches missing files of matches into the landing zone and registers the results.
 
     Raises:
-        UnauthorisedError: without a key, or with one that is not accepted; what was not fetched stays wanted.
+        UnauthorisedError: if the key is missing or not accepted; unfetched matches stay pending.
     """
     fetched = api.fetch_matches(match_ids)
     _MATCHES.record_outcomes(url, fetched)
@@ -199,10 +200,10 @@ def archive(url: SecretStr, api: RiotApi, match_ids: Collection[str]) -> tuple[M
 
 
 def find_and_fetch(url: SecretStr, api: RiotApi, *, now: datetime) -> FetchReport[Account]:
-    """Look for new matches of every seeded player, and fetch those that wait, however long that takes.
+    """Looks for new matches of every seeded player, and fetches all pending ones, however long that takes.
 
     Raises:
-        UnauthorisedError: without a key, or with one that is not accepted.
+        UnauthorisedError: if the key is missing or not accepted.
     """
     found = find(url, api, now=now, every=timedelta())
     fetched: list[MatchFetch] = []

@@ -1,1 +1,1 @@
-"""What is served of League of Legends."""
+"""Pages of League of Legends."""

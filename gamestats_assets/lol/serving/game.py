@@ -1,4 +1,4 @@
-"""League of Legends, as it is served."""
+"""League of Legends in the web application."""
 
 from __future__ import annotations
 

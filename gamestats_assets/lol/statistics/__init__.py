@@ -1,1 +1,1 @@
-"""Statistics of a patch: builds, skill orders, objectives, and how variables go with one another."""
+"""Statistics of a patch: builds, skill orders, objectives, and relations between variables."""

@@ -1,4 +1,4 @@
-"""How games went by item build and by skill order."""
+"""Results of games by item build and by skill order."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from gamestats_assets.lol.reference.tables import Champions, Items, Patches
 from gamestats_assets.lol.statistics.tables import ALL_POSITIONS, ItemBuildStats, SkillOrderStats
 
 FEWEST_GAMES = 5
-"""Games below which a build or an order has no row."""
+"""Number of games below which a build or an order has no row."""
 LONGEST_BUILD = 3
 CELL = ["patch", "queue_group", "position", "champion_id"]
-"""What games are compared within."""
+"""Columns of a cell, within which games are compared."""
 ARROW = " > "
 _OUTCOMES = ("won", "kda", "dpm", "gold_at_15")
 _SKEWED = ("dpm", "gold_at_15")
 
 
 def position() -> pl.Expr:
-    """The position of a wide row, or ALL where there are none."""
+    """Returns the position of a wide row, or ALL if the queue has no positions."""
     return pl.col("position").fill_null(ALL_POSITIONS)
 
 
 def positioned(features: pl.LazyFrame) -> pl.LazyFrame:
-    """The wide rows with `position`; in queues where others have one, without those who have none.
+    """Returns the wide rows with `position`; in queues with positions, rows without one are left out.
 
-    The words of `CELL` are categories, for they are grouped by again and again.
+    The text columns of `CELL` are categories, because they are grouped repeatedly.
     """
     has_positions = pl.col("position").is_not_null().any().over("patch", "queue_group")
     words = [column for column in CELL if column != "champion_id"]
@@ -49,7 +49,7 @@ def item_build_stats(
     items: dy.LazyFrame[Items],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[ItemBuildStats]:
-    """Builds of one to three core items, in the order of completion, with at least five games."""
+    """Returns builds of one to three core items, in order of completion, with at least five games."""
     known = (
         positioned(features)
         .filter(pl.col("core_items") > 0)
@@ -92,10 +92,10 @@ def item_build_stats(
 
 
 def eligible_games(games: pl.DataFrame) -> pl.DataFrame:
-    """What is compared with all games of its cell that had come as far: how many these are, and how they went.
+    """Returns the number and win rate of the games of each cell that had come as far.
 
     Args:
-        games: a row for every eligible game: columns of `CELL`, and `won`.
+        games: one row per eligible game: columns of `CELL`, and `won`.
 
     Returns:
         Columns of `CELL`, `eligible` (games) and `baseline_win_rate`.
@@ -104,20 +104,20 @@ def eligible_games(games: pl.DataFrame) -> pl.DataFrame:
 
 
 class Paths:
-    """Items one after another as one number, which is grouped many times faster than a list or a text."""
+    """Encodes sequences of items as one number, which is grouped much faster than a list or a text."""
 
     def __init__(self, item_ids: Sequence[int]) -> None:
         self._ids = item_ids
-        # Nought is no item.
+        # Zero stands for no item.
         self._bits = (len(item_ids) + 1).bit_length()
 
     @classmethod
     def of(cls, lists: pl.Series) -> Paths:
-        """For the items that stand in lists."""
+        """Returns the encoding for the items in lists."""
         return cls(lists.explode().drop_nulls().unique().sort().to_list())
 
     def code(self, slots: Sequence[int], column: str = "ids") -> pl.Expr:
-        """The items in some places of a list, as a number."""
+        """Returns the items at some positions of a list, as a number."""
         code = pl.lit(0, pl.Int64)
         for place, slot in enumerate(slots):
             item = pl.col(column).list.get(slot, null_on_oob=True)
@@ -126,7 +126,7 @@ class Paths:
         return code
 
     def items(self, code: str, length: int) -> pl.Expr:
-        """The items of a number again, as a list."""
+        """Returns the items of a number, as a list."""
         numbers = range(1, len(self._ids) + 1)
         return pl.concat_list(
             (pl.col(code) // 2 ** (self._bits * place) % 2**self._bits).replace_strict(
@@ -137,12 +137,12 @@ class Paths:
 
 
 def written(item_ids: str) -> pl.Expr:
-    """A list of items as a key, such as 3078>3004."""
+    """Returns a list of items as a key, such as 3078>3004."""
     return pl.col(item_ids).cast(pl.List(pl.String)).list.join(">")
 
 
 def _plain(rows: pl.DataFrame) -> pl.DataFrame:
-    """Texts where categories were grouped by."""
+    """Returns rows with texts instead of categories."""
     return rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
 
 
@@ -151,9 +151,9 @@ def skill_order_stats(
     patches: dy.LazyFrame[Patches],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[SkillOrderStats]:
-    """Complete max orders, first levels, and three levels in a row, with at least five games.
+    """Returns complete max orders, first levels, and runs of three levels, with at least five games.
 
-    Each kind is of the games that came far enough to tell it, and its baseline are all of these.
+    Each kind uses the games that lasted long enough for it, and all of these are its baseline.
     """
     known = (
         positioned(features)
@@ -191,11 +191,11 @@ def skill_order_stats(
 
 
 def outcomes(rows: pl.DataFrame, by: Sequence[str], **more: pl.Expr) -> pl.DataFrame:
-    """The columns of `Outcomes` for each group with enough games.
+    """Returns the columns of `Outcomes` for each group with enough games.
 
     Args:
         rows: columns `by`, `won`, `kda`, `dpm`, `gold_at_15`.
-        more: further figures of each group.
+        more: further aggregates of each group.
     """
     from gamestats_assets.lol.statistics.arrays.intervals import median_intervals, skewed_mean_intervals, wilson
 

@@ -1,4 +1,4 @@
-"""Sequence mining of core items: which are completed one after another, and how often."""
+"""Sequence mining of core items: frequent sequences of completed items."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEWEST_GAMES = 10
 LONGEST_PATH = 4
 _ITEMS = 6
 _ORDERS = {length: math.factorial(length) for length in range(2, LONGEST_PATH + 1)}
-"""In how many orders items can come."""
+"""Number of orders in which items can be completed."""
 
 
 def item_path_sequences(
@@ -29,14 +29,14 @@ def item_path_sequences(
     items: dy.LazyFrame[Items],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[ItemPathSequences]:
-    """Frequent paths of two to four core items, others between them or not, of each champion and position.
+    """Returns frequent paths of two to four core items, possibly with others between them, per champion and position.
 
-    A path counts once in a game. It is frequent in a share of `SUPPORT` of the games with as many core items, and in
-    ten games at least. As no path has more games than a shorter one within it, longer ones are looked for only among
-    games with a shorter one that has enough games for a long one (the a priori rule of Agrawal and Srikant).
+    A path counts once per game. It is frequent if it occurs in a share of `SUPPORT` of the games with as many core
+    items, and in at least ten games. No path has more games than a shorter one within it, so longer ones are searched
+    only in games with a shorter one that has enough games for a longer one (the a priori rule of Agrawal and Srikant).
 
-    Who completes many items is winning, whichever they are, so each game with a path is compared with all games of its
-    cell that had come as far: that have as many core items as it took to have the path, those between among them.
+    Players who complete many items are winning whichever they are, so games with a path are compared with all games of
+    the cell that had come as far: with as many core items as at the end of the path, including those in between.
     """
     known = (
         positioned(features)
@@ -63,7 +63,7 @@ def item_path_sequences(
             paths.group_by(*CELL, "path", "items")
             .agg(games=pl.len(), wins=pl.col("won").sum())
             .join(eligible, on=[*CELL, "items"])
-            # With items between, a game had come farther when it had the path.
+            # With items in between, a game had come farther at the end of the path.
             .with_columns(expected=pl.col("games") * pl.col("baseline_win_rate"))
             .group_by(*CELL, "path")
             .agg(pl.col("games", "wins").sum(), pl.col("expected").sort_by("items").sum())
@@ -73,7 +73,7 @@ def item_path_sequences(
         counted = counted.with_columns(support=pl.col("games") / _eligible(counted, eligible, length))
         frequent = counted.filter(pl.col("support") >= SUPPORT).with_columns(item_ids=codes.items("path", length))
         found.append(frequent)
-        # Fewer games have as many items as a longer path needs, so it can be frequent where this one is not.
+        # A longer path can be frequent where this one is not, because fewer games have enough items for it.
         long_enough = counted.filter(pl.col("games") >= SUPPORT * _eligible(counted, eligible, LONGEST_PATH))
         with_one = paths.join(long_enough, on=[*CELL, "path"], how="semi").select("game").unique()
         candidates = candidates.join(with_one, on="game", how="semi")
@@ -88,7 +88,7 @@ def item_path_sequences(
 
 
 def _eligible(rows: pl.DataFrame, eligible: pl.DataFrame, items: int) -> pl.Series:
-    """For each row how many games of its cell have so many items."""
+    """Returns for each row the number of games of its cell with so many items."""
     of_items = eligible.filter(pl.col("items") == items)
     return rows.join(of_items, on=CELL, how="left", maintain_order="left").get_column("eligible").fill_null(0)
 
@@ -107,19 +107,20 @@ def _finished(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _paths(games: pl.DataFrame, codes: Paths, length: int) -> pl.DataFrame:
-    """Every path of a length in each game, once, with the `items` completed when the last one of the path was."""
+    """Returns every path of a length once per game, with the number of `items` completed at its end."""
     parts = [
         games.filter(pl.col("ids").list.len() > slots[-1]).select(
             "game", *CELL, "won", path=codes.code(slots), items=pl.lit(slots[-1] + 1, pl.Int16)
         )
         for slots in itertools.combinations(range(_ITEMS), length)
     ]
-    # A wide row has no core item twice, so no game has a path twice.
+    # A wide row contains a core item at most once, so no path occurs twice in a game.
     return pl.concat(parts)
 
 
 def _with_lift(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """`lift`: the games of a path, against those expected if its items came independently, in this order by chance."""
+    """Returns rows with `lift`: the games of a path relative to the number expected for independent items in random
+    order."""
     games = known.group_by(CELL).agg(all_games=pl.len())
     shares = (
         known.select("game", *CELL, item_id=pl.col("ids"))
@@ -137,7 +138,7 @@ def _with_lift(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         .join(shares, on=[*CELL, "item_id"])
         .group_by("__row__")
         .agg(pl.col("share").product(), pl.col("length").first())
-        # One of all the orders that the items can come in.
+        # One of all possible orders of the items.
         .with_columns(chance=pl.col("share") / pl.col("length").replace_strict(_ORDERS, return_dtype=pl.Float64))
     )
     return (
@@ -149,7 +150,7 @@ def _with_lift(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_within_longer(rows: pl.DataFrame) -> pl.Series:
-    """Whether a path that is one item longer has the same games."""
+    """Returns whether a path with one item more has the same games."""
     numbered = rows.with_row_index("__row__")
     longer = numbered.filter(pl.col("length") > 2)
     shorter: list[pl.DataFrame] = []

@@ -1,4 +1,4 @@
-"""What first objectives are worth, and which rules of objectives and leads go with winning."""
+"""Value of first objectives, and rules of objectives and leads that go with winning."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gamestats_assets.lol.patterns.patterns import compare_cells, objective_cell
 from gamestats_assets.lol.statistics.tables import FirstObjectiveStats, ObjectiveDecisionTree
 
 FEWEST_GAMES = 20
-"""Games below which an objective of a queue has no row."""
+"""Number of games below which an objective of a queue has no row."""
 _OF_QUEUE = ["patch", "queue_group"]
 
 
 def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[FirstObjectiveStats]:
-    """Per queue and objective: how often the team that took it first won, and what that is worth at equal gold before.
+    """Returns per queue and objective how often the team that took it first won, and the effect at equal gold before.
 
-    The naive effect is the win rate of teams that took it less that of those that did not, which is one less it.
+    The naive effect is the win rate of teams that took it minus that of their opponents, which is one minus it.
     """
     from gamestats_assets.lol.statistics.arrays.discovery_rate import q_value
     from gamestats_assets.lol.statistics.arrays.intervals import wilson
@@ -98,10 +98,10 @@ _LEADS: Mapping[str, str] = {
 
 
 def objective_decision_tree(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[ObjectiveDecisionTree]:
-    """A tree of four decisions at most per queue, grown on one half of the matches and tried on the other.
+    """Returns a tree of at most four decisions per queue, grown on one half of the matches and evaluated on the other.
 
-    One row of input is a team in a game that lasted 15 minutes, as it stood then: what nobody had taken by that time
-    counts as not taken.
+    One row of input is the state of a team after 15 minutes; objectives that neither team had taken by then count as
+    not taken.
     """
     teams = (
         features.filter(pl.col("has_timeline") & (pl.col("duration_s") >= 60 * _MINUTE))
@@ -131,7 +131,7 @@ def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     held = rows.get_column("held_out").to_numpy()
     if min(held.sum(), (~held).sum()) < _FEWEST_TEAMS or len(np.unique(won[~held])) < 2:
         return
-    # Takes a second to load, which few matches need not wait for.
+    # Takes a second to load, which few matches can do without.
     from sklearn.tree import DecisionTreeClassifier
 
     tree = DecisionTreeClassifier(
@@ -140,7 +140,7 @@ def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
         random_state=0,
     )
     tree.fit(values[~held], won[~held])
-    # In whole gold before anything is counted, so that a rule is what it says.
+    # Rounded to whole gold before counting, so that a rule matches its text.
     is_lead = tree.tree_.feature >= len(_TAKEN)
     tree.tree_.threshold[is_lead] = np.floor(tree.tree_.threshold[is_lead])
     accuracy = float(tree.score(values[held], won[held]))
@@ -169,7 +169,7 @@ _Condition = tuple[int, float, bool]
 def _paths(
     tree: Any, node: int = 0, so_far: tuple[_Condition, ...] = ()
 ) -> Iterator[tuple[int, tuple[_Condition, ...]]]:
-    """Each leaf with the conditions that lead to it: variable, threshold, whether it is above."""
+    """Yields each leaf with the conditions that lead to it: variable, threshold, and whether it is above."""
     if tree.children_left[node] < 0:
         yield node, so_far
         return
@@ -179,7 +179,7 @@ def _paths(
 
 
 def _rule(conditions: tuple[_Condition, ...]) -> str:
-    """Conditions in words; of several on one lead the narrowest range."""
+    """Returns conditions in words; several conditions on one lead become the narrowest range."""
     names = [*_TAKEN, *_LEADS]
     least: dict[str, float] = {}
     most: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""How the variables of the wide rows go with one another: correlations, vision and survival, and regressions."""
+"""Relations between the variables of the wide rows: correlations, vision and survival, and regressions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gamestats_assets.lol.statistics.build_stats import position
 from gamestats_assets.lol.statistics.tables import ALL_POSITIONS, OutcomeModels, VariableCorrelations, VisionSurvival
 
 FEWEST_ROWS = 50
-"""Rows below which a position of a queue has no correlations or models."""
+"""Number of rows below which a position of a queue has no correlations or models."""
 VARIABLES = tuple(
     """
     assists champion_level control_wards_bought core_items cs_at_10 cs_at_15 cs_per_minute damage_share
@@ -26,7 +26,7 @@ VARIABLES = tuple(
     time_dead_share vision_per_minute vision_score wards_killed wards_placed won xp_at_10 xp_at_15
     """.split()  # noqa: SIM905
 )
-"""Variables that are correlated, by alphabet."""
+"""Variables to correlate, in alphabetical order."""
 _LANE_TERM = "lane_gold_diff_at_15"
 _DERIVED = {
     "first_core_item_at_s": pl.col("core_items_at_s").list.first(),
@@ -36,9 +36,9 @@ _OF_POSITION = ["patch", "queue_group", "position"]
 
 
 def _by_position(features: pl.LazyFrame, columns: Sequence[str]) -> Iterator[tuple[dict[str, str], pl.DataFrame]]:
-    """The rows of each position of each queue, then of all positions of each queue that has several.
+    """Yields the rows of each position of each queue, then of all positions of each queue with several.
 
-    Of a queue with positions, those who have none are among all.
+    In queues with positions, rows without one are only among all positions.
     """
     rows = (
         features.with_columns(position(), **_DERIVED)
@@ -58,15 +58,16 @@ def _by_position(features: pl.LazyFrame, columns: Sequence[str]) -> Iterator[tup
 
 
 def _values(rows: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Columns as numbers, NaN where unknown."""
+    """Returns columns as numbers, NaN if unknown."""
     return rows.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns).to_numpy()
 
 
 def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[VariableCorrelations]:
-    """Pearson's and Spearman's correlation of every pair of `VARIABLES`, q-values over all pairs of the patch.
+    """Returns Pearson's and Spearman's correlation of every pair of `VARIABLES`, with q-values over all pairs of the
+    patch.
 
-    A variable that does not vary in a position, or is unknown in it, has no pairs there. Tests take the number of
-    matches for the number of independent rows, as players of one match are not independent of each other.
+    A variable that is constant or unknown in a position has no pairs there. Tests use the number of matches as the
+    number of independent rows, because players of one match are not independent.
     """
     from gamestats_assets.lol.statistics.arrays.correlations import correlations
     from gamestats_assets.lol.statistics.arrays.discovery_rate import q_value
@@ -99,9 +100,10 @@ def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.Laz
 
 
 def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[VisionSurvival]:
-    """Per position and queue, how vision score per minute goes with deaths, with the length of the game held.
+    """Returns the correlation of vision score per minute and deaths at equal length of the game, per position and
+    queue.
 
-    Longer games have more of both deaths and wards, so the plain correlation says more of length than of vision.
+    Longer games have more deaths and more wards, so the plain correlation reflects length more than vision.
     """
     from gamestats_assets.lol.statistics.arrays.correlations import partial_spearman
     from gamestats_assets.lol.statistics.arrays.discovery_rate import q_value
@@ -158,7 +160,7 @@ WIN_TERMS: Mapping[str, tuple[float, str]] = {
     "team_first_herald_by_15": (1, "taken"),
     "team_first_tower_by_15": (1, "taken"),
 }
-"""Terms of the model of winning, all of them known after 15 minutes: the number that one unit is of, and the unit."""
+"""Terms of the model of winning, all known after 15 minutes, with the size of one unit and its name."""
 DPM_TERMS: Mapping[str, tuple[float, str]] = {
     "gold_at_15": (1000, "1,000 gold"),
     "team_gold_diff_at_15": (1000, "1,000 gold"),
@@ -177,12 +179,12 @@ _INTERCEPT = "intercept"
 
 
 def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[OutcomeModels]:
-    """Regressions per position and queue, of games that lasted 15 minutes: winning, and damage per minute.
+    """Returns regressions per position and queue, over games that lasted 15 minutes: winning, and damage per minute.
 
-    Errors are clustered by match. Of all positions together there is no term of the lane: the leads of a team's lanes
-    add up to the lead of the team, and its players win together. A term that does not vary, or is unknown in most of
-    the rows, is left out; of one that is unknown in some, the rows are. The area under the curve is of matches that are
-    held out, by a model of the others.
+    Errors are clustered by match. For all positions together there is no lane term: the leads of a team's lanes add up
+    to the team's lead, and its players win together. A term that is constant, or unknown in most rows, is left out; if
+    it is unknown in some rows, these are left out. The area under the curve is measured on held out matches, with a
+    model of the others.
     """
     from gamestats_assets.lol.statistics.arrays.discovery_rate import q_value
 
@@ -199,7 +201,7 @@ def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[
                 found.append(part.with_columns(pl.lit(value).alias(name) for name, value in named.items()))
     if not found:
         return OutcomeModels.create_empty(lazy=True)
-    # Nobody asks whether an intercept is 0.
+    # A test of an intercept against 0 has no use.
     asked = pl.when(pl.col("term") != _INTERCEPT).then("p_value")
     rows = pl.concat(found).fill_nan(None).with_columns(q_value=q_value(asked).over("patch"))
     return OutcomeModels.cast(rows.lazy())
@@ -210,7 +212,7 @@ def _model(
 ) -> pl.DataFrame | None:
     from gamestats_assets.lol.statistics.arrays.regressions import Reason, regression
 
-    # Where positions have no opponents, or nobody takes heralds, the term is unknown throughout.
+    # In positions without opponents, or games without heralds, the term is unknown throughout.
     known_terms = [name for name in terms if rows.get_column(name).null_count() < rows.height / 2]
     known = rows.drop_nulls([outcome, *known_terms])
     known_terms = [name for name in known_terms if known.get_column(name).n_unique() > 1]
@@ -244,7 +246,7 @@ def _model(
 
 
 def _held_out_auc(known: pl.DataFrame, design: np.ndarray, target: np.ndarray) -> float | None:
-    """Area under the ROC curve in the held out half, of a model of the other."""
+    """Returns the area under the ROC curve in the held out half, for a model of the other."""
     from gamestats_assets.lol.statistics.arrays.regressions import Reason, regression
 
     held = known.get_column("held_out").to_numpy()

@@ -1,4 +1,4 @@
-"""Columns of bronze tables as the API writes them: their keys, and the types with which they are decoded."""
+"""Columns of bronze tables in the API's spelling: their keys, and the types to decode them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS: Mapping[pl.DataType, Any] = {
 
 
 def api_keys(table: type[Table], without: Iterable[str] = ()) -> dict[str, str]:
-    """Column to the API's key, of the columns that are written as they are; `position.x` is `x` in `position`."""
+    """Returns the API's key of each column that is copied as it is; `position.x` is `x` in `position`."""
     return {
         name: (column.metadata or {}).get("api", camel_case(name))
         for name, column in table.columns().items()
@@ -30,7 +30,7 @@ def api_keys(table: type[Table], without: Iterable[str] = ()) -> dict[str, str]:
 
 
 def struct_fields(table: type[Table], columns: Iterable[str]) -> list[tuple[str, Any] | tuple[str, Any, Any]]:
-    """Fields for `msgspec.defstruct`, named as the columns; those that may be null may be missing."""
+    """Returns fields for `msgspec.defstruct`, named like the columns; nullable ones may be missing."""
     declared = table.columns()
     return [
         (name, Optional[_KINDS[declared[name].dtype]], None)  # noqa: UP045 (what is annotated knows no `|`)
@@ -41,6 +41,6 @@ def struct_fields(table: type[Table], columns: Iterable[str]) -> list[tuple[str,
 
 
 def camel_case(name: str) -> str:
-    """A name in the API's spelling: `total_gold` is `totalGold`."""
+    """Returns a name in the API's spelling: `total_gold` becomes `totalGold`."""
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))

@@ -1,4 +1,4 @@
-"""The landed files of matches to bronze: which of a match's files count, and what becomes of the others."""
+"""Decodes the landed files of matches to bronze, and selects the files that count."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gamestats_assets.lol.timelines import match_objects, timeline
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, TimelineFiles
 
 TABLES: tuple[type[Table], ...] = (*match_objects.TABLES, TimelineFiles, *timeline.TABLES)
-"""Every table that landed files feed."""
+"""Every table fed by landed files."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One timeline content of a match: its row of `TimelineFiles`, what it holds, and what of it was rejected."""
+    """One timeline of a match: its row of `TimelineFiles`, its contents, and its rejections."""
 
     row: dict[str, Any]
     timeline: timeline.DecodedTimeline | None
@@ -30,13 +30,13 @@ class _Read:
 
     @property
     def preference(self) -> tuple[bool, int]:
-        """Sorts first: what can be read, then most events."""
+        """Sort key: readable timelines first, then most events."""
         return self.row["status"] != "processed", -self.row["events"]
 
 
 @dataclass(slots=True)
 class _Taken:
-    """What counts of some units, until tables are made of all of it at once."""
+    """Accepted contents of several units, until tables are built from all of them at once."""
 
     matches: list[match_objects.DecodedMatch] = field(default_factory=list)
     other_files: list[int] = field(default_factory=list)
@@ -74,7 +74,7 @@ def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
 
 
 def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
-    """Decode the timeline of a match; whether one can be read."""
+    """Decodes the timeline of a match; returns whether one is readable."""
     files = unit.newest_first(landing, "timeline")
     if not files:
         return False
@@ -89,7 +89,7 @@ def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUni
 
 
 def _take_match_object(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
-    """Decode the match object of a match; whether one can be read.
+    """Decodes the match object of a match; returns whether one is readable.
 
     Of several the one with most participants counts, then the one that landed last.
     """
@@ -129,4 +129,4 @@ def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
 
 
 DECODER = Decoder("League of Legends", TABLES, ("match", "timeline"), _decode_units, part=100)
-"""Match objects and timelines; of several of a match one counts, and `other_files` counts the rest."""
+"""Decodes match objects and timelines; of several files of a match one counts, and `other_files` counts the others."""

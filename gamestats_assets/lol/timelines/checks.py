@@ -1,8 +1,8 @@
-"""What the tables of landed files must keep together, beyond what each declares by itself.
+"""Checks across the tables of landed files, beyond each table's own rules.
 
-A blocking check says that rows were lost, doubled or disagree, which sets the match aside, and where no match is to
-blame, stops what it is of. The others report what a source can do at any time: a new kind of event, a
-timeline that tells less than the match object.
+A failed blocking check means that rows were lost, duplicated or contradictory. It sets the match aside or, if no match
+is to blame, stops the table. The others report possible changes at the source: a new kind of event, a timeline with
+less than its match object.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from gamestats_assets.lol.timelines.tables import (
 )
 
 GOLD, DAMAGE = 0.02, 0.02
-"""Shares by which a timeline's last frame may differ from the match object."""
+"""Largest relative differences between a timeline's last frame and the match object."""
 
 
 @breaking_rows(of=TimelineEventCounts)
 def every_event_of_a_timeline_is_counted(
     counts: dy.LazyFrame[TimelineEventCounts], files: dy.LazyFrame[TimelineFiles]
 ) -> pl.LazyFrame:
-    """The kinds of events of a timeline add up to the events it holds."""
+    """The counts by kind of event add up to the number of events of a timeline."""
     counted = counts.group_by(MATCH).agg(counted_events=pl.col("events").sum())
     return (
         files.filter(pl.col("status") == "processed")
@@ -43,7 +43,7 @@ def every_event_of_a_timeline_is_counted(
 def no_more_rows_than_events(
     counts: dy.LazyFrame[TimelineEventCounts], events: dy.LazyFrame[TimelineEvents]
 ) -> pl.LazyFrame:
-    """A match has no more rows of a kind of event than its timeline held and could be read: none stands twice."""
+    """A match has no more rows of a kind of event than its timeline had readable events, so none is duplicated."""
     return _kept_and_rows(counts, events).filter(pl.col("rows") > pl.col("kept"))
 
 
@@ -51,7 +51,7 @@ def no_more_rows_than_events(
 def every_event_is_a_row(
     counts: dy.LazyFrame[TimelineEventCounts], events: dy.LazyFrame[TimelineEvents]
 ) -> pl.LazyFrame:
-    """Every event that could be read is a row. What is missing broke a rule of the table and is in quarantine."""
+    """Every readable event is a row. Missing ones broke a rule of the table and are in quarantine."""
     return _kept_and_rows(counts, events).filter(pl.col("rows") < pl.col("kept"))
 
 
@@ -64,7 +64,7 @@ def _kept_and_rows(counts: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
 
 @breaking_rows(of=TimelineEventCounts, blocking=False)
 def kinds_of_events_are_known(counts: dy.LazyFrame[TimelineEventCounts]) -> pl.LazyFrame:
-    """No kind of event is new. Events of a new kind are rows all the same, and no table above reads them."""
+    """All kinds of events are known. Events of a new kind become rows too, but no later table reads them."""
     return counts.filter(~pl.col("is_known"))
 
 
@@ -82,7 +82,7 @@ def every_participant_is_a_row(
 def timelines_end_as_match_objects_tell(
     frames: dy.LazyFrame[TimelineFrames], raw: dy.LazyFrame[RawParticipants], matches: dy.LazyFrame[RawMatches]
 ) -> pl.LazyFrame:
-    """Gold and damage to champions in a timeline's last frame are those of the match object, within 2%."""
+    """Gold and damage to champions in a timeline's last frame equal those of the match object, within 2%."""
     last = frames.group_by(PARTICIPANT).agg(
         gold=pl.col("total_gold").sort_by("timestamp_ms").last(),
         damage=pl.col("damage_to_champions").sort_by("timestamp_ms").last(),

@@ -1,6 +1,6 @@
-"""Decode one match object of match-v5: the match, its teams, and its participants.
+"""Decodes one match object of match-v5: the match, its teams, and its participants.
 
-Keys come and go over the years, so everything that a row can do without may be missing or null.
+Keys appear and disappear over the years, so all optional ones may be missing or null.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from gamestats_assets.lol.timelines.api_keys import api_keys, struct_fields
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, RawTeams
 
 TABLES: tuple[type[Table], ...] = (RawMatches, RawTeams, RawParticipants)
-"""The tables a match object feeds."""
+"""Tables fed by a match object."""
 _CONTENT_CHARACTERS = 4000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UnreadableMatchError(GamestatsError):
-    """A document is not a match object, or lacks what identifies and dates a match."""
+    """A document is not a match object, or lacks the id or date of a match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class DecodedMatch:
     """One match object, decoded.
 
     Attributes:
-        match_id: id the document gives.
+        match_id: id in the document.
         rows: rows of each table of `TABLES`.
-        rejections: participants and teams that could not be read, by table.
+        rejections: unreadable participants and teams, by table.
     """
 
     match_id: str
@@ -46,7 +46,7 @@ class DecodedMatch:
     rejections: dict[type[Table], list[Rejection]]
 
 
-# --------------------------------------------------------------------------- what stands in a file
+# --------------------------------------------------------------------------- contents of a file
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -101,7 +101,7 @@ _OBJECTIVES = {
     "inhibitor": "inhibitor",
     "tower": "tower",
 }
-"""Objectives of a team as the API names them, and as our columns do."""
+"""Objectives of a team: the API's name and our column."""
 _FIRST = {"grub": "first_grubs"}
 
 _AUGMENTS = tuple(f"playerAugment{number}" for number in range(1, 7))
@@ -121,14 +121,14 @@ class _Perks(msgspec.Struct):
     styles: list[_Style] = []
 
 
-# The name was called otherwise when Riot ids came.
+# The key of the name changed when Riot ids were introduced.
 _OTHERS: Mapping[str, tuple[str, Any]] = {
     "riot_id_name": ("riotIdName", str | None),
     "riot_id_game_name": ("riotIdGameName", str | None),
     "perks": ("perks", _Perks | None),
     **{name.lower(): (name, Optional[Int32]) for name in _AUGMENTS},  # noqa: UP045
 }
-"""What columns are made from: field to the API's key, and its type."""
+"""Sources of columns: field, with the API's key and its type."""
 _MADE = ("match_id", "match_date", "riot_id_name", "primary_style_id", "sub_style_id", "keystone_id")
 _KEYS = api_keys(RawParticipants, without=_MADE)
 _COLUMNS = tuple(_KEYS)
@@ -152,7 +152,7 @@ _PASSED_OVER = frozenset(
     trueDamageDealt trueDamageTaken turretTakedowns turretsLost unrealKills visionClearedPings
     """.split()  # noqa: SIM905
 )
-"""Known keys of participants that no column takes."""
+"""Known keys of participants without a column."""
 _KNOWN = _PASSED_OVER | frozenset(_KEYS.values())
 _passed_over = {f"passed_over_{key}": key for key in sorted(_PASSED_OVER)}
 _KnownParticipant = msgspec.defstruct(
@@ -162,7 +162,7 @@ _KnownParticipant = msgspec.defstruct(
     kw_only=True,
     forbid_unknown_fields=True,
 )
-"""A participant without any other key."""
+"""A participant without unknown keys."""
 
 _MATCH = msgspec.json.Decoder(_Match)
 _TEAM = msgspec.json.Decoder(_Team)
@@ -178,15 +178,15 @@ _IN_COLUMNS = operator.attrgetter(*_COLUMNS)
 
 
 def decode_match(content: bytes, match_date: date, content_hash: str) -> DecodedMatch:
-    """What a match object holds.
+    """Returns the contents of a match object.
 
     Args:
         content: the document, decompressed.
-        match_date: day the match is filed under.
+        match_date: day under which the match is filed.
         content_hash: hash of the document.
 
     Raises:
-        UnreadableMatchError: when it is no match object, or lacks what identifies and dates a match.
+        UnreadableMatchError: if it is not a match object, or lacks the id or date of a match.
     """
     try:
         document = _MATCH.decode(content)
@@ -233,7 +233,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
 
 
 def rows_of(matches: Sequence[DecodedMatch]) -> dict[type[Table], pl.DataFrame]:
-    """The rows of all tables of `TABLES`, of many matches."""
+    """Returns the rows of all tables of `TABLES` for many matches."""
     return {
         table: pl.DataFrame([row for match in matches for row in match.rows[table]], schema=table.schema())
         for table in TABLES
@@ -241,7 +241,7 @@ def rows_of(matches: Sequence[DecodedMatch]) -> dict[type[Table], pl.DataFrame]:
 
 
 def _started_at(info: _Info) -> datetime:
-    # Of a game that was aborted before it began, the end alone is told; the others are 0.
+    # A game that was aborted before it began has only an end; its other times are 0.
     at = _at(info.game_start_timestamp or info.game_creation or info.game_end_timestamp)
     if at is None:
         raise UnreadableMatchError("Expected gameStartTimestamp, gameCreation or gameEndTimestamp, found none.")
@@ -273,7 +273,7 @@ def _team(raw: msgspec.Raw, match_id: str, rejected: list[Rejection]) -> dict[st
 
 
 def _read_participant(raw: msgspec.Raw) -> tuple[Any, Set[str]]:
-    """A participant, and its keys that are not known; to look for them takes as long as to read it."""
+    """Returns a participant and its unknown keys; finding these takes as long as reading it."""
     try:
         return _KNOWN_PARTICIPANT.decode(raw), frozenset()
     except UNREADABLE:

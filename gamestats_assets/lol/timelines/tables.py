@@ -1,4 +1,4 @@
-"""Bronze: what match and timeline files say, in the units of the source."""
+"""Bronze: contents of match and timeline files, in the units of the source."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gamestats_assets.lol.matches.rows import LANDED, MatchRow, ParticipantRow, 
 class RawMatches(MatchRow, key="lol/raw_matches", **LANDED):
     """Match objects, one row per match."""
 
-    content_hash = text("Hash of the landed document this row was read from.", nullable=False)
-    other_files = count("Further match objects landed for the match and not used.", nullable=False)
+    content_hash = text("Hash of the landed document behind this row.", nullable=False)
+    other_files = count("Further match objects landed for the match but not used.", nullable=False)
     platform_id = text("Platform, such as NA1.")
     game_version = text("Full version of the game, such as 13.14.522.7601.", nullable=False)
     queue_id = dy.Int32(description="Queue, such as 420 for ranked solo.")
@@ -19,22 +19,22 @@ class RawMatches(MatchRow, key="lol/raw_matches", **LANDED):
     game_mode = text("Mode, such as CLASSIC or ARAM.")
     game_type = text("Type, such as MATCHED_GAME.")
     tournament_code = text("Code of a tournament's match.")
-    created_at = utc("When the lobby was made.", nullable=True)
-    started_at = utc("When the game began.")
-    ended_at = utc("When it ended, as told since patch 11.20.", nullable=True)
-    game_duration = dy.Int64(min=0, description="Length as told: milliseconds where ended_at is absent, else seconds.")
-    end_of_game_result = text("How it ended: GameComplete, or an abort such as Abort_Unexpected; told since 2024.")
-    winning_team_id = number("Team that won: 100 blue, 200 red; null where none did, or more than one as in the Arena.")
-    participants = dy.Int16(min=0, description="Participants listed.")
-    unknown_keys = count("Distinct keys of participants that no column takes, challenges aside.", nullable=False)
+    created_at = utc("Creation of the lobby.", nullable=True)
+    started_at = utc("Start of the game.")
+    ended_at = utc("End of the game; present since patch 11.20.", nullable=True)
+    game_duration = dy.Int64(min=0, description="Length as recorded: milliseconds if ended_at is absent, else seconds.")
+    end_of_game_result = text("Kind of end: GameComplete, or an abort such as Abort_Unexpected; present since 2024.")
+    winning_team_id = number("Team that won: 100 blue, 200 red; null if neither did, or both as in the Arena.")
+    participants = dy.Int16(min=0, description="Number of participants listed.")
+    unknown_keys = count("Number of distinct participant keys without a column, except challenges.", nullable=False)
 
 
 class RawTeams(MatchRow, key="lol/raw_teams", **LANDED):
-    """Teams of the match objects: what they took, and which champions they banned."""
+    """Teams of the match objects: their objectives, and the champions they banned."""
 
     team_id = dy.Int16(primary_key=True, description="Team: 100 blue, 200 red.")
-    won = flag("Whether it won.")
-    banned_champion_ids = dy.List(dy.Int32(), description="Champions it banned, in turn; -1 is no ban.")
+    won = flag("Whether the team won.")
+    banned_champion_ids = dy.List(dy.Int32(), description="Champions that the team banned, in order; -1 is no ban.")
     barons = count("Barons slain.")
     champions = count("Champions slain.")
     dragons = count("Dragons slain.")
@@ -55,10 +55,10 @@ class RawTeams(MatchRow, key="lol/raw_teams", **LANDED):
 class RawParticipants(ParticipantRow, key="lol/raw_participants", **LANDED):
     """Participants of the match objects, with their statistics."""
 
-    puuid = text("Player, as one API key knows them.")
+    puuid = text("Player id, specific to one API key.")
     riot_id_name = text("Name of the Riot id.")
     riot_id_tagline = text("Tagline of the Riot id.")
-    summoner_name = text("Summoner name; empty since Riot ids came.")
+    summoner_name = text("Summoner name; empty since the introduction of Riot ids.")
     summoner_level = count("Level of the account.")
     team_id = dy.Int16(description="Team: 100 blue, 200 red; in the Arena see subteam_id.")
     subteam_id = number("Team of two in the Arena.", api="playerSubteamId")
@@ -68,8 +68,8 @@ class RawParticipants(ParticipantRow, key="lol/raw_participants", **LANDED):
     champion_name = text("Champion's key in Data Dragon, such as MonkeyKing.")
     champion_transform = number("Form of Kayn: 1 Rhaast, 2 the shadow assassin.")
     champion_level = count("Level at the end.", api="champLevel")
-    team_position = text("TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY; empty where there are no positions.")
-    individual_position = text("Position as guessed of the participant alone.")
+    team_position = text("TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY; empty if the queue has no positions.")
+    individual_position = text("Position guessed from the participant alone.")
     kills = count("Champions killed.", nullable=False)
     deaths = count("Times died.", nullable=False)
     assists = count("Assists.", nullable=False)
@@ -88,35 +88,35 @@ class RawParticipants(ParticipantRow, key="lol/raw_participants", **LANDED):
     physical_damage_to_champions = count("Physical damage to champions.", api="physicalDamageDealtToChampions")
     magic_damage_to_champions = count("Magic damage to champions.", api="magicDamageDealtToChampions")
     true_damage_to_champions = count("True damage to champions.", api="trueDamageDealtToChampions")
-    damage_dealt = count("Damage to anything.", api="totalDamageDealt")
+    damage_dealt = count("Total damage dealt.", api="totalDamageDealt")
     damage_taken = count("Damage taken.", api="totalDamageTaken")
-    damage_self_mitigated = count("Damage that armour, shields and the like kept off.")
+    damage_self_mitigated = count("Damage prevented by armour, shields and the like.")
     damage_to_objectives = count("Damage to epic monsters and buildings.", api="damageDealtToObjectives")
     damage_to_turrets = count("Damage to turrets.", api="damageDealtToTurrets")
     heal = count("Health healed.", api="totalHeal")
-    heal_on_teammates = count("Health of team mates healed.", api="totalHealsOnTeammates")
-    shield_on_teammates = count("Damage to team mates shielded.", api="totalDamageShieldedOnTeammates")
-    time_ccing_others_s = count("Seconds of crowd control on others, as scored.", api="timeCCingOthers")
-    total_time_cc_dealt_s = count("Seconds of crowd control dealt in all.", api="totalTimeCCDealt")
-    time_dead_s = count("Seconds spent dead.", api="totalTimeSpentDead")
+    heal_on_teammates = count("Health of teammates healed.", api="totalHealsOnTeammates")
+    shield_on_teammates = count("Damage to teammates shielded.", api="totalDamageShieldedOnTeammates")
+    time_ccing_others_s = count("Score of crowd control on others, in seconds.", api="timeCCingOthers")
+    total_time_cc_dealt_s = count("Total crowd control dealt, in seconds.", api="totalTimeCCDealt")
+    time_dead_s = count("Time spent dead, in seconds.", api="totalTimeSpentDead")
     longest_life_s = count("Longest time alive, in seconds.", api="longestTimeSpentLiving")
-    time_played_s = count("Seconds played.", api="timePlayed")
+    time_played_s = count("Time played, in seconds.", api="timePlayed")
     vision_score = count("Vision score.")
     wards_placed = count("Wards placed.")
     wards_killed = count("Wards destroyed.")
     control_wards_bought = count("Control wards bought.", api="visionWardsBoughtInGame")
     control_wards_placed = count("Control wards placed.", api="detectorWardsPlaced")
-    dragon_kills = count("Dragons killed by the own hand.")
-    baron_kills = count("Barons killed by the own hand.")
-    turret_kills = count("Turrets destroyed by the own hand.")
-    inhibitor_kills = count("Inhibitors destroyed by the own hand.")
+    dragon_kills = count("Dragons killed by the participant.")
+    baron_kills = count("Barons killed by the participant.")
+    turret_kills = count("Turrets destroyed by the participant.")
+    inhibitor_kills = count("Inhibitors destroyed by the participant.")
     objectives_stolen = count("Epic monsters stolen.")
-    first_blood_kill = flag("Whether it killed first.")
-    first_blood_assist = flag("Whether it assisted in the first kill.")
-    first_tower_kill = flag("Whether it destroyed the first tower.")
-    first_tower_assist = flag("Whether it assisted in that.")
-    game_ended_in_early_surrender = flag("Whether the game was a remake, or given up early.")
-    game_ended_in_surrender = flag("Whether a team gave up.")
+    first_blood_kill = flag("Whether the participant made the first kill.")
+    first_blood_assist = flag("Whether the participant assisted in the first kill.")
+    first_tower_kill = flag("Whether the participant destroyed the first tower.")
+    first_tower_assist = flag("Whether the participant assisted in destroying the first tower.")
+    game_ended_in_early_surrender = flag("Whether the game was a remake, or surrendered early.")
+    game_ended_in_surrender = flag("Whether a team surrendered.")
     items_purchased = count("Items bought.")
     item0 = count("Item in the first slot at the end; 0 is none.")
     item1 = count("Item in the second slot.")
@@ -138,55 +138,55 @@ class RawParticipants(ParticipantRow, key="lol/raw_participants", **LANDED):
 
 
 class TimelineFiles(MatchRow, key="lol/timeline_files", **LANDED):
-    """The timeline of a match, or the reason why nothing of it is used: one row per match with one."""
+    """Timeline of a match, or the reason why it is not used: one row per match with a timeline."""
 
     status = dy.String(
         check=lambda column: column.is_in(["processed", "unreadable"]), description="processed, or unreadable."
     )
-    reason = text("Why it was rejected.")
-    content_hash = text("Hash of the landed content this row was read from.", nullable=False)
-    other_files = count("Further timelines landed for the match and not used.", nullable=False)
+    reason = text("Reason for rejection.")
+    content_hash = text("Hash of the landed content behind this row.", nullable=False)
+    other_files = count("Further timelines landed for the match but not used.", nullable=False)
     size_bytes = dy.Int64(min=0, description="Size of the decompressed content, in bytes.")
-    frame_interval_ms = count("Interval of the frames as told, in milliseconds.")
+    frame_interval_ms = count("Interval of the frames as recorded, in milliseconds.")
     frames = count("Frames.", nullable=False)
     events = count("Events.", nullable=False)
-    last_timestamp_ms = dy.Int64(nullable=True, min=0, description="Time of the last frame, milliseconds of the game.")
+    last_timestamp_ms = dy.Int64(
+        nullable=True, min=0, description="Time of the last frame, in milliseconds of the game."
+    )
 
 
 _DAMAGE, _CHAMPION = "damageStats", "championStats"
 
 
 class TimelineFrames(ParticipantRow, key="lol/timeline_frames", **LANDED):
-    """How participants stood at each frame of a timeline: about once a minute, and at the end."""
+    """State of participants at each frame of a timeline: about once a minute, and at the end."""
 
     frame_index = dy.Int16(primary_key=True, min=0, description="Number of the frame, from 0.")
-    timestamp_ms = dy.Int64(min=0, description="Time of the frame, milliseconds of the game. It drifts off the minute.")
+    timestamp_ms = dy.Int64(min=0, description="Time of the frame, in milliseconds of the game; drifts off the minute.")
     level = count("Level.")
     xp = count("Experience.")
-    total_gold = count("Gold earned until then.")
-    current_gold = number("Gold at hand.")
-    gold_per_second = number("Gold a second, as told.")
-    lane_minions_killed = count("Lane minions killed until then.", api="minionsKilled")
-    jungle_minions_killed = count("Jungle monsters killed until then.")
+    total_gold = count("Gold earned so far.")
+    current_gold = number("Unspent gold.")
+    gold_per_second = number("Gold per second, as recorded.")
+    lane_minions_killed = count("Lane minions killed so far.", api="minionsKilled")
+    jungle_minions_killed = count("Jungle monsters killed so far.")
     time_enemy_spent_controlled_ms = count(
-        "Milliseconds that enemies were under its control.", api="timeEnemySpentControlled"
+        "Time that enemies were under the participant's crowd control, in milliseconds.", api="timeEnemySpentControlled"
     )
-    position_x = number("Position on the map, from the left.", api="position.x")
-    position_y = number("Position on the map, from the bottom.", api="position.y")
+    position_x = number("Horizontal position on the map, from the left.", api="position.x")
+    position_y = number("Vertical position on the map, from the bottom.", api="position.y")
     damage_to_champions = count("Damage to champions until then.", api=f"{_DAMAGE}.totalDamageDoneToChampions")
-    physical_damage_to_champions = count(
-        "Physical damage to champions until then.", api=f"{_DAMAGE}.physicalDamageDoneToChampions"
-    )
+    physical_damage_to_champions = count("Damage to champions so far.", api=f"{_DAMAGE}.physicalDamageDoneToChampions")
     magic_damage_to_champions = count(
-        "Magic damage to champions until then.", api=f"{_DAMAGE}.magicDamageDoneToChampions"
+        "Physical damage to champions so far.", api=f"{_DAMAGE}.magicDamageDoneToChampions"
     )
-    true_damage_to_champions = count("True damage to champions until then.", api=f"{_DAMAGE}.trueDamageDoneToChampions")
-    damage_dealt = count("Damage to anything until then.", api=f"{_DAMAGE}.totalDamageDone")
-    damage_taken = count("Damage taken until then.", api=f"{_DAMAGE}.totalDamageTaken")
+    true_damage_to_champions = count("Magic damage to champions so far.", api=f"{_DAMAGE}.trueDamageDoneToChampions")
+    damage_dealt = count("True damage to champions so far.", api=f"{_DAMAGE}.totalDamageDone")
+    damage_taken = count("Total damage dealt so far.", api=f"{_DAMAGE}.totalDamageTaken")
     health = number("Health.", api=f"{_CHAMPION}.health")
-    health_max = number("Health at most.", api=f"{_CHAMPION}.healthMax")
-    power = number("Mana or energy.", api=f"{_CHAMPION}.power")
-    power_max = number("Mana or energy at most.", api=f"{_CHAMPION}.powerMax")
+    health_max = number("Damage taken so far.", api=f"{_CHAMPION}.healthMax")
+    power = number("Maximum health.", api=f"{_CHAMPION}.power")
+    power_max = number("Maximum mana or energy.", api=f"{_CHAMPION}.powerMax")
     attack_damage = number("Attack damage.", api=f"{_CHAMPION}.attackDamage")
     attack_speed = number("Attack speed, in hundredths.", api=f"{_CHAMPION}.attackSpeed")
     ability_power = number("Ability power.", api=f"{_CHAMPION}.abilityPower")
@@ -197,25 +197,25 @@ class TimelineFrames(ParticipantRow, key="lol/timeline_frames", **LANDED):
 
 
 class TimelineEvents(MatchRow, key="lol/timeline_events", **LANDED):
-    """Events of a timeline in their order, of every kind; columns that a kind does not have are null."""
+    """Events of a timeline in order, of every kind; columns that a kind lacks are null."""
 
     event_index = dy.Int32(primary_key=True, min=0, description="Position of the event in its timeline, from 0.")
-    frame_index = dy.Int16(min=0, description="Frame it is listed in.")
+    frame_index = dy.Int16(min=0, description="Frame that lists it.")
     timestamp_ms = dy.Int64(
-        min=0, description="Time of the event, milliseconds of the game.", metadata={"api": "timestamp"}
+        min=0, description="Time of the event, in milliseconds of the game.", metadata={"api": "timestamp"}
     )
     event_type = text("Kind, such as ITEM_PURCHASED.", nullable=False, api="type")
     participant_id = dy.Int16(
-        nullable=True, description="Who did it: participantId, else creatorId or killerId; 0 is nobody."
+        nullable=True, description="Acting participant: participantId, else creatorId or killerId; 0 is none."
     )
-    victim_id = dy.Int16(nullable=True, description="Who was killed.")
-    assisting_participant_ids = dy.List(dy.Int16(), nullable=True, description="Who assisted.")
-    team_id = dy.Int16(nullable=True, description="Team it is about; of BUILDING_KILL the one that lost the building.")
+    victim_id = dy.Int16(nullable=True, description="Participant who was killed.")
+    assisting_participant_ids = dy.List(dy.Int16(), nullable=True, description="Participants who assisted.")
+    team_id = dy.Int16(nullable=True, description="Team concerned; for BUILDING_KILL the one that lost the building.")
     killer_team_id = dy.Int16(nullable=True, description="Team that slew a monster; 300 is neither.")
     item_id = number("Item bought, sold or destroyed.")
-    before_id = number("Of an undo, the item before it; 0 is none.")
-    after_id = number("Of an undo, the item after it; 0 is none.")
-    gold_gain = number("Of an undo, the gold it gave back; below 0 it took some.")
+    before_id = number("For an undo, the item before it; 0 is none.")
+    after_id = number("For an undo, the item after it; 0 is none.")
+    gold_gain = number("For an undo, the gold returned; negative if gold was taken.")
     level = number("Level reached.")
     skill_slot = number("Skill levelled: 1 Q, 2 W, 3 E, 4 R.")
     level_up_type = text("NORMAL or EVOLVE.")
@@ -223,27 +223,27 @@ class TimelineEvents(MatchRow, key="lol/timeline_events", **LANDED):
     monster_type = text("Epic monster, such as DRAGON.")
     monster_sub_type = text("Kind of dragon, such as FIRE_DRAGON.")
     building_type = text("TOWER_BUILDING or INHIBITOR_BUILDING.")
-    tower_type = text("Which tower, such as OUTER_TURRET.")
+    tower_type = text("Kind of tower, such as OUTER_TURRET.")
     lane_type = text("Lane of a building, such as MID_LANE.")
-    kill_type = text("Of special kills: KILL_FIRST_BLOOD, KILL_MULTI, KILL_ACE.")
-    multi_kill_length = number("Kills of a multi-kill.")
-    kill_streak_length = number("Kills of the killer without a death.")
+    kill_type = text("Kind of special kill: KILL_FIRST_BLOOD, KILL_MULTI or KILL_ACE.")
+    multi_kill_length = number("Number of kills in a multi-kill.")
+    kill_streak_length = number("Number of kills of the killer without a death.")
     bounty = number("Gold for the kill.")
     shutdown_bounty = number("Gold for ending a streak.")
-    transform_type = text("Form a champion took.")
-    name = text("Of DRAGON_SOUL_GIVEN, which soul.")
+    transform_type = text("New form of a champion.")
+    name = text("For DRAGON_SOUL_GIVEN, the kind of soul.")
     winning_team_id = dy.Int16(
-        nullable=True, description="Of GAME_END, the team that won.", metadata={"api": "winningTeam"}
+        nullable=True, description="For GAME_END, the team that won.", metadata={"api": "winningTeam"}
     )
-    occurred_at = utc("Time by the clock, of the few kinds that tell it.", nullable=True, api="realTimestamp")
-    position_x = number("Where it happened, from the left.", api="position.x")
-    position_y = number("Where it happened, from the bottom.", api="position.y")
+    occurred_at = utc("Wall-clock time, for the few kinds with one.", nullable=True, api="realTimestamp")
+    position_x = number("Horizontal position of the event, from the left.", api="position.x")
+    position_y = number("Vertical position of the event, from the bottom.", api="position.y")
 
 
 class TimelineEventCounts(MatchRow, key="lol/timeline_event_counts", **LANDED):
-    """Events of each kind in a timeline: those that are rows, and those that were quarantined."""
+    """Events of each kind in a timeline, with the number quarantined."""
 
-    event_type = dy.String(primary_key=True, description="Kind; '(none)' where an event tells none.")
-    is_known = dy.Bool(description="Whether the kind was known when this was written; new ones are rows all the same.")
+    event_type = dy.String(primary_key=True, description="Kind; '(none)' if an event has none.")
+    is_known = dy.Bool(description="Whether the kind is known; unknown ones become rows too.")
     events = count("Events in the file.", nullable=False)
-    quarantined = count("Events that could not be read.", nullable=False)
+    quarantined = count("Unreadable events.", nullable=False)

@@ -1,8 +1,8 @@
-"""Decode one timeline of match-v5: frames of every participant, and events of every kind.
+"""Decodes one timeline of match-v5: frames of every participant, and events of every kind.
 
-A timeline is read in one go, each event as one flat struct with every key that any kind has: a new kind is a row as
-well. Where something is not as it should be, each event and each participant's frame is read by itself, and those that
-cannot be are rejections.
+A timeline is decoded at once, each event as one flat struct with the keys of every kind, so events of a new kind are
+rows too. If that fails, each event and each participant's frame is decoded separately, and the unreadable ones become
+rejections.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ KNOWN_TYPES = frozenset(
     TURRET_PLATE_DESTROYED WARD_KILL WARD_PLACED
     """.split()  # noqa: SIM905
 )
-"""Kinds of events that the API has been seen to write."""
+"""Known kinds of events."""
 TABLES: tuple[type[Table], ...] = (TimelineFrames, TimelineEvents, TimelineEventCounts)
-"""The tables a timeline feeds, `TimelineFiles` aside."""
+"""Tables fed by a timeline, except `TimelineFiles`."""
 _CONTENT_CHARACTERS = 4000
-# More of a file than that, and nothing of it is used.
+# A file with a higher share of unreadable events is not used at all.
 _MOST_BAD = 0.05
 
 
@@ -52,13 +52,13 @@ class DecodedTimeline:
     """One timeline, decoded; `rows_of` makes tables of many.
 
     Attributes:
-        match_id: id the document gives.
-        match_date: day the match is filed under.
-        found: what it holds; nothing but the counts of a timeline of which nothing is used.
-        quarantined: events of each kind that could not be read.
-        facts: what the file says as a whole; columns of `TimelineFiles`.
-        rejections: what could not be read, by table.
-        unreadable_reason: why nothing of it is used although it is well-formed.
+        match_id: id in the document.
+        match_date: day under which the match is filed.
+        found: contents; only the counts if the timeline is not used.
+        quarantined: number of unreadable events of each kind.
+        facts: facts about the whole file; columns of `TimelineFiles`.
+        rejections: unreadable parts, by table.
+        unreadable_reason: reason why a well-formed timeline is not used.
     """
 
     match_id: str
@@ -70,7 +70,7 @@ class DecodedTimeline:
     unreadable_reason: str | None = None
 
 
-# --------------------------------------------------------------------------- what stands in a file
+# --------------------------------------------------------------------------- contents of a file
 
 
 class _Part(msgspec.Struct, gc=False, rename="camel"):
@@ -78,7 +78,7 @@ class _Part(msgspec.Struct, gc=False, rename="camel"):
 
 
 def _part_of_states(group: str, *more: tuple[str, Any, Any]) -> Any:
-    """The struct of a participant's frame, or of an object in it."""
+    """Returns the struct of a participant's frame, or of an object in it."""
     own = {name: key.removeprefix(group) for name, key in _STATES.items() if key.rpartition(".")[0] == group[:-1]}
     fields = [*struct_fields(TimelineFrames, own), *more]
     return msgspec.defstruct("State", fields, rename=own | {name: camel_case(name) for name, *_ in more}, gc=False)
@@ -124,7 +124,7 @@ _OTHERS: Mapping[str, Any] = {
     "real_timestamp": Optional[Millis],  # noqa: UP045
     "position": _Position | None,
 }
-"""Fields of events of which columns are made."""
+"""Event fields with a column."""
 _MADE = (
     "match_id",
     "match_date",
@@ -150,7 +150,7 @@ _ONE_PARTICIPANT = msgspec.json.Decoder(_Participant)
 _ONE_TYPE = msgspec.json.Decoder(_Typed)
 _NOTHING = {name: part() for name, part in _PARTS.items()}
 _NUMBERS = [name for part in (_Participant, *_PARTS.values()) for name in part.__struct_fields__ if name in _STATES]
-"""Columns of a participant's frame in the order in which its parts tell them."""
+"""Columns of a participant's frame in the order of its parts."""
 _OF_STATE = operator.attrgetter(*_Participant.__struct_fields__[: -len(_PARTS)])
 _OF_PARTS = {name: operator.attrgetter(*part.__struct_fields__) for name, part in _PARTS.items()}
 
@@ -160,18 +160,18 @@ _OF_PARTS = {name: operator.attrgetter(*part.__struct_fields__) for name, part i
 
 @dataclass(slots=True)
 class Found:
-    """What a timeline holds.
+    """Contents of a timeline.
 
     Attributes:
         timestamps: time of each frame.
-        events: those that could be read.
-        event_frames: the frame of each.
-        event_indexes: the position of each in the timeline.
-        states: numbers of the participants' frames that could be read, as `_NUMBERS` names them, one after another.
-        state_frames: the frame of each.
+        events: readable events.
+        event_frames: frame of each event.
+        event_indexes: position of each event in the timeline.
+        states: numbers of the participants' readable frames in the order of `_NUMBERS`, one after another.
+        state_frames: frame of each state.
         counts: events of each kind.
-        bad: kinds of the events that could not be read, with what is rejected.
-        bad_states: participants' frames that are rejected.
+        bad: kinds of unreadable events, with their rejections.
+        bad_states: rejected participants' frames.
     """
 
     match_id: str
@@ -188,15 +188,15 @@ class Found:
 
 
 def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
-    """What a timeline holds.
+    """Returns the contents of a timeline.
 
     Args:
         content: the document, decompressed.
-        match_id: the match it landed for.
-        match_date: day the match is filed under.
+        match_id: match for which it landed.
+        match_date: day under which the match is filed.
 
     Raises:
-        UnreadableTimelineError: when it is no timeline of that match.
+        UnreadableTimelineError: if it is not a timeline of that match.
     """
     found = _read(content, match_id)
     if found.match_id != match_id:
@@ -227,7 +227,7 @@ def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
 
 
 def rows_of(timelines: Sequence[DecodedTimeline]) -> dict[type[Table], pl.DataFrame]:
-    """The rows of all tables of `TABLES`, of many timelines: columns are built once for all of them."""
+    """Returns the rows of all tables of `TABLES` for many timelines, whose columns are built together."""
     counts = [
         {
             "match_id": timeline.match_id,
@@ -256,7 +256,8 @@ def _read(content: bytes, match_id: str) -> Found:
 
 def _found(read: _Timeline[Any, Any]) -> Found:
     frames = read.info.frames
-    # No pairs of events and numbers: objects by the ten thousand cost more to be watched than to be made.
+    # Separate lists instead of tuples: the garbage collector's work on tens of thousands of objects costs more than
+    # creating them.
     events = [event for frame in frames for event in frame.events or ()]
     states = _numbers([state for frame in frames for state in (frame.participant_frames or {}).values()])
     numbers = np.arange(len(frames))
@@ -324,7 +325,7 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
 
 
 def _numbers(states: Sequence[Any]) -> pl.Series:
-    # Objects lie scattered in memory: what one of them holds is taken at once, and parted by column later.
+    # Objects are scattered in memory, so each one's values are read at once and split into columns later.
     numbers: list[int | None] = []
     for state in states:
         numbers += _OF_STATE(state)
@@ -352,12 +353,12 @@ def _joined(parts: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
 def _series(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     if not isinstance(dtype, pl.List):
         return pl.Series(values, dtype=dtype)
-    # Arrow takes lists a hundred times as fast.
+    # Arrow imports lists a hundred times as fast.
     return cast(pl.Series, pl.from_arrow(pa.array(values, pl.Series([], dtype=dtype).to_arrow().type)))
 
 
 def _of_matches(timelines: Sequence[DecodedTimeline], rows: Sequence[int]) -> dict[str, pl.Series]:
-    """The columns of each row's match, of as many rows as each timeline has."""
+    """Returns the columns of each row's match, for as many rows as each timeline has."""
     of = np.repeat(np.arange(len(timelines)), rows)
     return {
         "match_id": pl.Series([timeline.match_id for timeline in timelines], dtype=pl.String).gather(of),
@@ -366,7 +367,7 @@ def _of_matches(timelines: Sequence[DecodedTimeline], rows: Sequence[int]) -> di
 
 
 _UNDECLARED = {"creator_id": pl.Int16(), "killer_id": pl.Int16(), "real_timestamp": pl.Int64()}
-"""Fields of events that are told in another column."""
+"""Event fields that are merged into another column."""
 
 
 def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
@@ -383,7 +384,7 @@ def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
         **_of_matches(timelines, [len(timeline.found.events) for timeline in timelines]),
         event_index=pl.Series(_joined([timeline.found.event_indexes for timeline in timelines]), dtype=pl.Int32),
         frame_index=pl.Series(_joined([timeline.found.event_frames for timeline in timelines]), dtype=pl.Int16),
-        # Who did it has another name in some kinds.
+        # The key of the acting participant differs by kind.
         participant_id=pl.coalesce("participant_id", "creator_id", "killer_id"),
         occurred_at=at,
     ).select(TimelineEvents.column_names())

@@ -231,7 +231,7 @@ def test_a_timeline_that_has_not_come_yet_is_asked_for_again(
     server.add_match("NA1_47101", match_object(), None)
     waiting = fetch_one(api)
     assert (waiting.status, waiting.is_delayed) == ("failed", True)
-    assert "may still come" in waiting.reason
+    assert "may still appear" in waiting.reason
     assert kinds(landing) == ["match"]
     server.add_match("NA1_47101", None, timeline())
     assert fetch_one(api).status == "fetched"

@@ -119,11 +119,11 @@ def test_nobody_is_entered_twice_on_a_platform(url: SecretStr) -> None:
     seed(url, "Caps#EUW", platform="eun1")
     with entering(url, "ada") as conn, pytest.raises(ExistsAlreadyError, match="euw1 already"):
         discovery.add_seed(conn, "CAPS#euw", "euw1", days=1, now=NOW)
-    with entering(url, "ada") as conn, pytest.raises(UnknownNameError, match="is on eun1, euw1: say which"):
+    with entering(url, "ada") as conn, pytest.raises(UnknownNameError, match="is on eun1, euw1: choose one"):
         discovery.remove_seed(conn, "Caps#EUW", None, now=NOW)
     with entering(url, "ada") as conn:
         discovery.remove_seed(conn, "Caps#EUW", "EUN1", now=NOW)
-        with pytest.raises(UnknownNameError, match="is no seeded player"):
+        with pytest.raises(UnknownNameError, match="is not a seeded player"):
             discovery.remove_seed(conn, "Caps#EUW", "eun1", now=NOW)
     assert [row["platform"] for row in seeds(url)] == ["euw1"]
 
@@ -296,6 +296,6 @@ def test_a_refused_key_is_told_and_nothing_requested(
     found(url, "NA1_1")
     server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(403))
     result = tick(stores, instance)
-    assert "make a new one" in result.skip_reason.skip_message
+    assert "create a new one" in result.skip_reason.skip_message
     assert KEY not in result.skip_reason.skip_message
     assert not result.run_requests

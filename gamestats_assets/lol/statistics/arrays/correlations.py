@@ -1,4 +1,4 @@
-"""Correlations of many variables at once, and partial rank correlations whose errors know of matches."""
+"""Correlations of many variables at once, and partial rank correlations with errors clustered by match."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gamestats_assets.lol.statistics.arrays.intervals import LEVEL
 
 _ROWS_AT_ONCE = 8_192
 _ROUNDING = 1e-12
-"""Share of a column's summed squares at or below which its spread is rounding."""
+"""Share of a column's sum of squares at or below which its spread is rounding error."""
 _LEFT = 1e-6
-"""Share of the spread of ranks below which what the controls leave of it is rounding."""
+"""Share of the spread of ranks below which the remainder after controls is rounding error."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -24,12 +24,12 @@ Integers = npt.NDArray[np.int64]
 class Correlations:
     """Every pair of some variables: (variables, variables), symmetric.
 
-    A coefficient is nan where the common rows of a pair have no spread of one of the two; a p-value also where there
-    are fewer than three effective rows. The diagonal is one, its p-value nought.
+    A coefficient is nan if one of the two is constant in the common rows; a p-value also if there are fewer than three
+    effective rows. The diagonal is one, with a p-value of zero.
     """
 
     n: Integers
-    """Rows where both variables are known."""
+    """Number of rows in which both variables are known."""
     pearson: Floats
     pearson_p: Floats
     spearman: Floats
@@ -38,11 +38,11 @@ class Correlations:
 
 @dataclass(frozen=True)
 class PartialCorrelation:
-    """A partial rank correlation; nan where it cannot be told."""
+    """A partial rank correlation; nan if undefined."""
 
     coefficient: float
     standard_error: float
-    """Clustered by match."""
+    """Standard error, clustered by match."""
     low: float
     high: float
     p_value: float
@@ -51,25 +51,25 @@ class PartialCorrelation:
 
 
 def correlations(values: npt.NDArray[np.floating], effective_n: float | None = None) -> Correlations:
-    """Pearson's and Spearman's coefficients of all pairs of columns, with p-values.
+    """Returns Pearson's and Spearman's coefficients of all pairs of columns, with p-values.
 
-    Pearson's is over the rows where both are known. For Spearman's each column is ranked once, over its own known rows,
-    and the ranks are correlated over the common rows: with nothing missing that is Spearman's coefficient, otherwise it
-    is near it, and each column need be ranked only once. Ties have the mean of their ranks.
+    Pearson's uses the rows in which both are known. For Spearman's each column is ranked once, over its own known rows,
+    and the ranks are correlated over the common rows. Without missing values that is Spearman's coefficient, otherwise
+    an approximation. Ties have the mean of their ranks.
 
-    P-values are of the t test with two degrees of freedom fewer than rows. Several players of one match are not
-    independent: `effective_n` is then the number of matches. With m rows a match this is on the safe side, for the
-    variance of a coefficient, a sum over rows, is at most m times what it were of independent rows. A pair that is
-    known in a share of the rows has that share of it.
+    P-values are from the t test with two degrees of freedom fewer than rows. If several players of one match are not
+    independent, pass the number of matches as `effective_n`. With m rows per match this is conservative, because the
+    variance of a coefficient, a sum over rows, is at most m times that of independent rows. For a pair that is known in
+    a share of the rows, the same share of `effective_n` applies.
 
     Args:
-        values: (rows, variables); nan and infinite are missing.
-        effective_n: independent rows, at most as many as there are; without it each row counts for one.
+        values: (rows, variables); nan and infinite values are missing.
+        effective_n: number of independent rows, at most all of them; by default every row counts.
     """
     from threadpoolctl import threadpool_limits
 
     columns = pl.DataFrame(values).with_columns(pl.when(pl.all().is_finite()).then(pl.all()))
-    # The threads of such small products would wait for each other, the longer on a busy machine.
+    # Threads of such small products would wait for each other, even longer on a busy machine.
     with threadpool_limits(1, user_api="blas"):
         n, pearson = _pairwise(columns)
         _, spearman = _pairwise(columns.select(pl.all().rank()))
@@ -85,22 +85,21 @@ def partial_spearman(
     clusters: npt.ArrayLike | None = None,
     level: float = LEVEL,
 ) -> PartialCorrelation:
-    """Spearman's correlation of two variables at equal ranks of the controls; without controls, Spearman's own.
+    """Returns Spearman's correlation of two variables at equal ranks of the controls; without controls, Spearman's own.
 
-    The ranks of both are regressed on those of the controls, and what is left of the one is correlated with what is
-    left of the other. The standard error is the root of the summed squares, over matches, of the influence of each
-    match: of its rows on the correlation of the residuals, and of its rows on everyone's ranks. Interval and p-value
-    are of Fisher's z with that error, against the t distribution with as many degrees of freedom as matches less two
-    and less one for each control.
+    The ranks of both are regressed on those of the controls, and the residuals are correlated. The standard error is
+    the root of the sum of squares, over matches, of each match's influence: that of its rows on the correlation of the
+    residuals, and on the ranks of all rows. Interval and p-value use Fisher's z with that error and the t distribution,
+    with the number of matches minus two minus the number of controls as degrees of freedom.
 
     Args:
-        x: one variable.
-        y: the other.
-        controls: (rows, controls) or a single one.
-        clusters: code of each row's match; without it each row is its own.
+        x: first variable.
+        y: second variable.
+        controls: (rows, controls) or a single control.
+        clusters: code of each row's match; by default each row is its own.
         level: coverage of the interval.
 
-    A row that lacks any of the numbers (nan or infinite) is left out.
+    Rows with a missing number (nan or infinite) are left out.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -128,7 +127,7 @@ def partial_spearman(
         return nothing
     first, second = left / spread[:, None]
     r = float(np.clip((first * second).mean(), -1, 1))
-    # How the coefficient moves with a rank of x, of y and of each control; and with whose ranks a row moves.
+    # Derivative of the coefficient by a rank of x, of y and of each control, and each row's effect on the ranks.
     by_x, by_y = (second - r * first) / spread[0], (first - r * second) / spread[1]
     moves = [by_x, by_y, *(-(slope @ np.stack([by_x, by_y])) for slope in slopes.T)]
     influence = first * second - r / 2 * (first * first + second * second)
@@ -152,25 +151,25 @@ def partial_spearman(
 
 
 class _Ranked:
-    """A variable's ranks, and what a row does to those of all."""
+    """A variable's ranks, and the effect of each row on all ranks."""
 
     def __init__(self, column: Floats) -> None:
         self._codes, counts = np.unique(column, return_inverse=True, return_counts=True)[1:]
         middles = (np.cumsum(counts) - counts / 2) / column.size
         self.ranks: Floats = middles[self._codes] - 0.5
-        """Ranks over the rows, less a half: the mean is nought; ties have the mean of theirs."""
+        """Ranks divided by the number of rows, minus one half: the mean is zero; ties have their mean rank."""
 
     def moved(self, move: Floats) -> Floats:
-        """By how much each row moves what moves so with each rank: it lifts the rank of every greater value by one
-        row, and of its equals by half a row."""
+        """Returns each row's effect through the ranks, given the effect of each rank: a row raises the rank of every
+        greater value by one, and of equal values by one half."""
         sums = np.bincount(self._codes, move)
         greater = sums.sum() - np.cumsum(sums)
         return (greater + sums / 2)[self._codes] / move.size
 
 
 def _pairwise(columns: pl.DataFrame) -> tuple[Integers, Floats]:
-    """Rows that are common to each pair of columns, and the product-moment correlation over them."""
-    # Less a number near the mean, so that squares lose little.
+    """Returns the number of common rows of each pair of columns, and Pearson's correlation over them."""
+    # Subtracts a number near the mean, which keeps squares precise.
     means = columns.select(pl.all().mean().fill_null(0)).to_numpy()
     n, sums, squares, products = np.zeros((4, columns.width, columns.width))
     for part in columns.iter_slices(_ROWS_AT_ONCE):
@@ -191,9 +190,9 @@ def _pairwise(columns: pl.DataFrame) -> tuple[Integers, Floats]:
 
 
 def _p_values(coefficients: Floats, freedom: Floats) -> Floats:
-    """Two-sided, of the t test of each coefficient against nought."""
+    """Returns two-sided p-values of the t test of each coefficient against zero."""
     from scipy.special import betainc
 
-    # The squared t is the squared coefficient over what it leaves to one; so its tail is this beta distribution's.
+    # The squared t is r² / (1 - r²) times the degrees of freedom, so its tail follows this beta distribution.
     left = (1 - coefficients) * (1 + coefficients)
     return np.where(freedom > 0, betainc(np.maximum(freedom, 1e-9) / 2, 0.5, left), np.nan)

@@ -1,6 +1,6 @@
-"""Confidence intervals of rates, means and medians, of many groups at once where that serves.
+"""Confidence intervals of rates, means and medians, partly for many groups at once.
 
-An interval that the data cannot give is nan at both ends: no game, one value, a median of five values.
+Intervals without enough data are nan at both ends: no game, a single value, a median of five values.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 LEVEL = 0.95
-"""Coverage of an interval where none is asked for."""
+"""Default coverage of an interval."""
 FEWEST_RESAMPLED = 8
-"""Matches below which resamples are too often of one value, so that the t interval stands."""
+"""Number of matches below which resamples are too often constant, so the t interval is used."""
 MOST_RESAMPLED = 1_000
-"""Matches above which the t interval stands: even of lognormal values with sigma 1 it covers 95% from there on."""
+"""Number of matches above which the t interval is used: even for lognormal values with sigma 1 it then covers 95%."""
 RESAMPLES = 1_999
-"""Of a bootstrap; one more times half of what an interval of 95% leaves out is a whole number."""
+"""Resamples of a bootstrap; this number plus one, times 2.5%, is a whole number."""
 
 _NO_SKEWNESS = 1e-9
 
@@ -50,11 +50,11 @@ class MeanInterval:
     low: float
     high: float
     method: Literal["t", "bootstrap t"]
-    """How the interval was made."""
+    """Method of the interval."""
 
 
 def wilson(wins: npt.ArrayLike, games: npt.ArrayLike, level: float = LEVEL) -> Intervals:
-    """Wilson's score interval of each rate (Wilson 1927); nan of no games."""
+    """Returns Wilson's score interval of each rate (Wilson 1927); nan without games."""
     from scipy.special import ndtri
 
     won, n = np.asarray(wins, dtype=float), np.asarray(games, dtype=float)
@@ -62,7 +62,7 @@ def wilson(wins: npt.ArrayLike, games: npt.ArrayLike, level: float = LEVEL) -> I
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = (won + squared / 2) / (n + squared)
         half = np.sqrt(squared * (won * (n - won) / n + squared / 4)) / (n + squared)
-    # All lost is nought and all won is one, whatever the rounding.
+    # Rates of exactly zero and one get exact ends, regardless of rounding.
     low = np.where(won == 0, np.where(n > 0, 0.0, np.nan), middle - half)
     high = np.where(won == n, np.where(n > 0, 1.0, np.nan), middle + half)
     return Intervals(low, high)
@@ -71,16 +71,16 @@ def wilson(wins: npt.ArrayLike, games: npt.ArrayLike, level: float = LEVEL) -> I
 def skewed_mean_intervals(
     mean: npt.ArrayLike, spread: npt.ArrayLike, skewness: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL
 ) -> Intervals:
-    """Interval of each mean of skewed values, of thousands of groups at once; nan below two values.
+    """Returns the interval of each mean of skewed values, for thousands of groups at once; nan below two values.
 
-    Student's t is transformed by Hall's cubic, which takes the skewness out of it (Hall 1992, Journal of the Royal
-    Statistical Society B 54, 221-228): to second order what the bootstrap t gives, without a draw. Without skewness,
-    or of fewer than three values, it is Student's interval.
+    Student's t is transformed by Hall's cubic, which corrects for skewness (Hall 1992, Journal of the Royal Statistical
+    Society B 54, 221-228): equal to the bootstrap t to second order, without resampling. Without skewness, or with
+    fewer than three values, it is Student's interval.
 
     Args:
-        mean: of each group.
+        mean: mean of each group.
         spread: standard deviation of its values.
-        skewness: of its values.
+        skewness: skewness of its values.
         n: number of its values.
         level: coverage.
     """
@@ -93,7 +93,7 @@ def skewed_mean_intervals(
         slope = skew / np.sqrt(count)
 
         def judged(t: Floats) -> Floats:
-            """The t at which the transformed one has this value."""
+            """Returns the t whose transformation has this value."""
             cubic = 3 * (np.cbrt(1 + slope * (t - slope / 6)) - 1) / slope
             return np.where(np.abs(slope) < _NO_SKEWNESS, t, cubic)
 
@@ -102,15 +102,15 @@ def skewed_mean_intervals(
 
 
 def median_intervals(values: npt.ArrayLike, offsets: npt.ArrayLike, level: float = LEVEL) -> Medians:
-    """Interval of each group's median between two of its own values, without any assumption of a distribution.
+    """Returns the interval of each group's median between two of its own values, without any distributional assumption.
 
-    The ends are the r-th smallest and the r-th largest value, r the largest for which the binomial distribution gives
-    each side at most half of what the level leaves out: so the coverage is the level or more, never less. Of fewer
-    than six values, at 95%, there is no such r.
+    The ends are the r-th smallest and the r-th largest value, with the largest r for which the binomial distribution
+    gives each side at most half of one minus the level; so the coverage is at least the level. With fewer than six
+    values there is no such r at 95%.
 
     Args:
-        values: of all groups, sorted within each, without nan.
-        offsets: where each group starts among the values, and at last where the last one ends.
+        values: values of all groups, sorted within each, without nan.
+        offsets: start of each group among the values, followed by the end of the last one.
         level: least coverage.
     """
     from scipy.special import bdtr, bdtrik
@@ -119,7 +119,7 @@ def median_intervals(values: npt.ArrayLike, offsets: npt.ArrayLike, level: float
     first, n = starts[:-1], np.diff(starts)
     outside = (1 - level) / 2
     with np.errstate(invalid="ignore"):
-        # The function returns nought where even nought is too likely.
+        # The function returns zero even where zero is too likely.
         below = np.floor(bdtrik(outside, n.astype(float), 0.5))
         has_ends = (n > 0) & (bdtr(below, n, 0.5) <= outside)
     rank = np.where(has_ends, below, 0).astype(np.int64)
@@ -140,25 +140,25 @@ def median_intervals(values: npt.ArrayLike, offsets: npt.ArrayLike, level: float
 def mean_interval(
     values: npt.ArrayLike, clusters: npt.ArrayLike | None = None, level: float = LEVEL, seed: int = 0
 ) -> MeanInterval:
-    """Interval of the mean of values that may be skewed, as damage and gold are, their matches being independent.
+    """Returns the interval of the mean of possibly skewed values, such as damage and gold, with independent matches.
 
     From `FEWEST_RESAMPLED` to `MOST_RESAMPLED` matches it is the bootstrap t interval (Efron and Tibshirani, An
-    Introduction to the Bootstrap, 12.5): whole matches are drawn with replacement and each resample's mean is judged
-    by its own standard error. Of skewed values it covers what it says far better than percentiles of the resampled
-    means do, corrected ones (BCa) included: of twenty lognormal values with sigma 1, 92% against 88%. Outside that
-    range, and where the resamples have no spread, it is Student's, with a cluster-robust error and as many degrees of
-    freedom as matches less one. The same values give the same interval.
+    Introduction to the Bootstrap, 12.5): whole matches are drawn with replacement, and each resample's mean is divided
+    by its own standard error. For skewed values its coverage is much closer to nominal than that of percentile
+    intervals, including BCa: for twenty lognormal values with sigma 1, 92% against 88%. Outside that range, and for
+    resamples without spread, it is Student's interval with a cluster-robust error and as many degrees of freedom as
+    matches minus one. The same values give the same interval.
 
     Args:
-        values: without nan.
-        clusters: code of each value's match; without it each value is its own.
+        values: values without nan.
+        clusters: code of each value's match; by default each value is its own.
         level: coverage.
-        seed: of the resamples.
+        seed: seed of the resamples.
     """
     from scipy.special import stdtrit
 
     given = np.asarray(values, dtype=float)
-    # From the middle, squares lose nothing.
+    # Centred values keep squares precise.
     middle = float(given.mean()) if given.size else np.nan
     sums, sizes = given - middle, np.ones(given.size)
     if clusters is not None:
@@ -173,7 +173,7 @@ def mean_interval(
         drawn = np.random.default_rng(seed).integers(0, matches, (RESAMPLES, matches))
         resampled, errors = _mean_and_error(np.stack([moment[drawn].sum(axis=1) for moment in moments]), matches)
         with np.errstate(invalid="ignore", divide="ignore"):
-            # Of a resample without spread it is infinite, or nan where it also has the mean.
+            # Infinite for a resample without spread, or nan if it also has the mean.
             judged = np.sort(np.nan_to_num((resampled - shift) / errors, nan=0.0, posinf=np.inf, neginf=-np.inf))
         outside = round((RESAMPLES + 1) * (1 - level) / 2)
         smallest, largest = judged[max(outside, 1) - 1], judged[-max(outside, 1)]
@@ -189,7 +189,7 @@ def mean_interval(
 
 
 def _mean_and_error(moments: Floats, matches: int) -> tuple[Floats, Floats]:
-    """The ratio of two sums over matches, and its standard error, from the sums of the matches' moments."""
+    """Returns the ratio of two sums over matches and its standard error, from the matches' moments."""
     total, size, squares, products, sizes = moments
     mean = total / size
     spread = np.maximum(squares - 2 * mean * products + mean * mean * sizes, 0)

@@ -1,7 +1,7 @@
-"""With what probability a two-sided test finds an effect of a given size.
+"""Probability that a two-sided test finds an effect of a given size.
 
-Of rows that are independent; of rows that come in matches, give the number of rows divided by the design effect.
-Arguments are arrays or numbers, and the result has their common shape.
+Rows must be independent; for rows that come in matches, divide the number of rows by the design effect. Arguments are
+arrays or numbers, and the result has their common shape.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 ALPHA = 0.05
-"""Rate of false finds of a test where none is asked for."""
+"""Default rate of false finds of a test."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,19 +22,19 @@ def power_of_rates(
     games_rest: npt.ArrayLike,
     alpha: npt.ArrayLike = ALPHA,
 ) -> Floats:
-    """Of the score test of a difference of two proportions, by its normal approximation (Fleiss, Levin and Paik,
-    Statistical Methods for Rates and Proportions, chapter 4): the test's error is that of equal rates, the estimate's
-    that of the rates as they are.
+    """Returns the power of the score test of a difference of two proportions, by its normal approximation (Fleiss,
+    Levin and Paik, Statistical Methods for Rates and Proportions, chapter 4): the test's error assumes equal rates, the
+    estimate's the actual rates.
 
     Args:
-        effect: by how much the rate of the arm is above the base, 0..1.
+        effect: difference between the rate of the arm and the base, 0..1.
         base: rate of the rest.
-        games: in the arm.
-        games_rest: in the rest.
-        alpha: p-value below which the test finds.
+        games: games in the arm.
+        games_rest: games in the rest.
+        alpha: p-value below which an effect counts as found.
 
     Returns:
-        Probabilities; nan where base or base and effect are not within 0 and 1.
+        Probabilities; nan unless base, and base plus effect, are within 0 and 1.
     """
     from scipy.special import ndtr, ndtri
 

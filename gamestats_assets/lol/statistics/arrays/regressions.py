@@ -1,12 +1,12 @@
-"""Logistic and linear regressions whose rows come in matches, and the comparison of what players chose in a cell.
+"""Logistic and linear regressions of rows clustered by match, and comparisons of players' choices within a cell.
 
 Players of one match are not independent, so every covariance is the cluster-robust sandwich: the inverse information
-around the sum, over matches, of the outer products of the match's summed scores. It is multiplied by
-G / (G - 1) * (n - 1) / (n - k) for G matches, n rows and k coefficients (CR1), which is what statsmodels does by
-default for `cov_type="cluster"`; without matches each row is its own, and it is HC1.
+around the sum, over matches, of the outer products of the match's summed scores. It is multiplied by G / (G - 1) * (n -
+1) / (n - k) for G matches, n rows and k coefficients (CR1), like statsmodels' default for `cov_type="cluster"`; without
+matches each row is its own cluster (HC1).
 
-A cell has thousands of rows and the cells are thousands, so the solvers are arithmetic on whole arrays with nothing
-around it. Inside this module a design is held as (columns, rows): what goes over rows is then contiguous.
+There are thousands of cells with thousands of rows each, so the solvers are plain arithmetic on whole arrays. Designs
+are stored as (columns, rows), so sums over rows read contiguous memory.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ import numpy.typing as npt
 from gamestats_assets.lol.statistics.arrays.intervals import LEVEL
 
 KNOTS = (7, 3)
-"""Knots of the first covariate's spline, and of each other's. With five, a steep dependence of winning on the gold
-difference leaves a bias of up to a point, which 50,000 games mistake for an effect of the choice."""
+"""Knots of the spline of the first covariate, and of each other one. With five, a steep dependence of winning on the
+gold difference leaves a bias of up to a point, which 50,000 games mistake for an effect of the choice."""
 
 _MOST_STEPS = 25
 _CONVERGED = 1e-13
-"""Newton decrement: the square of the step left, in standard errors."""
+"""Newton decrement: the square of the remaining step, in standard errors."""
 _SINGULAR = 1e-5
-"""Smallest pivot of the information's Cholesky factor, its diagonal being one: the root of the share of a column's
-variance that the others leave."""
+"""Smallest pivot of the Cholesky factor of the information, scaled to a unit diagonal: the root of the share of a
+column's variance that the other columns leave."""
 _ROUNDING = 1e-12
-"""Spread of a constant column, as a share of its size."""
+"""Spread of a constant column, relative to its size."""
 _NEGLIGIBLE = 1e-9
-"""Variance of a direction of the basis that is rounding, that of a column being one."""
+"""Variance at which a direction of the basis is rounding error, relative to that of a column."""
 _FEWEST_MATCHES = 10
-"""Of an arm."""
+"""Smallest number of matches of an arm."""
 _SATURATED = 15.0
-"""Logit beyond which a fit that does not settle is on its way to infinity."""
+"""Logit beyond which a fit that does not converge is diverging to infinity."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
 class Reason(IntEnum):
-    """Why something has no estimate."""
+    """Reason for a missing estimate."""
 
     FITTED = 0
-    """It has one."""
+    """The estimate exists."""
     NO_VARIATION = 1
     """The outcome is the same in every row."""
     SEPARATED = 2
-    """The outcome is told without doubt by the choice or the covariates, so that the odds are infinite."""
+    """The choice or the covariates determine the outcome completely, so the odds are infinite."""
     SINGULAR = 3
-    """A column is told wholly by the others: nothing is left to compare at equal covariates."""
+    """A column is determined by the others, so nothing is left to compare at equal covariates."""
     NOT_CONVERGED = 4
-    """Newton's method did not settle."""
+    """Newton's method did not converge."""
     FEW_CLUSTERS = 5
-    """No more rows than coefficients, fewer than two matches, or in a comparison an arm in fewer than ten: the sandwich
-    of an arm in one match is nought."""
+    """No more rows than coefficients, fewer than two matches, or in a comparison an arm with fewer than ten matches:
+    the sandwich of an arm in one match is zero."""
 
 
 @dataclass(frozen=True)
@@ -68,27 +68,27 @@ class Regression:
 
     coefficients: Floats
     covariance: Floats
-    """Cluster-robust covariance of the coefficients, CR1."""
+    """Cluster-robust covariance of the coefficients (CR1)."""
     rows: int
     clusters: int
     r_squared: float
-    """Share of the variance explained; of a logistic regression McFadden's, of the logarithm of the likelihood."""
+    """Share of the variance explained; for a logistic regression McFadden's pseudo R²."""
     reason: Reason
 
     @property
     def standard_errors(self) -> Floats:
-        """Of the coefficients."""
+        """Standard errors of the coefficients."""
         return np.sqrt(np.diagonal(self.covariance))
 
     @property
     def p_values(self) -> Floats:
-        """Two-sided Wald test of each coefficient against nought, against the normal distribution."""
+        """Returns the two-sided Wald test of each coefficient against zero, with the normal distribution."""
         from scipy.special import ndtr
 
         return 2 * ndtr(-np.abs(self.coefficients / self.standard_errors))
 
     def interval(self, level: float = LEVEL) -> tuple[Floats, Floats]:
-        """Low and high end of each coefficient's interval, from the normal distribution like the p-values."""
+        """Returns the ends of each coefficient's interval, from the normal distribution like the p-values."""
         from scipy.special import ndtri
 
         half = ndtri((1 + level) / 2) * self.standard_errors
@@ -97,34 +97,34 @@ class Regression:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Each choice against all other eligible rows of a cell; one entry for each choice with support.
+    """Each choice compared with all other eligible rows of a cell; one entry per choice with enough rows.
 
-    Differences are choice minus rest. `effect` and what follows it are nan where `reason` says why.
+    Differences are choice minus rest. `effect` and the fields below it are nan if `reason` is not `FITTED`.
     """
 
     choice: Integers
     games: Integers
-    """Rows that made the choice."""
+    """Number of rows with the choice."""
     games_rest: Integers
-    """All other eligible rows of the cell."""
+    """Number of all other eligible rows of the cell."""
     mean: Floats
-    """Mean outcome of the rows that made the choice: of a bool outcome, the rate."""
+    """Mean outcome of the rows with the choice; the rate for a bool outcome."""
     mean_rest: Floats
     naive_effect: Floats
-    """Difference of the two means, nothing adjusted."""
+    """Difference of the two means, unadjusted."""
     effect: Floats
-    """Difference at equal covariates: of a bool outcome in probability (0..1), else in the outcome's own unit."""
+    """Difference at equal covariates: in probability (0..1) for a bool outcome, else in the outcome's unit."""
     standard_error: Floats
-    """Of the effect, clustered by match."""
+    """Standard error of the effect, clustered by match."""
     low: Floats
     high: Floats
     p_value: Floats
     odds_ratio: Floats
-    """Of a bool outcome, at equal covariates; else nan."""
+    """Odds ratio at equal covariates for a bool outcome; else nan."""
     reason: npt.NDArray[np.int8]
     """`Reason` code."""
     left_out: int
-    """Rows of the cell that are in neither arm, because a covariate or the outcome is not a finite number."""
+    """Rows of the cell in neither arm, because a covariate or the outcome is not a finite number."""
 
 
 def regression(
@@ -134,13 +134,14 @@ def regression(
     *,
     family: Literal["logistic", "linear"],
 ) -> Regression:
-    """Logistic regression by Newton's method (iteratively reweighted least squares), or ordinary least squares.
+    """Returns a logistic regression by Newton's method (iteratively reweighted least squares), or ordinary least
+    squares.
 
     Args:
-        design: (rows, columns); a constant is a column like any other, and `r_squared` takes one to be there.
-        outcome: bool, or 0 and 1, of a logistic regression; any number of a linear one.
-        clusters: code of each row's match; without it each row is its own.
-        family: which of the two.
+        design: (rows, columns); a constant is a column like any other, and `r_squared` assumes that there is one.
+        outcome: bool, or 0 and 1, for a logistic regression; any number for a linear one.
+        clusters: code of each row's match; by default each row is its own.
+        family: logistic or linear.
     """
     x, y = np.ascontiguousarray(np.asarray(design, dtype=float).T), np.asarray(outcome, dtype=float)
     matches = _Matches(y.size, clusters)
@@ -159,16 +160,17 @@ def regression(
 
 
 def basis(covariates: npt.ArrayLike, knots: Sequence[int] = KNOTS) -> Floats:
-    """Smooth functions of the covariates: (rows, at most the columns that the knots ask for), without the constant.
+    """Returns smooth functions of the covariates, without the constant: (rows, at most as many columns as the knots
+    need).
 
-    Each covariate gets a natural cubic spline, linear beyond the outermost knots, which lie evenly among the quantiles
-    from 5% to 95% (Harrell, Regression Modeling Strategies, 2.4.5); each two covariates get their product. The columns
-    are uncorrelated, of mean nought and variance one, and span the same functions; what is constant or follows from
-    the others is gone, so there may be none.
+    Each covariate gets a natural cubic spline, linear beyond the outermost knots, which are spaced evenly among the
+    quantiles from 5% to 95% (Harrell, Regression Modeling Strategies, 2.4.5); each pair of covariates gets its product.
+    The columns are uncorrelated, with mean zero and variance one, and span the same functions; constant and dependent
+    columns are removed, so the result may be empty.
 
     Args:
         covariates: (rows, covariates), finite.
-        knots: of each covariate in turn; further ones have as many as the last.
+        knots: knots of each covariate in turn; further ones have as many as the last.
     """
     given = np.asarray(covariates, dtype=float).T
     if not given.size:
@@ -192,30 +194,30 @@ def compare(
     knots: Sequence[int] = KNOTS,
     level: float = LEVEL,
 ) -> Comparisons:
-    """How each choice of a cell does against all other eligible rows, at equal covariates.
+    """Compares each choice of a cell with all other eligible rows, at equal covariates.
 
     A bool outcome is regressed on the choice and the `basis` of the covariates by logistic regression. The effect is
     the average marginal effect: the mean, over all rows of the cell, of the probability had the row made the choice
-    minus that had it not. Its standard error is by the delta method, the covariates taken as they are. The p-value is
-    of the Wald test of the choice's coefficient, which keeps its nominal rate in arms of a hundred where the marginal
-    effect's own does not (it finds two to three times too much at p < 0.001). The interval is the coefficient's,
-    carried to the marginal effect with the other coefficients moving as they go with it: it leaves nought out exactly
-    when p is below 1 - level. Any other outcome is regressed linearly, and the effect is the choice's coefficient.
+    minus that had it not. Its standard error is from the delta method, with fixed covariates. The p-value is from the
+    Wald test of the choice's coefficient. In arms of a hundred it keeps its nominal rate, while a test of the marginal
+    effect finds two to three times too much at p < 0.001. The interval is the coefficient's, carried to the marginal
+    effect with the other coefficients moving along: it excludes zero exactly if p is below 1 - level. Any other outcome
+    is regressed linearly, and the effect is the choice's coefficient.
 
-    Both tests refer to the t distribution whose degrees of freedom are the effective number of matches less one
-    (Kish: the square of the summed variance that each contributes to the coefficient over the sum of the squares), as
-    a hundred rows against thousands are about a hundred in what the error is told by. Of numbers as skewed as an
-    exponential's, a hundred against thousands still find two to three times too much at p < 0.001: give logarithms.
+    Both tests use the t distribution with the effective number of matches minus one degrees of freedom (Kish: the
+    squared sum of the variances that each match contributes to the coefficient, divided by the sum of their squares),
+    because a hundred rows against thousands carry about as much information as a hundred. For numbers as skewed as an
+    exponential's, a hundred against thousands still find two to three times too much at p < 0.001: pass logarithms.
 
-    The products of a cell are small: around many cells, `threadpoolctl.threadpool_limits(1)` saves a third of the time.
+    The products of a cell are small: `threadpoolctl.threadpool_limits(1)` around many cells saves a third of the time.
 
     Args:
-        choice: code of what each row chose; a row with a negative one is eligible and of no choice to be compared.
-        covariates: (rows, covariates) state of the game when the row chose.
+        choice: code of each row's choice; rows with a negative code are eligible, but their choice is not compared.
+        covariates: (rows, covariates) state of the game at the time of the choice.
         outcome: bool, or a number.
         clusters: code of each row's match.
-        minimum: rows that a choice needs, and all others together.
-        knots: as of `basis`.
+        minimum: rows that a choice needs, and that all others need together.
+        knots: as in `basis`.
         level: coverage of the intervals.
     """
     state = np.asarray(covariates, dtype=float)
@@ -224,7 +226,7 @@ def compare(
     y = result.astype(float)
     usable = np.isfinite(state).all(axis=1) & np.isfinite(y)
     rows = np.flatnonzero(usable)
-    # Rows of a match side by side, so that sums over matches need no further ordering.
+    # Rows of a match are adjacent, so sums over matches need no further ordering.
     rows = rows[np.argsort(np.asarray(clusters)[rows], kind="stable")]
     chosen, y = np.asarray(choice)[rows], y[rows]
     matches = _Matches(rows.size, np.asarray(clusters)[rows])
@@ -290,30 +292,29 @@ def compare_within(
     knots: Sequence[int] = KNOTS,
     level: float = LEVEL,
 ) -> Within | Reason:
-    """The difference that a treatment makes within strata, over the treated: weighted linear regression.
+    """Returns the effect of a treatment within strata, over the treated rows: weighted linear regression.
 
-    Each stratum has an intercept, and its untreated rows weigh as much as its treated ones together: a stratum counts
-    by what was treated in it, as in the plain difference of the treated and their baseline. Outcome, treatment and the
-    `basis` of the covariates lose their means in each stratum, and the first two lose what the others tell of them;
-    what is left of one is regressed on what is left of the other (Frisch and Waugh). Of a yes or no it is the
-    difference of probabilities. Errors are clustered by match, with what the fit takes of the residuals given back
-    (without, strata of one treated row would make them half as long); tests and intervals are by the t distribution
-    with the effective number of matches, as in `compare`.
+    Each stratum has an intercept, and its untreated rows have the total weight of its treated ones. A stratum thus
+    counts by its treated rows, as in the plain difference of the treated and their baseline. Outcome, treatment and the
+    `basis` of the covariates are centred within each stratum; the residuals of the first two, given the basis, are
+    regressed on each other (Frisch and Waugh). For a bool outcome it is the difference of probabilities. Errors are
+    clustered by match and corrected for the shrinkage of residuals by the fit (otherwise strata of one treated row
+    would halve them); tests and intervals use the t distribution with the effective number of matches, as in `compare`.
 
     Args:
         treated: bool of each row.
         covariates: (rows, covariates), finite.
         outcome: number of each row, finite.
         clusters: code of each row's match.
-        strata: code of each row's stratum, from 0. Those that hold one arm alone tell nothing.
-        fewest_per_coefficient: matches of each arm for each coefficient. Where there are fewer than the splines need,
-            the covariates are taken as straight lines.
-        knots: as of `basis`.
+        strata: code of each row's stratum, from 0. Strata with one arm are ignored.
+        fewest_per_coefficient: matches of each arm per coefficient. With fewer than the splines need, the covariates
+            are linear.
+        knots: as in `basis`.
         level: coverage of the interval.
 
     Returns:
-        `Reason.FEW_CLUSTERS` where an arm is too small even for straight lines, `Reason.SINGULAR` where nothing is left
-        to compare at equal covariates, `Reason.NO_VARIATION` where the outcome is the same throughout.
+        `Reason.FEW_CLUSTERS` if an arm is too small even for linear covariates, `Reason.SINGULAR` if nothing is left to
+        compare at equal covariates, `Reason.NO_VARIATION` if the outcome is constant.
     """
     arm, of = np.asarray(treated, dtype=float), np.asarray(strata)
     there, chosen = np.bincount(of), np.bincount(of, arm)
@@ -368,13 +369,13 @@ def compare_within(
 
 
 def _shares_left(design: Floats, weights: Floats, strata: Integers, totals: Floats) -> Floats:
-    """The share of its error's variance that each row's residual has, where errors vary alike.
+    """Returns the variance of each row's residual as a share of its error's variance, for errors of equal variance.
 
-    It is the diagonal of M M' for residuals M y, as the estimators HC2 and CR2 have it where rows weigh alike.
+    This is the diagonal of M M' for residuals M y, as in the estimators HC2 and CR2 for equal weights.
 
     Args:
         design: (rows, columns), without their weighted means in each stratum.
-        weights: of each row.
+        weights: weight of each row.
         strata: code of each row's stratum, whose intercept is fitted too.
         totals: sum of each stratum's weights.
     """
@@ -386,7 +387,7 @@ def _shares_left(design: Floats, weights: Floats, strata: Integers, totals: Floa
     given = np.bincount(strata, squares, totals.size)[strata] / np.square(totals)[strata]
     given += 2 * np.einsum("ij,ij->i", along, sums[strata]) / totals[strata]
     given += np.einsum("ij,ij->i", along @ (weighted.T @ weighted), along)
-    # Of a row that the fit goes through nothing is left, nor of its residual.
+    # A row that the fit passes through exactly has no residual.
     return np.maximum(1 - 2 * taken + given, _NEGLIGIBLE)
 
 
@@ -394,7 +395,7 @@ def _shares_left(design: Floats, weights: Floats, strata: Integers, totals: Floa
 
 
 class _Matches:
-    """The matches of some rows: how many, and sums over the rows of each."""
+    """The matches of some rows: their number, and sums over the rows of each."""
 
     def __init__(self, rows: int, codes: npt.ArrayLike | None) -> None:
         self._order: Integers | None = None
@@ -411,14 +412,14 @@ class _Matches:
             self._starts, self.count = starts, starts.size
 
     def sums(self, values: Floats) -> Floats:
-        """Over each match, of (..., rows)."""
+        """Returns the sum over each match, of (..., rows)."""
         if self._starts is None:
             return values
         ordered = values if self._order is None else values[..., self._order]
         return np.add.reduceat(ordered, self._starts, axis=-1)
 
     def touched(self, rows: npt.NDArray[np.bool_]) -> int:
-        """How many have one of the rows."""
+        """Returns the number of matches with at least one of the rows."""
         return int(np.count_nonzero(self.sums(rows.astype(float))))
 
 
@@ -429,21 +430,21 @@ class _Matches:
 class _Fit:
     coefficients: Floats
     bread: Floats
-    """Inverse of the information, at an error variance of one."""
+    """Inverse of the information, for an error variance of one."""
     residuals: Floats
     weights: Floats | None
-    """Variance of each row's outcome; of a linear regression it is one."""
+    """Variance of each row's outcome; one for a linear regression."""
 
 
 def _unfit(x: Floats, y: Floats, matches: _Matches) -> Reason | None:
-    """Why nothing can be fitted, whatever the numbers."""
+    """Returns the reason why nothing can be fitted, whatever the numbers."""
     if matches.count < 2 or y.size <= len(x):
         return Reason.FEW_CLUSTERS
     return Reason.NO_VARIATION if (y == y[0]).all() else None
 
 
 def _inverse(information: Floats) -> Floats | None:
-    """None of one that is singular, whatever the units of its columns."""
+    """Returns None for a singular matrix, whatever the units of its columns."""
     scale = np.sqrt(np.diagonal(information))
     if not (scale > 0).all():
         return None
@@ -458,7 +459,7 @@ def _inverse(information: Floats) -> Floats | None:
 
 
 def _probability(logit: Floats) -> Floats:
-    # Several times as fast as scipy's; an overflowing exponential is a probability of nought.
+    # Several times as fast as scipy's; an overflowing exponential is a probability of zero.
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-logit))
 
@@ -481,7 +482,7 @@ def _solve_logistic(x: Floats, y: Floats, start: Floats) -> _Fit | Reason:
 
 
 def _solve_treated(x: Floats, y: Floats, start: Floats) -> _Fit | Reason:
-    """The logistic regression of a cell, the choice being the last column."""
+    """Returns the logistic regression of a cell, with the choice as the last column."""
     won = float(x[-1] @ y)
     lost = float(x[-1].sum()) - won
     if min(won, lost) < 1 or min(y.sum() - won, y.size - y.sum() - lost) < 1:
@@ -494,7 +495,7 @@ def _solve_linear(x: Floats, y: Floats) -> _Fit | Reason:
     if bread is None:
         return Reason.SINGULAR
     coefficients = bread @ (x @ y)
-    # Once more on what is left, which takes out the rounding of the inverse.
+    # A second step on the remainder removes the rounding error of the inverse.
     coefficients = coefficients + bread @ (x @ (y - coefficients @ x))
     return _Fit(coefficients, bread, y - coefficients @ x, None)
 
@@ -507,10 +508,10 @@ def _covariance(x: Floats, fit: _Fit, matches: _Matches) -> Floats:
 
 
 def _test(effect: float, error: float, contributions: Floats, level: float) -> tuple[float, float]:
-    """Half the length of an effect's interval, and its p-value.
+    """Returns half the length of an effect's interval, and its p-value.
 
     Args:
-        contributions: of each match to what tells the effect; by them the effective number of matches.
+        contributions: contribution of each match to the estimate, for the effective number of matches.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -531,14 +532,14 @@ class _Estimate(NamedTuple):
 
 
 def _test_last(x: Floats, fit: _Fit, covariance: Floats, matches: _Matches, level: float) -> tuple[float, float]:
-    """Half the length of the interval of the last coefficient, and its p-value."""
+    """Returns half the length of the last coefficient's interval, and its p-value."""
     contributions = (fit.bread[-1] @ x) ** 2
     contributions = matches.sums(contributions if fit.weights is None else contributions * fit.weights)
     return _test(fit.coefficients[-1], np.sqrt(covariance[-1, -1]), contributions, level)
 
 
 def _difference(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimate:
-    """Of a linear regression."""
+    """Returns the estimate of a linear regression."""
     covariance = _covariance(x, fit, matches)
     half, p_value = _test_last(x, fit, covariance, matches, level)
     effect = fit.coefficients[-1]
@@ -546,7 +547,7 @@ def _difference(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estim
 
 
 def _marginal(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimate:
-    """Of a logistic regression."""
+    """Returns the estimate of a logistic regression."""
     covariance = _covariance(x, fit, matches)
     half, p_value = _test_last(x, fit, covariance, matches, level)
     choice = float(fit.coefficients[-1])
@@ -575,7 +576,7 @@ def _marginal(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimat
 
 
 def _standardised(columns: Floats) -> Floats:
-    """Each of the (columns, rows) with mean nought and variance one, and nought throughout where it is constant."""
+    """Returns each of the (columns, rows) with mean zero and variance one; constant columns become zero."""
     centred = columns - columns.mean(axis=1, keepdims=True)
     spread = np.sqrt((centred * centred).mean(axis=1, keepdims=True))
     constant = spread <= _ROUNDING * np.abs(columns).max(axis=1, keepdims=True)
@@ -583,7 +584,7 @@ def _standardised(columns: Floats) -> Floats:
 
 
 def _natural_spline(column: Floats, knots: int) -> list[Floats]:
-    """The column itself and the restricted cubic terms of its knots, of which ties may leave fewer."""
+    """Returns the column itself and the restricted cubic terms of its knots; ties may leave fewer."""
     at = np.unique(np.quantile(column, np.linspace(0.05, 0.95, knots)))
     if at.size < 3:
         return [column]
