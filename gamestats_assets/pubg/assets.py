@@ -1,4 +1,4 @@
-"""Which function or SELECT makes which PUBG table, and what is published."""
+"""The function or SELECT behind each PUBG table, and the publications."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ CHECKS: tuple[Check, ...] = (
     *player_checks.ALL,
 )
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
-# Each match by itself.
+# Each match is independent.
 BY_MATCH = (
     circle_positions,
     damage_events,
@@ -73,11 +73,11 @@ BY_MATCH = (
     matches,
     tournament_matches,
 )
-# Matches of an evening together, and by what people entered.
+# Matches of an evening are built together, with the entered data.
 BY_TOURNAMENT = (tournament_lineups, match_tournament_context, tournament_team_results, match_validation)
 # All matches of a season.
 BY_SEASON = (tournament_team_standings_history, tournament_team_standings, tournament_player_standings)
-# Of one tracked player; a sensor asks for those who played.
+# One partition per tracked player; a sensor requests those who played.
 BY_PLAYER = (
     player_circle_positions,
     player_damage_events,
@@ -103,7 +103,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 
 
 def _rosters(snapshot: Snapshot, changed: pl.DataFrame) -> list[str]:
-    """Whose rosters these entries are of."""
+    """Returns the teams whose rosters these entries belong to."""
     teams = entered_rows(snapshot.stores.postgres_url, tables.Teams)
     named = teams.filter(pl.col("team_id").is_in(changed["team_id"].implode()))
     return [f"roster of {team}" for team in sorted(named["team_name"])]
@@ -111,7 +111,7 @@ def _rosters(snapshot: Snapshot, changed: pl.DataFrame) -> list[str]:
 
 @functools.cache
 def game() -> Game:
-    """Every PUBG table and what it is made from: bronze, silver, gold, and the publications."""
+    """Returns every PUBG table and its inputs: bronze, silver, gold, and the publications."""
     pubg = Game("pubg", tables.ALL, CHECKS)
     pubg.landed([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused)
     pubg.entered(SNAPSHOTS, {tables.RosterEntries: _rosters})

@@ -14,7 +14,7 @@ from gamestats_assets.pubg.assets import game
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets with their checks, the job that archives matches, and what starts work."""
+    """Returns the assets with their checks, the job that archives matches, and the sensors."""
     quarantined, check = quarantine(game())
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
@@ -25,5 +25,5 @@ def definitions() -> dg.Definitions:
 
 
 def watched() -> WatchedGame:
-    """How what is behind is asked for."""
+    """Returns how stale tables of the game are detected and refreshed."""
     return WatchedGame(game(), divide=sensors.by_priority, before=sensors.look_at_players)

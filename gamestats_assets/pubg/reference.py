@@ -1,11 +1,11 @@
-"""Small facts that no file of a match holds: weapon categories, maps, throwables, event types.
+"""Facts that match files lack: weapon categories, maps, throwables, event types.
 
-The lists are CSV files under `data/reference/pubg`, one line per id, so that a new id is a line and no code. They are
-read when first asked for. An id that is missing never stops anything: it gets a default, and a check names it.
+The lists are CSV files in `data/reference/pubg` with one line per id, so a new id needs no code. They are read on first
+use. An unknown id never stops anything: it gets a default, and a check reports it.
 
-Two lines are choices. The sawed-off sits in the pistol slot but is filed under Shotgun, as it is a shotgun everywhere
-else in the game. Jerrycans, gas pumps and propane tanks are Environment: they stand about, and whoever shoots them
-wields no throwable.
+Two lines are choices. The sawed-off uses the pistol slot but counts as Shotgun, as everywhere else in the game.
+Jerrycans, gas pumps and propane tanks are Environment: they are part of the map, and shooting them is no use of a
+throwable.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ CATEGORIES: tuple[str, ...] = (
     "Environment",
     "Other",
 )
-"""Every weapon category, in the order people list them."""
+"""Every weapon category, in the customary order."""
 
 UNKNOWN_CATEGORY = "Other"
-"""Category of an id that the catalogue lacks."""
+"""Category of an id that is missing in the catalogue."""
 
 PLAYTHINGS = r"(?i)snowball|apple"
-"""What an unknown throwable is called when it is no tactical one."""
+"""Names of unknown throwables that are not tactical."""
 
 
 @functools.cache
@@ -61,7 +61,7 @@ def throwables() -> pl.DataFrame:
 
 @functools.cache
 def event_types() -> pl.DataFrame:
-    """Column `event_type`: every telemetry event type that is known, whether a table takes it or not."""
+    """Returns every known telemetry event type, with or without a table, in the column `event_type`."""
     return _read("event_types.csv", {"event_type": pl.String})
 
 

@@ -1,4 +1,4 @@
-"""What starts PUBG work: files that landed, and matches that the API lists for players."""
+"""Sensors of PUBG: staleness after landed files, and matches that the API lists for players."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,14 +23,14 @@ from gamestats_assets.pubg.source.api import Player, PubgApi, limit_in_force
 from gamestats_assets.pubg.source.discovery import Finder, Plan
 
 ARCHIVE_JOB = "archive_pubg_matches"
-_NO_KEY = "PUBG_API_KEY is not set, so no player can be asked for; files can still be ingested."
+_NO_KEY = "PUBG_API_KEY is not set, so matches of players cannot be fetched; files can still be ingested."
 _RAW = tables.RawMatches
 
 
 def by_priority(snapshot: Snapshot, kind: str, keys: Sequence[str]) -> Iterator[PartitionGroup]:
-    """Days with matches that play now come first; a tracked player's history waits for everything else.
+    """Yields days with currently played matches first; a tracked player's history comes after everything else.
 
-    Who played is refreshed together with those who stand beside; whose history is taken up, in a run of the own.
+    Players who played are refreshed together with those in the same matches; backfills get runs of their own.
     """
     url = snapshot.stores.postgres_url
     if kind == "day":
@@ -58,10 +58,10 @@ def by_priority(snapshot: Snapshot, kind: str, keys: Sequence[str]) -> Iterator[
 
 
 def look_at_players(stores: Stores, instance: dg.DagsterInstance) -> None:
-    """What comes before a look at what is behind of tracked players.
+    """Prepares a check for stale tracked players.
 
-    Accounts are entered of whom only the name was known, it is noted how far backfills are, and the runs of those
-    that were cancelled end.
+    Enters accounts of players known only by name, records the progress of backfills, and ends the runs of cancelled
+    ones.
     """
     end_cancelled(stores, instance)
     note_progress(stores)
@@ -71,7 +71,7 @@ def look_at_players(stores: Stores, instance: dg.DagsterInstance) -> None:
 
 
 def end_cancelled(stores: Stores, instance: dg.DagsterInstance) -> int:
-    """End the runs of backfills that were cancelled, queued or going; how many were."""
+    """Ends queued and active runs of cancelled backfills; returns their number."""
     tags = {"gamestats/priority": "low", **DETAILS}
     going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=going))
@@ -92,7 +92,7 @@ def _tags(priority: str) -> dict[str, str]:
 
 
 class ArchiveMatches(dg.Config):
-    """Which matches a run archives."""
+    """Matches that a run archives."""
 
     match_ids: list[str]
 
@@ -100,11 +100,11 @@ class ArchiveMatches(dg.Config):
 @dg.op(
     required_resource_keys={"stores"},
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
-    description="Fetches match objects and telemetry into the landing zone, and enters in ops.matches_discovered what "
-    "became of the matches.",
+    description="Fetches match objects and telemetry into the landing zone, and records the result of each match in "
+    "ops.matches_discovered.",
 )
 def archive_matches(context: dg.OpExecutionContext, config: ArchiveMatches) -> None:
-    """Archive the configured matches."""
+    """Archives the configured matches."""
     stores: Stores = context.resources.stores
     migrate(stores.postgres_url)
 
@@ -119,32 +119,32 @@ def archive_matches(context: dg.OpExecutionContext, config: ArchiveMatches) -> N
     )
 
 
-@dg.job(name=ARCHIVE_JOB, description="Archives discovered PUBG matches: the API forgets them after 14 days.")
+@dg.job(name=ARCHIVE_JOB, description="Archives discovered PUBG matches, which the API removes after 14 days.")
 def archive_pubg_matches() -> None:
-    """The job of one op."""
+    """Job with a single op."""
     archive_matches()
 
 
 def tracked_player_matches() -> dg.SensorDefinition:
-    """Looks for matches of all tracked players, every ten minutes, at normal priority."""
+    """Looks for matches of all tracked players every ten minutes, at normal priority."""
     return _sensor(
         "tracked_player_matches",
         "tracked_players",
         leave=lambda plan: plan.reserved,
-        description="Asks the API for the matches of every tracked player, every ten minutes, and has new ones "
-        "archived at normal priority. It leaves the tournament's share of the API's limit free.",
+        description="Asks the API for the matches of every tracked player every ten minutes, and archives new ones at "
+        "normal priority. It leaves the tournament's share of the API's limit free.",
     )
 
 
 def tournament_matches_found() -> dg.SensorDefinition:
-    """Looks for matches of the teams that play now, every minute, at high priority."""
+    """Looks for matches of the currently playing teams every minute, at high priority."""
     return _sensor(
         "tournament_matches_found",
         "tournament",
-        # One call a minute is the tracked players'.
+        # One call per minute is reserved for tracked players.
         leave=lambda plan: 1,
         description="While matches are scheduled, asks the API every minute for the matches of some members of each "
-        "playing team, and has new custom and competitive ones archived at high priority.",
+        "playing team, and archives new custom and competitive ones at high priority.",
     )
 
 

@@ -134,7 +134,7 @@ def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp
     assert "2 mistakes; nothing of it was taken" in output
     assert "row 2, role: 'coach'" in output
     assert "row 3, division: There is no division 'Division 9'" in output
-    assert "Nothing is decided" in admin.fails(t, "override", "add", "m-1", "--reason", "late")
+    assert "The decision is empty" in admin.fails(t, "override", "add", "m-1", "--reason", "late")
     output = admin.fails(t, "override", "add", "m-1", "--reason", "late", "--round", "1")
     assert "--season, --division and --round together" in output
     assert "No such file" in admin.fails(t, "roster", "import", season, str(tmp_path / "none.csv"))

@@ -115,7 +115,7 @@ def test_messages_call_what_is_missing_as_the_api_does(office: Office) -> None:
     row_, version = row(office.ann, "/schedule/114")
     assert row_["match"] == 4
     answer = office.ann.ask("PATCH", "/schedule/114", json={"postponed": True}, version=version)
-    assert refused(answer, 422)["detail"] == "Postponed to when? Give the new time with scheduled_at."
+    assert refused(answer, 422)["detail"] == "The postponed match needs a time. Give the new one with scheduled_at."
 
 
 def test_what_is_wrong_with_a_body_is_told_by_its_fields(office: Office) -> None:
@@ -283,7 +283,7 @@ def test_a_match_is_linked_unlinked_and_remade(office: Office) -> None:
         "validation_status": None,
     }
     taken = refused(ann.ask("POST", "/schedule/114/link", json={"match_id": "d1r1m5"}), 409)
-    assert "is given to match warm-up by ann. Unlink that one first." in taken["detail"]
+    assert "is assigned to match warm-up by ann. Unlink that one first." in taken["detail"]
     # The second try is the match that counts; the first is kept and counts no more.
     _, version = row(ann, "/schedule/114")
     remade = {"reason": "server crash", "new_match_id": "d1r1m5"}

@@ -69,7 +69,7 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     fourth.locator("summary", has_text="Delay").click()
     fourth.get_by_label("Minutes; with a minus, earlier").fill("soon")
     fourth.get_by_role("button", name="Delay").click()
-    expect(page.get_by_role("alert")).to_contain_text("'soon' is no number of minutes")
+    expect(page.get_by_role("alert")).to_contain_text("'soon' is not a number of minutes")
 
     # What needs somebody, a decision with its effect told before, and undone after.
     page.get_by_role("link", name="Matches", exact=True).click()
@@ -123,7 +123,7 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     tracked.get_by_role("checkbox", name="Choose T05_Player1").check()
     page.get_by_label("Days of history").fill("30")
     page.get_by_role("button", name="Take up the history of the chosen").click()
-    expect(page.get_by_role("status").first).to_have_text("1 backfill is asked for.")
+    expect(page.get_by_role("status").first).to_have_text("1 backfill is requested.")
     page.get_by_role("link", name="2 backfills are going on or waiting").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     page.get_by_role("button", name="Cancel").first.click()

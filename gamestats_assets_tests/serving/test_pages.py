@@ -162,7 +162,7 @@ def test_a_choice_resets_what_stands_below_it_and_the_keyboard_does_it_all(
         expect(page.locator(".map .landing:not([hidden])").first).to_be_visible()
         slider.press("Home")
         expect(page.locator(".map .field .landing:not([hidden])")).to_have_count(0)
-        expect(page.locator(".legend")).to_contain_text("Way of P1")
+        expect(page.locator(".legend")).to_contain_text("Path of P1")
 
 
 def test_a_running_round_is_kept_up_to_date(browser: Browser, site: httpx.Client, url: str) -> None:
@@ -312,9 +312,9 @@ def test_teams_and_players_are_sought_and_compared_without_javascript(browser: B
         page.get_by_role("link", name="P1").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("P1")
         page.goto("/tournaments/search?q=%3Cb%3Enobody")
-        expect(page.get_by_text("No team and no player has “<b>nobody” in the name.")).to_be_visible()
+        expect(page.get_by_text("No team or player has “<b>nobody” in its name.")).to_be_visible()
         page.goto("/tournaments/search?q=+")
-        expect(page.get_by_text("Type a part of the name")).to_be_visible()
+        expect(page.get_by_text("Enter a part of the name")).to_be_visible()
 
         page.goto(PAGES["team"])
         others = page.get_by_label("Compare with")

@@ -1,5 +1,5 @@
--- Both circles of a match as its states give them, from the first zone on, in metres.
--- The next circle is announced with a radius; before that the file gives 0.
+-- Both circles in each state of a match from the first zone on, in metres.
+-- The next circle is announced by its radius, which is 0 before.
 SELECT
     CAST(state.match_id AS VARCHAR) AS match_id,
     CAST(state.match_date AS DATE) AS match_date,

@@ -1,5 +1,5 @@
--- Where each kill happened: one row per death, bots as victims included.
--- Who, with what and how far are those of the silver table; the places are the telemetry's own.
+-- Place of each kill: one row per death, bots as victims included.
+-- People, weapon and distance come from the silver table, places from the telemetry.
 SELECT
     CAST(killing.match_id AS VARCHAR) AS match_id,
     CAST(killing.match_date AS DATE) AS match_date,

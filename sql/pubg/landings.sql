@@ -1,6 +1,6 @@
--- Where and when each person came down by parachute.
--- The game logs a landing a second time, with the same distance flown, when the player is knocked: of
--- equal distances the first counts. Bots are left out.
+-- Place and time of each person's parachute landings.
+-- The game logs a landing a second time, with the same distance flown, when the player is knocked; the
+-- first of equal distances counts. Bots are left out.
 WITH logged AS (
     SELECT
         *,

@@ -1,5 +1,5 @@
 -- Damage given, kills and knocks of a person in a match by weapon category.
--- What hits oneself or a team mate does not count; bots count as victims only.
+-- Hits on oneself or a teammate do not count; bots count as victims only.
 WITH deeds AS (
     SELECT
         match_id,

@@ -1,1 +1,1 @@
-"""Knocks and what became of them, and the fights of teams."""
+"""Knocks and their outcomes, and the fights of teams."""

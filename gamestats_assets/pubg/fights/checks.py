@@ -1,6 +1,6 @@
-"""What knocks, their summaries and fights must keep together with kills and damage.
+"""Checks of knocks, their summaries and fights against kills and damage.
 
-All of them block: each says that rows were lost, doubled or disagree.
+All of them are blocking: a failure means that rows were lost, duplicated or contradictory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gamestats_assets.pubg.fights.knocks import DISTANCE_BANDS
 from gamestats_assets.pubg.matches.matches import MATCH
 
 HIT_POINTS = 0.01
-"""Tolerance of a sum of damage: the sums are of the same numbers in another order."""
+"""Tolerance of a sum of damage, because the same numbers are added in another order."""
 PERSON = [*MATCH, "account_id"]
 EVENT = [*MATCH, "event_index"]
 FIGHT = [*MATCH, "fight_number"]
@@ -30,7 +30,7 @@ PARTS = [
     "knocks_revived",
     "knocks_without_outcome",
 ]
-"""What becomes of knocks: the columns of finishing summaries that add up to all knocks."""
+"""Outcomes of knocks: the columns of finishing summaries that add up to all knocks."""
 BANDS = [*(name for name, _, _ in DISTANCE_BANDS), "knocks_at_unknown_distance"]
 IS_KILL = pl.col("event_kind") == "kill"
 OF_ENEMY = ~pl.col("is_suicide") & ~pl.col("is_team_kill")
@@ -40,7 +40,7 @@ OF_ENEMY = ~pl.col("is_suicide") & ~pl.col("is_team_kill")
 def every_knock_has_one_row(
     knock_events: dy.LazyFrame[t.KnockEvents], weapon_kills: dy.LazyFrame[t.WeaponKills]
 ) -> pl.LazyFrame:
-    """Every knock of weapon_kills has a row with the same two people, and nothing else has one."""
+    """Every knock of weapon_kills has exactly one row with the same two people, and there are no other rows."""
     landed = weapon_kills.filter(~IS_KILL).with_columns(knocker_account_id="killer_account_id")
     key = [*EVENT, "knocker_account_id", "victim_account_id"]
     return only_in_one(landed, knock_events, key, left_alone="has no row", right_alone="is no knock")
@@ -48,7 +48,7 @@ def every_knock_has_one_row(
 
 @breaking_rows(of=t.KnockEvents)
 def an_event_ends_one_knock(knock_events: dy.LazyFrame[t.KnockEvents]) -> pl.LazyFrame:
-    """A revive or a death ends one knock, and every outcome but none has its event."""
+    """A revive or a death ends at most one knock, and every outcome except none has its event."""
     end = pl.col("ended_event_index")
     twice = end.is_not_null() & (pl.len().over("match_id", "ended_event_index") > 1)
     odd = knock_events.filter(twice | ((pl.col("outcome") == "none") != end.is_null()))
@@ -70,13 +70,13 @@ def deaths_of_knocks_are_deaths(
 def stolen_kills_end_knocks(
     knock_events: dy.LazyFrame[t.KnockEvents], weapon_kills: dy.LazyFrame[t.WeaponKills]
 ) -> pl.LazyFrame:
-    """Every stolen kill of weapon_kills is the end of one knock that somebody finished, and stolen there too."""
+    """Every stolen kill of weapon_kills ends a knock with outcome killed, whose finish is stolen there too."""
     flags = ["is_killsteal", "is_finish_stolen"]
     key = [*EVENT, *flags]
     stolen = knock_events.filter(pl.any_horizontal(flags))
     ends = stolen.filter(pl.col("outcome") == "killed").with_columns(event_index="ended_event_index")
     kills = weapon_kills.filter(pl.any_horizontal(flags))
-    odd = stolen.filter(pl.col("outcome") != "killed").select(*key, problem=pl.lit("nobody finished it"))
+    odd = stolen.filter(pl.col("outcome") != "killed").select(*key, problem=pl.lit("was not finished"))
     return pl.concat([only_in_one(kills, ends, key, left_alone="ends no knock", right_alone="is not stolen"), odd])
 
 
@@ -84,7 +84,7 @@ def stolen_kills_end_knocks(
 def finishing_totals_are_knocks(
     summaries: dy.LazyFrame[t.FinishingSummaries], weapon_kills: dy.LazyFrame[t.WeaponKills]
 ) -> pl.LazyFrame:
-    """A person's knocks are those of weapon_kills; what became of them, and their distances, add up to them."""
+    """A person's knocks equal those of weapon_kills; outcomes and distances add up to them."""
     made = (
         weapon_kills.filter(~IS_KILL & ~pl.col("killer_is_bot") & OF_ENEMY)
         .group_by(*MATCH, account_id="killer_account_id")
@@ -101,7 +101,7 @@ def finishing_totals_are_knocks(
 def finishes_are_told_on_both_sides(
     summaries: dy.LazyFrame[t.FinishingSummaries], knock_events: dy.LazyFrame[t.KnockEvents]
 ) -> pl.LazyFrame:
-    """The knocks of others that people of a match finished are the knocks that others finished, bots aside."""
+    """The knocks of others that people of a match finished equal the knocks that others finished, except for bots."""
     columns = {"team_mates_knocks_finished": "knockers_team", "other_teams_knocks_finished": "other_team"}
     of_enemies = pl.col("knocker_account_id").is_not_null() & ~pl.col("is_self_knock") & ~pl.col("is_team_knock")
     events = (
@@ -144,7 +144,8 @@ def casualties_of_fights_fell(
 def fights_are_the_sum_of_their_participants(
     fights: dy.LazyFrame[t.TeamFights], participants: dy.LazyFrame[t.FightParticipants]
 ) -> pl.LazyFrame:
-    """People, damage, knocks and kills of a fight are those of its participants; bots take damage and have no rows."""
+    """People, damage, knocks and kills of a fight equal those of its participants; bots take damage and have no
+    rows."""
     whole = fights.select(
         *FIGHT,
         "participants",
@@ -164,7 +165,7 @@ def nobody_fights_more_than_they_did(
     damage_events: dy.LazyFrame[t.DamageEvents],
     weapon_kills: dy.LazyFrame[t.WeaponKills],
 ) -> pl.LazyFrame:
-    """Over all fights, a person's damage to standing enemies, knocks and kills are within those of the match."""
+    """Over all fights, a person's damage to standing enemies, knocks and kills do not exceed those of the match."""
     names = ["damage_dealt", "knocks", "kills"]
     dealt = damage_events.filter(pl.col("is_given") & ~pl.col("victim_was_down") & (pl.col("damage") > 0)).select(
         *MATCH, account_id="attacker_account_id", damage_dealt="damage"
@@ -183,7 +184,8 @@ def nobody_fights_more_than_they_did(
 def participants_are_of_their_fight(
     participants: dy.LazyFrame[t.FightParticipants], fights: dy.LazyFrame[t.TeamFights]
 ) -> pl.LazyFrame:
-    """A participant's team is one of the fight's, a third party if not one of the first two, and won if it is named."""
+    """A participant's team takes part in the fight; it is a third party unless it is one of the first two, and it won
+    if it is the winner."""
     of_fight = ("team_ids", "first_team_ids", "winner_team_id")
     own = pl.col("team_id")
     sound = (

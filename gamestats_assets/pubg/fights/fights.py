@@ -1,40 +1,42 @@
-"""Fights between teams, and who did what in them.
+"""Fights between teams, and each participant's part in them.
 
-What a fight is:
+Rules of a fight:
 
-- An exchange is damage given to a standing enemy, a knock of an enemy, or a kill of an enemy by somebody's blow.
+- An exchange is damage to a standing enemy, a knock of an enemy, or a kill of an enemy with a final blow.
 - Damage to knocked players does not count.
-- What bots do does not count, be it damage, knock or kill; what people do to bots does.
-- Both sides of an exchange are known teams, and different ones.
-- The place of an exchange is midway between the two, or where the one is whose place is known; (0, 0) is no place.
+- Damage, knocks and kills by bots do not count; those of people against bots do.
+- Both sides of an exchange are known, different teams.
+- The place of an exchange is midway between the two, or the only known place; (0, 0) is unknown.
 - The place of a fight is the mean of the places of its exchanges so far.
 - An exchange belongs to a fight that began at most 240 s before it, whose last exchange was at most 45 s before it,
-  whose place is at most 300 m away, and in which one of its two teams takes part already.
-- Where a place is unknown, time alone decides.
-- Of several such fights it belongs to one that both teams are in, then to the nearest, then to the oldest.
-- An exchange that belongs to no fight begins one.
-- A third party is a team that joins a fight which two others began.
+  whose place is at most 300 m away, and in which one of its two teams already takes part.
+- If a place is unknown, only the times count.
+- If several fights qualify, one with both teams comes first, then the nearest, then the oldest.
+- Any other exchange begins a fight.
+- A third party is a team that joins a fight begun by two others.
 - A death without a blow (bled out, fallen with the team, taken by the zone) that is credited to an enemy belongs to the
-  fight of its knock while that fight is open, and prolongs nothing.
+  fight of its knock while that fight is open, and does not prolong it.
 
-What began so counts as a fight by the first of these rules that holds; otherwise it is no fight:
+An engagement counts as a fight by the first of these rules that applies; otherwise it is no fight:
 
-- A casualty is a character who was knocked or killed; whoever is both, or is knocked twice, is one casualty.
-- `two_casualties`: there are two casualties, whatever their teams.
-- `resisted_death`: somebody was killed, and their team dealt damage to the team that killed them.
+- A casualty is a character who was knocked or killed; a character counts as one casualty, even if knocked twice, or
+  knocked and killed.
+- `two_casualties`: there are two casualties in any teams.
+- `resisted_death`: a character was killed, and their team dealt damage to the killing team.
 - `mutual_damage`: two teams exchanged at least 150 damage, and each of the two gave 20 % of it or more.
-- `contested_knock`: somebody was knocked, and each of the two teams dealt 75 damage or more to the other.
+- `contested_knock`: a character was knocked, and each of the two teams dealt 75 damage or more to the other.
 
-A single casualty who is only knocked is thus no `resisted_death`: it takes 75 damage by each of the two teams.
+A single casualty who is only knocked is thus no `resisted_death`: both teams must deal 75 damage.
 
-Who won:
+Rules of winning:
 
-- Only a team that knocked or killed somebody in the fight can win it.
-- A team that was out by the end of the fight cannot win it: its last death lies before it and carries the team's rank.
-- Of the teams left, the one with the fewest casualties won; if several have the fewest, the fight is a draw.
+- Only a team with a knock or kill in the fight can win it.
+- A team that was eliminated by the end of the fight cannot win it: its last death is before the end and carries the
+  team's rank.
+- Of the remaining teams, the one with the fewest casualties won; if several have the fewest, the fight is a draw.
 
 Damage is summed in millionths of a hit point and places in centimetres, as whole numbers: sums do not depend on the
-order of rows, and what is exactly at a limit is within it.
+order of rows, and values exactly at a limit are within it.
 """
 
 from __future__ import annotations
@@ -59,15 +61,15 @@ LONGEST_S = 240
 RADIUS_M = 300
 """Metres from the place of a fight within which an exchange belongs to it."""
 CASUALTIES = 2
-"""Casualties that make a fight by themselves."""
+"""Number of casualties that make a fight."""
 MUTUAL_DAMAGE = 150
-"""Hit points two teams exchange that make a fight, if each of them gives `MUTUAL_PERCENT` of them."""
+"""Damage exchanged by two teams that makes a fight if each of them deals `MUTUAL_PERCENT` of it, in hit points."""
 MUTUAL_PERCENT = 20
 CONTESTED_DAMAGE = 75
-"""Hit points each of two teams deals that make a fight of a knock between them."""
+"""Damage by each of two teams that makes a knock between them a fight, in hit points."""
 
 LAST_OF_TEAM = pl.duration(seconds=1)
-"""How far after a fight the last of a team may die to have fallen in it."""
+"""Longest time after a fight in which the death of a team's last member still belongs to the fight."""
 
 _SECOND = _HIT_POINT = MILLION
 _METRE = 100
@@ -81,7 +83,7 @@ def team_fights(
     kills: dy.LazyFrame[t.TelemetryKills],
     knock_events: dy.LazyFrame[t.KnockEvents],
 ) -> dy.LazyFrame[t.TeamFights]:
-    """Every fight of a match; the module's docstring says what a fight is and who wins it."""
+    """Returns every fight of a match; the module's docstring defines fights and winners."""
     fought = _fought(damage_events, weapon_kills, kills, knock_events)
     ordered = ["occurred_at", "event_index"]
     is_exchange = pl.col("knock_index").is_null()
@@ -131,7 +133,7 @@ def fight_participants(
     kills: dy.LazyFrame[t.TelemetryKills],
     knock_events: dy.LazyFrame[t.KnockEvents],
 ) -> dy.LazyFrame[t.FightParticipants]:
-    """What each person did in each fight of `team_fights`."""
+    """Returns each person's part in each fight of `team_fights`."""
     fought = _fought(damage_events, weapon_kills, kills, knock_events)
     ordered = ["occurred_at", "event_index"]
     deeds = pl.concat([_side(fought, who) for who in ("attacker", "victim")])
@@ -168,7 +170,7 @@ def fight_participants(
 
 
 def _side(fought: pl.LazyFrame, who: str) -> pl.LazyFrame:
-    """One side of every exchange: the attacker, who gave, or the victim."""
+    """Returns one side of every exchange: the attacker, who dealt damage, or the victim."""
     return fought.select(
         *_FIGHT,
         "match_date",
@@ -188,7 +190,7 @@ def _side(fought: pl.LazyFrame, who: str) -> pl.LazyFrame:
 def _fought(
     damage_events: pl.LazyFrame, weapon_kills: pl.LazyFrame, kills: pl.LazyFrame, knock_events: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """The exchanges and deaths of every fight, with `fight_number` and `rule`.
+    """Returns the exchanges and deaths of every fight, with `fight_number` and `rule`.
 
     `kind` is damage, knock or kill; `units` is damage in millionths of a hit point; `knock_index` is the knock of a
     death without a blow, and null for an exchange.
@@ -205,7 +207,7 @@ def _fought(
 def _exchanges(
     damage_events: pl.LazyFrame, weapon_kills: pl.LazyFrame, kills: pl.LazyFrame, knock_events: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """Everything that can belong to a fight."""
+    """Returns everything that may belong to a fight."""
     damage = damage_events.filter(
         pl.col("is_given") & ~pl.col("victim_was_down") & (pl.col("damage") > 0)
     ).with_columns(
@@ -275,7 +277,7 @@ def _engagements(exchanges: pl.LazyFrame) -> pl.LazyFrame:
     """Exchanges with the number of their engagement within the match; deaths that belong to none are left out."""
     ordered = exchanges.sort("match_id", "occurred_at", "event_index")
     schema = pl.Schema({**exchanges.collect_schema(), "engagement": pl.Int32})
-    # Used several times further on; a Python step is not found to be the same plan by itself.
+    # Collected because it is used several times: the engine cannot detect that a Python step is the same plan.
     return ordered.map_batches(_numbered, schema=schema).filter(pl.col("engagement").is_not_null()).cache()
 
 
@@ -290,11 +292,11 @@ def _numbered(ordered: pl.DataFrame) -> pl.DataFrame:
 
 
 class Exchange(typing.NamedTuple):
-    """What decides to which engagement an exchange belongs.
+    """The values that assign an exchange to an engagement.
 
     Attributes:
         at: time, in microseconds.
-        x: place, in centimetres; null where unknown, and `y` likewise.
+        x: place, in centimetres; null if unknown, like `y`.
         knock: event of the knock that a death without a blow ends; null for an exchange.
     """
 
@@ -323,7 +325,7 @@ class _Engagement:
         return at - self.last_at <= WINDOW_S * _SECOND and at - self.first_at <= LONGEST_S * _SECOND
 
     def distance(self, x: int | None, y: int | None) -> float:
-        """Centimetres to a place; nothing where either place is unknown."""
+        """Returns the distance to a place in centimetres; zero if either place is unknown."""
         if x is None or y is None or not self.places:
             return 0.0
         return math.hypot(x - self.x_sum / self.places, y - self.y_sum / self.places)
@@ -338,13 +340,13 @@ class _Engagement:
 
 
 def engagement_numbers(exchanges: Sequence[Exchange]) -> list[int | None]:
-    """The engagement of each exchange of a match, numbered from 1 by their start.
+    """Returns the engagement of each exchange of a match, numbered from 1 by their start.
 
     Args:
-        exchanges: those of one match, by time and event.
+        exchanges: exchanges of one match, by time and event.
 
     Returns:
-        A number for each; null for a death without a blow whose knock's engagement is over.
+        A number per exchange; null for a death without a blow whose knock's engagement is over.
     """
     numbers: list[int | None] = []
     by_event: dict[int, _Engagement] = {}
@@ -368,7 +370,7 @@ def engagement_numbers(exchanges: Sequence[Exchange]) -> list[int | None]:
 
 
 def _choose(going: list[_Engagement], exchange: Exchange) -> _Engagement | None:
-    """Of the open engagements, the one that an exchange belongs to."""
+    """Returns the open engagement that an exchange belongs to."""
     best, best_rank = None, (0, 0.0, 0)
     for engagement in going:
         shared = (exchange.attacker_team in engagement.teams) + (exchange.victim_team in engagement.teams)
@@ -382,7 +384,7 @@ def _choose(going: list[_Engagement], exchange: Exchange) -> _Engagement | None:
 
 
 def _rules(engaged: pl.LazyFrame) -> pl.LazyFrame:
-    """For each engagement the first rule by which it is a fight; null where none holds."""
+    """Returns for each engagement the first rule that makes it a fight; null if none applies."""
     low, high = (
         expression("attacker_team_id", "victim_team_id") for expression in (pl.min_horizontal, pl.max_horizontal)
     )
@@ -424,7 +426,7 @@ def _rules(engaged: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _winners(fought: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
-    """The team that won each fight; fights without one have no row."""
+    """Returns the team that won each fight; draws have no row."""
     felled = fought.filter(pl.col("kind") != "damage")
     lost = felled.group_by(*_FIGHT, team="victim_team_id").agg(pl.col("victim_account_id").n_unique().alias("lost"))
     ends = fought.group_by(_FIGHT).agg(pl.col("occurred_at").max().alias("over_at"))
@@ -443,7 +445,7 @@ def _winners(fought: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _last_deaths(kills: pl.LazyFrame) -> pl.LazyFrame:
-    """When each team was out: at its last death, if the game then gave it a rank."""
+    """Returns when each team was eliminated: at its last death, if the game then assigned its rank."""
     return (
         kills.filter(pl.col("victim_team_id").is_not_null())
         .group_by("match_id", team="victim_team_id")

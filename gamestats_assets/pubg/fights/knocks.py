@@ -1,16 +1,15 @@
-"""Knocks and what became of them.
+"""Knocks and their outcomes.
 
-What becomes of a knock:
+Outcomes of a knock:
 
-- A knock ends with the victim's next revive or death before their next knock; ids that both name and that differ part
-  the two, and so does a death that says its victim stood though the knock has an id.
+- A knock ends with the victim's next revive or death before their next knock, unless both have ids and these differ, or
+  the death says that its victim stood although the knock has an id.
 - `revived`: a revive ended it.
-- `killed`: a death ended it, by somebody's blow: the knocker's, that of a mate of the knocker or of the victim, or
-  another team's.
-- `team_wiped`: the victim died without a blow within 0.1 s of the death of a team mate who was not down.
-- `bled_out`: the victim died without a blow, and no standing team mate fell at that instant.
-- `hazard`: the zone, another hazard or the victim's own doing killed.
-- `none`: nothing is told of its end; the match ended, or the file lacks it.
+- `killed`: a death by a blow of the knocker, of a mate of the knocker or the victim, or of another team.
+- `team_wiped`: the victim died without a blow within 0.1 s of the death of a teammate who was not down.
+- `bled_out`: the victim died without a blow, and no standing teammate fell at that instant.
+- `hazard`: the zone, another hazard or the victim themselves killed the victim.
+- `none`: the end is unknown, because the match ended or the file lacks it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ BLED = "Damage_Groggy"
 TEAM_FALLS = pl.duration(milliseconds=100)
 """Time between the deaths of a team that falls together; the game logs them some milliseconds apart."""
 BLOW_BEFORE_KNOCK = "2s"
-"""How far before a knock the damage is looked for that tells where it was; the game logs it a millisecond before."""
+"""How far before a knock its damage, which has the places, may be; the game logs it a millisecond before."""
 DISTANCE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("knocks_under_10_m", 0, 10),
     ("knocks_10_to_50_m", 10, 50),
@@ -36,7 +35,7 @@ DISTANCE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("knocks_100_to_200_m", 100, 200),
     ("knocks_from_200_m", 200, math.inf),
 )
-"""Columns of knocks by distance, with the metres from which and below which they count."""
+"""Columns of knocks by distance, with the range of each in metres: from, and below."""
 
 MILLION = 1_000_000
 _VICTIM = ("match_id", "victim_account_id")
@@ -48,9 +47,9 @@ def knock_events(
     revives: dy.LazyFrame[t.TelemetryRevives],
     damage_events: dy.LazyFrame[t.DamageEvents],
 ) -> dy.LazyFrame[t.KnockEvents]:
-    """Every knock with its outcome; the module's docstring says which there are.
+    """Returns every knock with its outcome; the module's docstring lists the outcomes.
 
-    Where the two were is told by the damage that knocked.
+    The places come from the damage that knocked.
     """
     knocks = weapon_kills.filter(pl.col("event_kind") == "knock").rename(
         {f"killer_{name}": f"knocker_{name}" for name in ("name", "team_id", "is_bot")}
@@ -74,7 +73,7 @@ def knock_events(
 
 
 def _deaths(weapon_kills: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
-    """Deaths as ends of knocks: how, and by whose blow."""
+    """Returns deaths as ends of knocks, with the kind of end and the author of the blow."""
     finishes = kills.select(
         "match_id", "event_index", "finisher_name", "finisher_team_id", last_blow(), said_id="dbno_id"
     )
@@ -111,7 +110,7 @@ def _deaths(weapon_kills: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def last_blow() -> pl.Expr:
-    """Damage type of what ended a life: the finish, or the kill where no finish is told."""
+    """Returns the damage type that ended a life: that of the finish, or of the kill without one."""
     given = [pl.when(pl.col(name) != "").then(name) for name in ("finish_damage_type_category", "damage_type_category")]
     return pl.coalesce(given).alias("last_blow")
 
@@ -131,7 +130,7 @@ def _revivals(revives: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _ended(knocks: pl.LazyFrame, ends: pl.LazyFrame) -> pl.LazyFrame:
-    """The end of each knock that has one, with `match_id` and `event_index` of the knock."""
+    """Returns the end of each knock that has one, with `match_id` and `event_index` of the knock."""
     spans = (
         knocks.select(*_VICTIM, "event_index", "occurred_at", "dbno_id")
         .sort("occurred_at", "event_index")
@@ -177,7 +176,7 @@ def _ended(knocks: pl.LazyFrame, ends: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _fallen_together(ended: pl.LazyFrame, ends: pl.LazyFrame) -> pl.LazyFrame:
-    """Deaths of the knocked at the instant at which a standing team mate died."""
+    """Returns deaths of knocked players at the instant of a standing teammate's death."""
     standing = (
         ends.filter(pl.col("outcome") != "revived")
         .join(ended, on=["match_id", "ended_event_index"], how="anti")
@@ -210,7 +209,7 @@ def _finished_by() -> pl.Expr:
 
 
 def _placed(knocks: pl.LazyFrame, damage_events: pl.LazyFrame) -> pl.LazyFrame:
-    """Knocks with the places of the two, from the damage that knocked."""
+    """Returns knocks with the places of both people, from the damage that knocked."""
     places = [f"{who}_{axis}_m" for who in ("knocker", "victim") for axis in "xy"]
     blows = (
         damage_events.filter(pl.col("victim_x_m").is_not_null() & pl.col("victim_y_m").is_not_null())
@@ -230,7 +229,7 @@ def _placed(knocks: pl.LazyFrame, damage_events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def finishing_summaries(knock_events: dy.LazyFrame[t.KnockEvents]) -> dy.LazyFrame[t.FinishingSummaries]:
-    """What became of each person's knocks of enemies, and whose knocks of enemies they finished."""
+    """Returns the outcomes of each person's knocks of enemies, and whose knocks of enemies they finished."""
     of_enemies = knock_events.filter(
         pl.col("knocker_account_id").is_not_null() & ~pl.col("is_self_knock") & ~pl.col("is_team_knock")
     )
@@ -293,18 +292,18 @@ def finishing_summaries(knock_events: dy.LazyFrame[t.KnockEvents]) -> dy.LazyFra
 
 
 def _mean(numbers: pl.Expr) -> pl.Expr:
-    """Mean to the sixth digit, the same in every order of rows; null of nothing."""
+    """Returns the mean to the sixth digit, independent of the order of rows; null without rows."""
     return in_unit(MILLION, whole_mean((numbers * MILLION).round().cast(pl.Int64)))
 
 
 def whole_mean(numbers: pl.Expr) -> pl.Expr:
-    """Mean of whole numbers, the same in every order of rows; null of nothing."""
+    """Returns the mean of whole numbers, independent of the order of rows; null without rows."""
     return pl.when(numbers.count() > 0).then(numbers.sum() / numbers.count())
 
 
 def in_unit(unit: int, numbers: pl.Expr) -> pl.Expr:
-    """Numbers in a larger unit, to the sixth digit.
+    """Returns numbers in a larger unit, to the sixth digit.
 
-    Polars divides one row and many rows by a constant differently in the last bit; rounding makes them the same.
+    Polars' division by a constant may differ in the last bit between one row and many; rounding makes them equal.
     """
     return (numbers / unit).round(6)

@@ -1,4 +1,4 @@
-"""Gold: knocks and what became of them, and the fights of teams. All of it is published."""
+"""Gold: knocks and their outcomes, and the fights of teams. All of it is published."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class KnockEvents(
     reconciled=("distance_m", "time_to_outcome_s"),
     **GOLD,
 ):
-    """Every knock and what became of it: one row per knock, bots included."""
+    """Every knock with its outcome: one row per knock, bots included."""
 
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
-    dbno_id = dy.Int64(nullable=True, description="Id of the knock; null where the file gives none.")
-    vars().update(person("knocker", "Who knocked; null for the environment."))
+    dbno_id = dy.Int64(nullable=True, description="Id of the knock; null if the file has none.")
+    vars().update(person("knocker", "Account of the knocker; null for the environment."))
     knocker_is_bot = dy.Bool(nullable=True, description="Whether the knocker is a bot; null for the environment.")
-    knocker_x_m = dy.Float64(nullable=True, description="Where the knocker was, metres from the left edge of the map.")
-    knocker_y_m = dy.Float64(nullable=True, description="Where the knocker was, metres from the top edge of the map.")
-    vars().update(person("victim", "Who was knocked.", "is_bot", nullable=False))
-    victim_x_m = dy.Float64(nullable=True, description="Where the victim was, metres from the left edge of the map.")
-    victim_y_m = dy.Float64(nullable=True, description="Where the victim was, metres from the top edge of the map.")
+    knocker_x_m = dy.Float64(nullable=True, description="Place of the knocker, metres from the left edge of the map.")
+    knocker_y_m = dy.Float64(nullable=True, description="Place of the knocker, metres from the top edge of the map.")
+    vars().update(person("victim", "Account of the victim.", "is_bot", nullable=False))
+    victim_x_m = dy.Float64(nullable=True, description="Place of the victim, metres from the left edge of the map.")
+    victim_y_m = dy.Float64(nullable=True, description="Place of the victim, metres from the top edge of the map.")
     weapon_id = dy.String(nullable=True, description="damageCauserName.")
     weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
@@ -41,14 +41,14 @@ class KnockEvents(
     is_team_knock = dy.Bool(description="Whether a team mate knocked the victim.")
     outcome = dy.String(
         check=lambda column: column.is_in(OUTCOMES),
-        description="killed (somebody finished the victim), bled_out, team_wiped (fell with the last team mate), "
-        "hazard (taken by a zone, another hazard or themselves), revived, or none (no end is told).",
+        description="killed (finished by a blow), bled_out, team_wiped (fell with the last teammate), hazard (taken "
+        "by a zone, another hazard or themselves), revived, or none (unknown end).",
     )
     ended_at = utc("When the knock ended: death or revive; null without an outcome.", nullable=True)
     ended_event_index = dy.Int32(nullable=True, min=0, description="Event that ended the knock; null without one.")
     time_to_outcome_s = dy.Float64(nullable=True, min=0, description="Seconds from the knock to its end.")
     ended_by_account_id = dy.String(
-        nullable=True, description="Who finished or revived the victim; null for the other outcomes."
+        nullable=True, description="Account of who finished or revived the victim; null for the other outcomes."
     )
     ended_by_name = dy.String(nullable=True, description="Name of who finished or revived.")
     ended_by_team_id = dy.Int32(nullable=True, description="Team of who finished or revived.")
@@ -57,10 +57,10 @@ class KnockEvents(
         nullable=True,
         check=lambda column: column.is_in(FINISHERS),
         description="knocker, knockers_team (a mate of the knocker), other_team or victims_team (a mate of the "
-        "victim); null unless killed, or when the teams are unknown.",
+        "victim); null unless killed, or if the teams are unknown.",
     )
     is_killsteal = dy.Bool(description="Whether the kill that ended the knock is a killsteal, as in weapon_kills.")
-    is_finish_stolen = dy.Bool(description="Whether the finish is stolen, as in weapon_kills; team mates included.")
+    is_finish_stolen = dy.Bool(description="Whether the finish is stolen, as in weapon_kills; teammates can steal too.")
 
 
 class FinishingSummaries(
@@ -70,30 +70,28 @@ class FinishingSummaries(
     reconciled=("knocks", "knocks_finished_by_self", "knocks_stolen"),
     **GOLD,
 ):
-    """What became of a person's knocks in a match: one row per person who knocked or finished an enemy.
+    """Outcomes of a person's knocks in a match: one row per person who knocked or finished an enemy.
 
-    Knocks of oneself and of team mates do not count; bots count as victims only. The columns from
+    Knocks of oneself and of teammates do not count; bots count as victims only. The columns from
     `knocks_finished_by_self` to `knocks_without_outcome` add up to `knocks`, and so do the bands of distance.
     """
 
     account_id = dy.String(primary_key=True, description="Account of the player.")
-    player_name = dy.String(description="In-game name; the account where none is told.")
+    player_name = dy.String(description="In-game name; the account if there is none.")
     team_id = dy.Int32(nullable=True, description="Team of the player.")
     knocks = dy.Int32(min=0, description="Enemies knocked.")
     headshot_knocks = dy.Int32(min=0, description="Knocks by a shot to the head.")
-    knocks_finished_by_self = dy.Int32(min=0, description="Knocks the player finished.")
-    knocks_finished_by_team = dy.Int32(min=0, description="Knocks a team mate finished.")
-    knocks_stolen = dy.Int32(
-        min=0, description="Knocks that another team than the knocker's and the victim's finished."
-    )
+    knocks_finished_by_self = dy.Int32(min=0, description="Knocks finished by the player.")
+    knocks_finished_by_team = dy.Int32(min=0, description="Knocks finished by a teammate.")
+    knocks_stolen = dy.Int32(min=0, description="Knocks finished by a team other than the knocker's and the victim's.")
     knocks_finished_otherwise = dy.Int32(
-        min=0, description="Knocks finished by a mate of the victim, or by somebody of unknown team."
+        min=0, description="Knocks finished by a mate of the victim, or by a person of unknown team."
     )
     knocks_bled_out = dy.Int32(min=0, description="Knocks whose victim bled out.")
-    knocks_team_wiped = dy.Int32(min=0, description="Knocks whose victim fell with the last team mate standing.")
-    knocks_taken_by_hazard = dy.Int32(min=0, description="Knocks whose victim a zone or another hazard took.")
-    knocks_revived = dy.Int32(min=0, description="Knocks the enemy revived.")
-    knocks_without_outcome = dy.Int32(min=0, description="Knocks whose end is not told, as at the end of the match.")
+    knocks_team_wiped = dy.Int32(min=0, description="Knocks whose victim fell with the last standing teammate.")
+    knocks_taken_by_hazard = dy.Int32(min=0, description="Knocks whose victim was taken by a zone or another hazard.")
+    knocks_revived = dy.Int32(min=0, description="Knocks whose victim was revived.")
+    knocks_without_outcome = dy.Int32(min=0, description="Knocks without a known end, as at the end of the match.")
     avg_time_to_finish_s = dy.Float64(
         nullable=True, min=0, description="Mean time from knock to finish by the player or a team mate, in seconds."
     )
@@ -107,9 +105,9 @@ class FinishingSummaries(
     knocks_50_to_100_m = dy.Int32(min=0, description="Knocks from 50 m to less than 100 m.")
     knocks_100_to_200_m = dy.Int32(min=0, description="Knocks from 100 m to less than 200 m.")
     knocks_from_200_m = dy.Int32(min=0, description="Knocks from 200 m and more.")
-    knocks_at_unknown_distance = dy.Int32(min=0, description="Knocks whose distance is not told.")
-    team_mates_knocks_finished = dy.Int32(min=0, description="Enemies finished whom a team mate had knocked.")
-    other_teams_knocks_finished = dy.Int32(min=0, description="Enemies finished whom a third team had knocked.")
+    knocks_at_unknown_distance = dy.Int32(min=0, description="Knocks without a known distance.")
+    team_mates_knocks_finished = dy.Int32(min=0, description="Enemies finished after a teammate had knocked them.")
+    other_teams_knocks_finished = dy.Int32(min=0, description="Enemies finished after a third team had knocked them.")
 
 
 class TeamFights(
@@ -131,15 +129,15 @@ class TeamFights(
     first_team_ids = dy.List(dy.Int32(), description="The two teams of the first exchange, in ascending order.")
     is_third_party = dy.Bool(description="Whether more teams than the first two took part.")
     participants = dy.Int16(min=1, description="People who took part; bots are not counted.")
-    casualties = dy.Int32(min=0, description="Characters knocked or killed, bots included; each counts once.")
+    casualties = dy.Int32(min=0, description="Characters knocked or killed, each counted once, bots included.")
     knocks = dy.Int32(min=0, description="Knocks.")
-    kills = dy.Int32(min=0, description="Kills, deaths without a blow of those knocked in the fight included.")
+    kills = dy.Int32(min=0, description="Kills, including deaths without a blow of characters knocked in the fight.")
     damage = dy.Float64(min=0, description="Damage exchanged, in hit points.")
-    damage_to_bots = dy.Float64(min=0, description="Damage exchanged whose victim was a bot, in hit points.")
+    damage_to_bots = dy.Float64(min=0, description="Damage exchanged with a bot as the victim, in hit points.")
     rule = dy.String(
         check=lambda column: column.is_in(RULES),
-        description="Why it counts as a fight: two_casualties, resisted_death, mutual_damage or contested_knock; "
-        "the first that holds.",
+        description="Rule that makes it a fight, the first that applies: two_casualties, resisted_death, "
+        "mutual_damage or contested_knock.",
     )
     winner_team_id = dy.Int32(nullable=True, description="Team that won; null for a draw.")
     center_x_m = dy.Float64(nullable=True, description="Mean place of the exchanges, metres from the left edge.")
@@ -150,7 +148,7 @@ class TeamFights(
 
     @dy.rule()
     def third_parties_are_teams_beyond_two(cls) -> Any:
-        """Teams are the listed ones, and more than two make a third party."""
+        """The number of teams is that of the list, and more than two make a third party."""
         return (cls.teams.col == cls.team_ids.col.list.len()) & (cls.is_third_party.col == (cls.teams.col > 2))
 
     @dy.rule()
@@ -160,7 +158,7 @@ class TeamFights(
 
     @dy.rule()
     def the_rule_fits_the_totals(cls) -> Any:
-        """What the rule asks of the whole fight is there."""
+        """The totals of the fight satisfy its rule."""
         two, death, mutual, knock = (cls.rule.col == rule for rule in RULES)
         return (
             (two & (cls.casualties.col >= 2))
@@ -177,11 +175,11 @@ class FightParticipants(
     reconciled=("damage_dealt", "damage_taken", "knocks", "kills"),
     **GOLD,
 ):
-    """What each person did in each fight: one row per fight and person. Bots have no rows."""
+    """Each person's part in each fight: one row per fight and person. Bots have no rows."""
 
     fight_number = dy.Int16(primary_key=True, min=1, description="Number of the fight in its match.")
     account_id = dy.String(primary_key=True, description="Account of the player.")
-    player_name = dy.String(description="In-game name; the account where none is told.")
+    player_name = dy.String(description="In-game name; the account if there is none.")
     team_id = dy.Int32(description="Team of the player.")
     is_third_party = dy.Bool(description="Whether the team is not one of the two of the first exchange.")
     joined_at_s = dy.Float64(min=0, description="Seconds from the start of the fight to the player's first exchange.")

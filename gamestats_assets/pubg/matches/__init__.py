@@ -1,1 +1,1 @@
-"""What a match was, what happened in it, and what each person did."""
+"""Matches, their events, and each person's results."""

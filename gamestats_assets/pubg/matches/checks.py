@@ -1,8 +1,8 @@
-"""What the tables of matches must keep together, beyond what each declares by itself.
+"""Checks across the tables of matches, beyond each table's own rules.
 
-A blocking check says that rows were lost, doubled or disagree: that is our fault, or the match is damaged, which is set
-aside until it is mended. The others report what a source can do at any time (a new weapon, a new map, an odd match);
-the data stay usable and somebody should look.
+A failed blocking check means that rows were lost, duplicated or contradictory: either through our fault, or because the
+match is damaged, which is then set aside until it is mended. The others report possible changes at the source (a new
+weapon, a new map, an odd match); the data stay usable, but deserve a look.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.matches import MATCH, count_by_match, is_bot, unknown_values
 
 REORDERED = 1e-5
-"""Relative tolerance of a sum of damage: the sums are of the same numbers in another order."""
+"""Relative tolerance of a sum of damage, because the same numbers are added in another order."""
 METRES = 0.001
 OUTSIDE_MAP = 0.1
-"""How far outside the map, as a share of its side, a place may be: the plane and boats leave it a little."""
+"""Largest distance of a place from the map, as a share of its side: the plane and boats leave it a little."""
 FULL_HEALTH = 100.01
-"""Most hit points that one event can take, and a little for rounding."""
+"""Most hit points that one event can take, with a margin for rounding."""
 EARLIEST = datetime(2017, 1, 1, tzinfo=UTC)
-"""The game was first played in public in 2017."""
+"""The game was first publicly playable in 2017."""
 CLOCKS_DIFFER = timedelta(hours=1)
 PERSON = [*MATCH, "account_id"]
 EVENT = [*MATCH, "event_index"]
@@ -42,7 +42,7 @@ def every_started_match_has_its_row(
     raw_matches: dy.LazyFrame[t.RawMatches],
     files: dy.LazyFrame[t.TelemetryFiles],
 ) -> pl.LazyFrame:
-    """A match has a row if and only if a match object or a processed telemetry file tells its start."""
+    """A match has a row if and only if a match object or a processed telemetry file contains its start."""
     started = _with_start(raw_matches, files)
     return only_in_one(started, matches, MATCH, left_alone="has no row", right_alone="was never landed")
 
@@ -56,13 +56,13 @@ def _with_start(raw_matches: pl.LazyFrame, files: pl.LazyFrame) -> pl.LazyFrame:
 def every_landed_match_tells_its_start(
     files: dy.LazyFrame[t.TelemetryFiles], raw_matches: dy.LazyFrame[t.RawMatches]
 ) -> pl.LazyFrame:
-    """No match is known only by a file that could not be read or has no start: such a match has no row."""
+    """Every landed match has a readable file with its start; otherwise it has no row."""
     return files.join(_with_start(raw_matches, files), on=MATCH, how="anti").select(*MATCH, "status", "reason")
 
 
 @breaking_rows(of=t.MatchFacts)
 def matches_are_of_their_time(matches: dy.LazyFrame[t.MatchFacts]) -> pl.LazyFrame:
-    """No match was played before the game was out, or starts or ends in the future."""
+    """No match was played before the game's release, or starts or ends in the future."""
     latest = datetime.now(UTC) + CLOCKS_DIFFER
     possible = pl.all_horizontal(pl.col("started_at", "ended_at").is_between(EARLIEST, latest))
     return matches.filter(~possible.fill_null(True)).select(*MATCH, "started_at", "ended_at", "start_source")
@@ -70,7 +70,7 @@ def matches_are_of_their_time(matches: dy.LazyFrame[t.MatchFacts]) -> pl.LazyFra
 
 @breaking_rows(of=t.Matches, blocking=False)
 def maps_are_known(matches: dy.LazyFrame[t.Matches]) -> pl.LazyFrame:
-    """Every map is in the catalogue of maps. A new one shows its id for a name."""
+    """Every map is in the catalogue of maps. The name of an unknown map is its id."""
     return unknown_values(matches, "map_id", reference.maps()).select(*MATCH, "map_id")
 
 
@@ -78,7 +78,7 @@ def maps_are_known(matches: dy.LazyFrame[t.Matches]) -> pl.LazyFrame:
 def players_are_the_rows_of_a_match(
     summaries: dy.LazyFrame[t.MatchSummaries], matches: dy.LazyFrame[t.MatchFacts]
 ) -> pl.LazyFrame:
-    """A match has one summary for each of its players, and no summary stands without its match."""
+    """A match has one summary per player, and every summary belongs to a match."""
     counted = count_by_match(summaries, name="summaries")
     return (
         matches.select(*MATCH, "players")
@@ -93,7 +93,8 @@ def summaries_are_of_those_who_took_part(
     participants: dy.LazyFrame[t.RawParticipants],
     characters: dy.LazyFrame[t.TelemetryCharacters],
 ) -> pl.LazyFrame:
-    """Everybody a match object or the list at the start names has a summary, bots excepted, and nobody else has one."""
+    """Everyone in a match object or in the list at the start has a summary, except bots, and there are no other
+    summaries."""
     bots = characters.filter(pl.col("character_type") == "user_ai")
     started = characters.filter(pl.col("moment") == "start")
     everybody = {
@@ -104,14 +105,14 @@ def summaries_are_of_those_who_took_part(
     found = {
         "has no summary": people.join(bots, on=PERSON, how="anti").join(summaries, on=PERSON, how="anti"),
         "is a bot": summaries.filter(is_bot("account_id")),
-        "took no part": summaries.join(everybody["may"], on=PERSON, how="anti"),
+        "did not take part": summaries.join(everybody["may"], on=PERSON, how="anti"),
     }
     return pl.concat(rows.select(*PERSON, problem=pl.lit(problem)) for problem, rows in found.items())
 
 
 @breaking_rows(of=t.MatchSummaries, blocking=False)
 def both_sources_name_the_same_people(summaries: dy.LazyFrame[t.MatchSummaries]) -> pl.LazyFrame:
-    """Where a match has a match object, it lists everybody whom the telemetry lists."""
+    """A match object lists everyone listed in the telemetry of its match."""
     partly = pl.col("has_api_stats").any().over("match_id")
     return summaries.filter(partly & ~pl.col("has_api_stats")).select(*PERSON, "player_name")
 
@@ -120,7 +121,7 @@ def both_sources_name_the_same_people(summaries: dy.LazyFrame[t.MatchSummaries])
 def placements_are_possible(
     summaries: dy.LazyFrame[t.MatchSummaries], matches: dy.LazyFrame[t.MatchFacts]
 ) -> pl.LazyFrame:
-    """Nobody is placed behind the number of teams, and a team has one placement."""
+    """No placement exceeds the number of teams, and a team has one placement."""
     several = pl.col("placement").n_unique().over("match_id", "team_id") > 1
     known = pl.col("team_id").is_not_null() & pl.col("placement").is_not_null()
     return (
@@ -132,7 +133,7 @@ def placements_are_possible(
 
 @breaking_rows(of=t.MatchSummaries, blocking=False)
 def one_team_wins(summaries: dy.LazyFrame[t.MatchSummaries]) -> pl.LazyFrame:
-    """No match is won by people of two teams. A match that bots win, or that was broken off, has no winner here."""
+    """No match is won by people of two teams. A match that bots won, or that was aborted, has no winner here."""
     winning = summaries.filter("won").group_by(MATCH).agg(winning_teams=pl.col("team_id").drop_nulls().n_unique())
     return winning.filter(pl.col("winning_teams") > 1)
 
@@ -153,7 +154,7 @@ def every_damage_is_an_event(
 
 @breaking_rows(of=t.DamageEvents, blocking=False)
 def damage_is_plausible(damage_events: dy.LazyFrame[t.DamageEvents]) -> pl.LazyFrame:
-    """No event takes less than nothing, or more than full health: damage is net damage to health."""
+    """No event takes less than zero or more than full health: damage is net damage to health."""
     odd = damage_events.filter(~pl.col("damage").is_between(0, FULL_HEALTH))
     return odd.select(*EVENT, "victim_account_id", "weapon_id", "damage")
 
@@ -173,19 +174,19 @@ def every_death_and_knock_is_an_event(
     kills: dy.LazyFrame[t.TelemetryKills],
     knocks: dy.LazyFrame[t.TelemetryKnocks],
 ) -> pl.LazyFrame:
-    """Every death and every knock of the telemetry has a row, and each one row: a victim's instant stands once."""
+    """Every death and every knock of the telemetry has exactly one row, and no victim has two at the same instant."""
     key = [*MATCH, "victim_account_id", "occurred_at", "event_kind"]
     landed = pl.concat(
         frame.with_columns(event_kind=pl.lit(kind)).select(key) for kind, frame in (("kill", kills), ("knock", knocks))
     ).unique()
     differing = only_in_one(landed, weapon_kills, key, left_alone="has no row", right_alone="never landed")
-    twice = weapon_kills.filter(IS_KILL, pl.len().over(key) > 1).select(*key, problem=pl.lit("stands twice"))
+    twice = weapon_kills.filter(IS_KILL, pl.len().over(key) > 1).select(*key, problem=pl.lit("is duplicated"))
     return pl.concat([differing, twice])
 
 
 @breaking_rows(of=t.WeaponKills)
 def stolen_kills_are_kills(weapon_kills: dy.LazyFrame[t.WeaponKills]) -> pl.LazyFrame:
-    """What counts as stolen is a kill of an enemy whom a third person had knocked, without any bot."""
+    """Only kills of enemies knocked by a third person, without any bot, count as stolen."""
     possible = (
         IS_KILL
         & OF_ENEMY
@@ -203,7 +204,7 @@ def stolen_kills_are_kills(weapon_kills: dy.LazyFrame[t.WeaponKills]) -> pl.Lazy
 def damage_received_is_all_damage(
     summaries: dy.LazyFrame[t.MatchSummaries], damage_events: dy.LazyFrame[t.DamageEvents]
 ) -> pl.LazyFrame:
-    """A person's damage received is the sum of the damage events they are the victim of."""
+    """A person's damage received is the sum of the damage events with them as the victim."""
     by_victim = damage_events.rename({"victim_account_id": "account_id"}).join(summaries, on=PERSON, how="semi")
     received = by_victim.group_by(PERSON).agg(damage_received=pl.col("damage").sum())
     known = summaries.filter("has_telemetry").select(*PERSON, "damage_received")
@@ -242,7 +243,7 @@ def both_sources_count_the_same_kills(
 
 @breaking_rows(of=t.MatchSummaries, blocking=False)
 def killsteals_are_part_of_kills(summaries: dy.LazyFrame[t.MatchSummaries]) -> pl.LazyFrame:
-    """Nobody steals more kills than they have."""
+    """A person has at least as many kills as killsteals."""
     return summaries.filter(pl.col("killsteals") > pl.col("kills")).select(*PERSON, "kills", "killsteals")
 
 
@@ -250,7 +251,7 @@ def killsteals_are_part_of_kills(summaries: dy.LazyFrame[t.MatchSummaries]) -> p
 def every_kill_has_its_position(
     kill_positions: dy.LazyFrame[t.KillPositions], weapon_kills: dy.LazyFrame[t.WeaponKills]
 ) -> pl.LazyFrame:
-    """A match has one kill position for each of its kills."""
+    """A match has one position per kill."""
     kills = weapon_kills.filter(IS_KILL)
     return only_in_one(kills, kill_positions, EVENT, left_alone="has no position", right_alone="is no kill")
 
@@ -261,7 +262,7 @@ def distribution_adds_up(
     damage_events: dy.LazyFrame[t.DamageEvents],
     weapon_kills: dy.LazyFrame[t.WeaponKills],
 ) -> pl.LazyFrame:
-    """Over all categories, a person's damage, kills and knocks are those of the damage events, kills and knocks."""
+    """Over all categories, a person's damage, kills and knocks equal those of the events."""
     names = ["total_damage", "total_kills", "knock_downs"]
     given = damage_events.filter(pl.col("is_given") & ~pl.col("attacker_is_bot")).select(
         *MATCH, account_id="attacker_account_id", total_damage="damage"
@@ -281,7 +282,8 @@ def distribution_adds_up(
 
 @breaking_rows(of=t.CirclePositions)
 def circle_distances_are_consistent(circle_positions: dy.LazyFrame[t.CirclePositions]) -> pl.LazyFrame:
-    """Distances follow from place and circle, edge and centre add up to the radius, and inside means inside."""
+    """Distances follow from place and circle, edge and centre distances add up to the radius, and is_in_safe_zone
+    agrees with them."""
     from_center, from_edge = pl.col("distance_from_blue_center_m"), pl.col("distance_from_blue_edge_m")
     x, y = (pl.col(f"{axis}_m") - pl.col(f"blue_{axis}_m") for axis in "xy")
     consistent = (
@@ -303,12 +305,12 @@ def positions_are_on_the_map(
 
 @breaking_rows(of=t.Landings, blocking=False)
 def landings_are_on_the_map(landings: dy.LazyFrame[t.Landings], files: dy.LazyFrame[t.TelemetryFiles]) -> pl.LazyFrame:
-    """People come down on the map or a little outside."""
+    """People land on the map or a little outside."""
     return _off_the_map(landings, files).select(*PERSON, "landing_number", "map_id", "x_m", "y_m")
 
 
 def _off_the_map(frame: pl.LazyFrame, files: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows whose place is off the map by more than `OUTSIDE_MAP` of its side; unknown maps are passed over."""
+    """Returns rows whose place is off the map by more than `OUTSIDE_MAP` of its side; unknown maps are skipped."""
     sides = reference.maps().lazy().select("map_id", side_m=pl.col("size_cm") / 100)
     margin = pl.col("side_m") * OUTSIDE_MAP
     on_map = pl.all_horizontal(pl.col("x_m", "y_m").is_between(-margin, pl.col("side_m") + margin))
@@ -319,7 +321,7 @@ def _off_the_map(frame: pl.LazyFrame, files: pl.LazyFrame) -> pl.LazyFrame:
 def people_who_landed_have_landings(
     landings: dy.LazyFrame[t.Landings], landed: dy.LazyFrame[t.TelemetryLandings]
 ) -> pl.LazyFrame:
-    """Every person whom the telemetry saw landing has a first landing, and nobody else has one."""
+    """Everyone with a landing in the telemetry has a first landing, and no one else has."""
     people = landed.filter(~is_bot("account_id", "character_type") & (pl.col("account_id") != "")).select(PERSON)
     first = landings.filter(pl.col("landing_number") == 1)
     return only_in_one(people.unique(), first, PERSON, left_alone="has no landing", right_alone="did not land")

@@ -1,9 +1,9 @@
-"""Where people were against the circles.
+"""Positions of people relative to the circles.
 
-The file gives positions and circles about every ten seconds each, at different instants. The blue circle, the current
-boundary, shrinks steadily, so between two states it is interpolated in time; before the first and after the last state
-it is that state's. The white circle, the next one, stands still and then jumps to where the next one is announced, so
-it is that of the last state at the time.
+A file contains positions and circles about every ten seconds each, at different instants. The blue circle, the current
+boundary, shrinks steadily, so it is interpolated in time between two states; outside the states, the first or last one
+is used. The white circle, the next one, stands still and then jumps to the announced place, so the last state before
+the sample is used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def circle_positions(
     landings: dy.LazyFrame[t.TelemetryLandings],
     files: dy.LazyFrame[t.TelemetryFiles],
 ) -> dy.LazyFrame[t.CirclePositions]:
-    """People's position samples from the first zone until they are out, against both circles, in metres.
+    """Returns people's position samples against both circles in metres, from the first zone until elimination.
 
-    A dead player's position goes on being logged for a while; those samples are left out, as are bots and samples
-    of matches that have no circle.
+    Dead players' positions are still logged for a while; those samples are left out, and so are bots and matches
+    without a circle.
     """
     return t.CirclePositions.cast(
         _of_the_living(positions, kills, landings)
@@ -61,9 +61,9 @@ def circle_positions(
 
 
 def _starts(positions: pl.LazyFrame, states: pl.LazyFrame, files: pl.LazyFrame) -> pl.LazyFrame:
-    """When each match started: match_id, started_at.
+    """Returns the start of each match: match_id, started_at.
 
-    A file that lost its start still says so in its first game state; failing that, its first sample stands in.
+    If a file lost its start event, the first game state still has the start; otherwise the first sample is used.
     """
     starts = (
         states.filter(pl.col("elapsed_time_s").is_not_null())
@@ -81,7 +81,7 @@ def _starts(positions: pl.LazyFrame, states: pl.LazyFrame, files: pl.LazyFrame) 
 
 
 def _of_the_living(positions: pl.LazyFrame, kills: pl.LazyFrame, landings: pl.LazyFrame) -> pl.LazyFrame:
-    """Samples of people who are in the match, each once, in order of time."""
+    """Returns the samples of people who are in the match, each once, in order of time."""
     return (
         positions.filter(
             (pl.col("phase") >= FIRST_ZONE) & (pl.col("account_id") != "") & ~is_bot("account_id", "character_type")
@@ -100,16 +100,16 @@ def _of_the_living(positions: pl.LazyFrame, kills: pl.LazyFrame, landings: pl.La
 
 
 def _circles(states: pl.LazyFrame) -> pl.LazyFrame:
-    """Circles from one state to the next: state_at, next_at, x_0, x_1, ... in metres; and the white one.
+    """Returns the circles from one state to the next: state_at, next_at, x_0, x_1, ... in metres; and the white one.
 
-    Ahead of each match's first state stands one of the same circle long before, so that every sample has a state.
+    A state with the same circle is added long before each match's first state, so every sample has a state.
     """
     blue = {"x": "safety_zone_x_cm", "y": "safety_zone_y_cm", "radius": "safety_zone_radius_cm"}
     white = {"x": "poison_gas_warning_x_cm", "y": "poison_gas_warning_y_cm", "radius": "poison_gas_warning_radius_cm"}
     shown = pl.col(white["radius"]) > 0
     known = (
         states.filter(
-            # A state without a boundary has zeros in its place, which would pull the circle to the map's corner.
+            # States without a boundary have zeros in its place, which would pull the circle to the map's corner.
             pl.all_horizontal(pl.col(name).is_not_null() for name in blue.values()) & (pl.col(blue["radius"]) > 0)
         )
         .sort("occurred_at", "event_index")
@@ -140,7 +140,7 @@ def _circles(states: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _between(start: str, end: str) -> pl.Expr:
-    """Where between two instants a sample lies, 0 to 1; 0 where they are one."""
+    """Returns the position of a sample between two instants, 0 to 1; 0 if they are equal."""
     span = (pl.col(end) - pl.col(start)).dt.total_microseconds()
     return pl.when(span > 0).then((pl.col("occurred_at") - pl.col(start)).dt.total_microseconds() / span).otherwise(0.0)
 

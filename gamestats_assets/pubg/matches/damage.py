@@ -1,7 +1,7 @@
-"""Damage taken: by whom, with what, and in which state the victim was.
+"""Damage taken: attacker, weapon, and state of the victim.
 
-Damage events have no identity: the pellets of one shot are equal rows, so rows are never taken for doubles here, and a
-file that held an event twice would count it twice.
+Damage events have no identity: the pellets of one shot are equal rows, so equal rows are never removed here, and an
+event that a file contains twice would count twice.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def damage_events(
     kills: dy.LazyFrame[t.TelemetryKills],
     files: dy.LazyFrame[t.TelemetryFiles],
 ) -> dy.LazyFrame[t.DamageEvents]:
-    """Every damage event, in metres, with category and what the damage counts as.
+    """Returns every damage event, in metres, with its category and the flags below.
 
-    - given: dealt by somebody else of another team. Falls and bleeding name the victim as the attacker, and
-      are not given, whatever category their cause has.
-    - from another player: dealt by another person, team mates included, bots not.
-    - while down: after a knock and until revive or death. The blow that knocks is at the instant of the knock
-      or just before it, so damage at that very instant was taken standing.
+    - given: dealt by another character of another team. Falls and bleeding name the victim as the attacker and are not
+      given, whatever the category of their cause.
+    - from another player: dealt by another person, including teammates but not bots.
+    - while down: after a knock and before the revive or death. The blow that knocks is logged at the instant of the
+      knock or just before, so damage at that instant counts as taken while standing.
     """
     someone = pl.col("attacker_account_id").is_not_null()
     other = someone & (pl.col("attacker_account_id") != pl.col("victim_account_id"))

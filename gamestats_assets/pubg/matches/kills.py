@@ -1,16 +1,15 @@
-"""Kills and knocks: who is behind them, with what, and whether they were stolen.
+"""Kills and knocks: authors, weapons, and whether they were stolen.
 
-A knocked player is down until revived or dead. Taking the kill of somebody whom another team knocked is a killsteal:
+A knocked player is down until revived or dead. Killing a player whom another team knocked is a killsteal:
 
-- the victim was down: the death names the knock (`dbno_id`), or in files that name none, the victim's last change of
-  state before the death was a knock; and nobody revived the victim in between;
-- `is_killsteal` looks at who is credited: the killer's team is not the knocker's team;
-- `is_finish_stolen` looks at who dealt the last damage: the finisher is not the knocker, team mates included.
+- the victim was down: the death names the knock (`dbno_id`), or, in files without these ids, the victim's last change
+  of state before the death was a knock; and the victim was not revived in between;
+- `is_killsteal` uses the credited killer: the killer's team is not the knocker's team;
+- `is_finish_stolen` uses the author of the last damage: the finisher is not the knocker; teammates count too.
 
-The game's documentation leaves open which of the two it means, so both are told. Neither counts when the victim bled
-out or was taken by the zone or another hazard, in suicides and team kills, when the victim's own team had knocked, or
-when a bot is the victim, the killer, the finisher or the knocker. Files of version 1 do not name a finisher; there it
-is the killer.
+The game's documentation does not define the term, so both are recorded. Neither applies if the victim bled out or was
+taken by the zone or another hazard, to suicides and team kills, if the victim's own team had knocked, or if a bot is
+the victim, the killer, the finisher or the knocker. Files of version 1 have no finisher; the killer is used instead.
 """
 
 from __future__ import annotations
@@ -34,25 +33,26 @@ NOBODYS_BLOW = (
     "Damage_Lava",
     "Damage_Instant_Fall",
 )
-"""Damage types of deaths that nobody's last blow ended: bleeding out, zones and other hazards."""
+"""Damage types of deaths without a final blow: bleeding out, zones and other hazards."""
 
 
 def distinct_kills(kills: pl.LazyFrame) -> pl.LazyFrame:
-    """Each death once. Nobody dies twice at one instant; of two versions of one death the newer one stays."""
+    """Returns each death once. A player cannot die twice at one instant; of two versions of one death the newer one is
+    kept."""
     return kills.sort(-pl.col("event_version"), "event_index").unique(
         ["match_id", "victim_account_id", "occurred_at"], keep="first", maintain_order=True
     )
 
 
 def distinct_knocks(knocks: pl.LazyFrame) -> pl.LazyFrame:
-    """Each knock once, should a file hold one twice."""
+    """Returns each knock once, even if a file contains it twice."""
     return knocks.sort("event_index").unique(
         ["match_id", "dbno_id", "victim_account_id", "occurred_at"], keep="first", maintain_order=True
     )
 
 
 def distinct_revives(revives: pl.LazyFrame) -> pl.LazyFrame:
-    """Each revive once, should a file hold one twice."""
+    """Returns each revive once, even if a file contains it twice."""
     return revives.sort("event_index").unique(
         ["match_id", "dbno_id", "reviver_account_id", "victim_account_id", "occurred_at"],
         keep="first",
@@ -61,7 +61,8 @@ def distinct_revives(revives: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def distinct_landings(landings: pl.LazyFrame) -> pl.LazyFrame:
-    """Each flight's landing once. The game logs it again, with the same distance flown, when somebody is knocked."""
+    """Returns each flight's landing once. The game logs it again, with the same distance flown, when the player is
+    knocked."""
     return (
         landings.sort("occurred_at", "event_index")
         .with_columns(pl.when(pl.col("parachute_distance_m").is_null()).then("occurred_at").alias("__instant__"))
@@ -71,9 +72,9 @@ def distinct_landings(landings: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def lives(kills: pl.LazyFrame, landings: pl.LazyFrame) -> pl.LazyFrame:
-    """Deaths and returns: match_id, account_id, occurred_at, is_out; in order of time.
+    """Returns deaths and returns in order of time: match_id, account_id, occurred_at, is_out.
 
-    Some modes bring the dead back, by parachute. A landing before the first death changes nothing.
+    Some modes bring dead players back by parachute. A landing before the first death changes nothing.
     """
     deaths = kills.select("match_id", pl.col("victim_account_id").alias("account_id"), "occurred_at", is_out=True)
     returns = distinct_landings(landings).select("match_id", "account_id", "occurred_at", is_out=False)
@@ -86,9 +87,9 @@ def lives(kills: pl.LazyFrame, landings: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def downs(knocks: pl.LazyFrame, *ends: pl.LazyFrame) -> pl.LazyFrame:
-    """Knocks and what ended them: match_id, victim_account_id, occurred_at, is_down; in order of time.
+    """Returns knocks and their ends in order of time: match_id, victim_account_id, occurred_at, is_down.
 
-    `ends` are revives and deaths; of a knock and its end at one instant, the end counts.
+    `ends` are revives and deaths; if a knock and its end are at one instant, the end counts.
     """
     columns = ("match_id", "victim_account_id", "occurred_at")
     return (
@@ -105,10 +106,10 @@ def weapon_kills(
     revives: dy.LazyFrame[TelemetryRevives],
     files: dy.LazyFrame[TelemetryFiles],
 ) -> dy.LazyFrame[WeaponKills]:
-    """Kills and knocks in one shape, one row per event; see the module's docstring for what counts as stolen."""
+    """Returns kills and knocks in one shape, one row per event; the module's docstring defines stolen ones."""
     deaths = _with_knock(distinct_kills(kills), distinct_knocks(knocks), revives).with_columns(
         pl.lit("kill").alias("event_kind"),
-        # A death by the zone has blank killer's damage and tells its cause in the finish alone.
+        # A death by the zone has empty killer's damage, and its cause only in the finish.
         *(
             pl.coalesce(_text(name), _text(f"finish_{name}")).alias(name)
             for name in ("damage_causer_name", "damage_type_category")
@@ -192,10 +193,11 @@ def _text(name: str) -> pl.Expr:
 
 
 def _with_knock(deaths: pl.LazyFrame, knocks: pl.LazyFrame, revives: pl.LazyFrame) -> pl.LazyFrame:
-    """Deaths with the knock they end: was_down, knock_attacker_id, knock_attacker_team_id, knock_attacker_is_bot.
+    """Returns deaths with the knock they end: was_down, knock_attacker_id, knock_attacker_team_id,
+    knock_attacker_is_bot.
 
-    A `dbno_id` can be used again later in a match, so the victim's last knock before the death counts, unless both
-    name an id and the ids differ.
+    A `dbno_id` can be reused later in a match, so the victim's last knock before the death counts, unless both have an
+    id and the ids differ.
     """
     state_of = ["match_id", "victim_account_id"]
     state = pl.concat(
@@ -211,7 +213,7 @@ def _with_knock(deaths: pl.LazyFrame, knocks: pl.LazyFrame, revives: pl.LazyFram
                 pl.lit(True).alias("went_down"),
             ),
             revives.select(*state_of, "occurred_at", "event_index", pl.lit(False).alias("went_down")),
-            # Who comes back after a death is no longer down; the death itself still belongs to its knock.
+            # A player who returns after a death is no longer down; the death itself still belongs to its knock.
             deaths.select(
                 *state_of,
                 pl.col("occurred_at") + pl.duration(microseconds=1),
@@ -234,7 +236,7 @@ def _with_knock(deaths: pl.LazyFrame, knocks: pl.LazyFrame, revives: pl.LazyFram
 
 
 def _could_be_stolen() -> pl.Expr:
-    """Whether a kill is one that somebody else can have earned."""
+    """Whether a kill can belong to another person than its author."""
     return (
         (pl.col("event_kind") == "kill")
         & pl.col("was_down").fill_null(False)

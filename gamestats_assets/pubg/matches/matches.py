@@ -1,6 +1,6 @@
-"""One row per match: when, where, how many, and what became of its telemetry.
+"""One row per match: time, map, number of players, and status of its telemetry.
 
-What every later table means by a person, a bot, an account and seconds of a match stands here too.
+Also defines people, bots, accounts and seconds of a match for all later tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gamestats_assets.pubg import reference
 from gamestats_assets.pubg import tables as t
 
 MATCH = ("match_id", "match_date")
-"""Columns that every table of matches begins with."""
+"""Columns that begin every table of matches."""
 
 _PERSON = ("match_id", "account_id")
 _HEADCOUNT = ("players", "bots", "teams")
@@ -21,45 +21,45 @@ _ALLOWANCE = pl.duration(minutes=5)
 
 
 def account(name: str) -> pl.Expr:
-    """The account in column `name`, under that name; null where files write an empty one for nobody."""
+    """Returns the account in column `name`, under that name; null for the empty account that files write for no one."""
     return pl.when(pl.col(name) != "").then(pl.col(name)).alias(name)
 
 
 def is_bot(account_column: str, type_column: str | None = None) -> pl.Expr:
-    """Whether a character is a bot: its account starts with `ai.`, or its type is `user_ai`; false for nobody."""
+    """Whether a character is a bot: its account starts with `ai.`, or its type is `user_ai`; false without a
+    character."""
     by_account = pl.col(account_column).str.starts_with("ai.").fill_null(False)
     return by_account if type_column is None else by_account | pl.col(type_column).eq_missing("user_ai")
 
 
 def count_by_match(frame: pl.LazyFrame, *by: str, name: str = "rows") -> pl.LazyFrame:
-    """How many rows there are of each match, or of each value of further columns in it, in the column `name`."""
+    """Returns the number of rows per match, or per value of further columns in it, in the column `name`."""
     return frame.group_by(*MATCH, *by).agg(pl.len().cast(pl.Int64).alias(name))
 
 
 def unknown_values(frame: pl.LazyFrame, column: str, known: pl.DataFrame, key: str | None = None) -> pl.LazyFrame:
-    """Rows whose value in a column is given, and is not among those of a catalogue (in its column `key`)."""
+    """Returns rows with a value in a column that is missing in a catalogue (in its column `key`)."""
     return frame.filter(pl.col(column).is_not_null() & (pl.col(column) != "")).join(
         known.lazy(), left_on=column, right_on=key or column, how="anti"
     )
 
 
 def metres(centimetres: pl.Expr) -> pl.Expr:
-    """Centimetres in metres, to far below what the game tells."""
+    """Returns centimetres in metres, more precisely than the game's own values."""
     return quotient(centimetres, 100, 8)
 
 
 def seconds_since(start: str, at: str = "occurred_at") -> pl.Expr:
-    """Seconds from the time in column `start` to the time in column `at`; null where either is unknown."""
+    """Returns the seconds from the time in column `start` to the time in column `at`; null if either is unknown."""
     return quotient((pl.col(at) - pl.col(start)).dt.total_microseconds(), 1_000_000, 6)
 
 
 def estimated_start() -> pl.Expr:
-    """Start of a match from its match object alone.
+    """Returns the start of a match from its match object alone.
 
-    `created_at` is documented as the time of storing, so the start lies one duration before it.
-    But telemetry is stored minutes after the end: where it was stored a whole duration or more
-    after `created_at` (give or take five minutes), `created_at` must be the start itself.
-    An object without a duration is taken to have started when it was created.
+    `created_at` is documented as the time of storing, so the start is one duration earlier. But telemetry is stored
+    minutes after the end: if it was stored a whole duration or more after `created_at` (within five minutes),
+    `created_at` must be the start itself. Without a duration, `created_at` counts as the start.
     """
     created, length = pl.col("created_at"), pl.duration(seconds=pl.col("duration_s").fill_null(0))
     holds_the_start = pl.col("telemetry_created_at") >= created + length - _ALLOWANCE
@@ -67,16 +67,14 @@ def estimated_start() -> pl.Expr:
 
 
 def participation(participants: pl.LazyFrame, characters: pl.LazyFrame) -> pl.LazyFrame:
-    """Who took part in each match, bots included: one row per match and account.
+    """Returns everyone who took part in each match, bots included: one row per match and account.
 
-    Participants of the match object, and those of the list of characters at the start (at the
-    end, where a file has no list of the start). Whoever was created in the lobby and did not
-    start is in neither.
+    Combines the participants of the match object and the list of characters at the start (at the end, if a file has no
+    list of the start). Characters created in the lobby who did not start are in neither.
 
     Returns:
-        `match_id`, `match_date`, `account_id`, `player_name` (the account where there is none),
-        `team_id`, `team` (the team, or the roster where the team has no number), `is_bot`,
-        `in_match_object`, `in_telemetry`.
+        `match_id`, `match_date`, `account_id`, `player_name` (the account where there is none), `team_id`, `team` (the
+        team, or the roster where the team has no number), `is_bot`, `in_match_object`, `in_telemetry`.
     """
     known = characters.filter(pl.col("account_id") != "")
     has_start = (pl.col("moment") == "start").any().over("match_id")
@@ -124,10 +122,10 @@ def match_facts(
     files: dy.LazyFrame[t.TelemetryFiles],
     characters: dy.LazyFrame[t.TelemetryCharacters],
 ) -> dy.LazyFrame[t.MatchFacts]:
-    """Every match that has a match object or a telemetry file, and whose start either of them tells.
+    """Returns every match with a match object or a telemetry file that contains its start.
 
-    Start, end and map come from the telemetry where there is one; mode, type and length from the
-    match object. Players, bots and teams are those of `participation`.
+    Start, end and map come from the telemetry if available; mode, type and length from the match object. Players, bots
+    and teams come from `participation`.
     """
     of_files = files.select(
         "match_id",
@@ -150,11 +148,11 @@ def match_facts(
             pl.coalesce("is_custom_match", "file_is_custom_match").alias("is_custom_match"),
             pl.col("status").fill_null("pending").alias("telemetry_status"),
         )
-        # Only a file that could not be read, of a match nothing else is known of; a check names it.
+        # A match known only by an unreadable file is left out, and a check reports it.
         .filter(pl.col("started_at").is_not_null())
         .with_columns(
             pl.coalesce("ended_at", pl.col("started_at") + pl.duration(seconds=pl.col("duration_s"))).alias("ended_at"),
-            # No length from a file that ends before it starts; a check names it.
+            # A file that ends before it starts has no length; a check reports it.
             pl.coalesce("duration_s", pl.when(length >= 0).then(length)).alias("duration_s"),
             reference.map_name(pl.col("map_id")).alias("map_name"),
         )
@@ -174,7 +172,7 @@ def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
 def matches(
     facts: dy.LazyFrame[t.MatchFacts], context: dy.LazyFrame[t.MatchTournamentContext]
 ) -> dy.LazyFrame[t.Matches]:
-    """Every match with what it counts for, and who decided so where an admin did."""
+    """Returns every match with its tournament context, and the admin and reason of an override."""
     counts_for = [name for name in t.Matches.column_names() if name not in t.MatchFacts.column_names()]
     return t.Matches.cast(
         facts.join(

@@ -1,4 +1,4 @@
-"""What several PUBG tables share: keywords, column types, and the columns that rows of a match begin with."""
+"""Keywords, column types and leading columns of match rows shared by several PUBG tables."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ DAILY: dict[str, Any] = {
     "partitioned_by": "match_date",
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
-    # When early access began.
+    # Start of early access.
     "first_day": date(2017, 3, 23),
 }
 SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
 GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True}
 # One step reads a landed file once and feeds every bronze table.
 LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
-# Snapshots of what people enter.
+# Snapshots of entered data.
 ENTERED: dict[str, Any] = {"layer": "bronze", "subject": "entered", "made_by": "ops"}
 MATCH_ID = r"^[A-Za-z0-9_-]+$"
 
 
 def utc(description: str, *, nullable: bool = False) -> dy.Datetime:
-    """A column of times in UTC, to the microsecond."""
+    """Returns a column of times in UTC, to the microsecond."""
     return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description)
 
 
 def entered_id(of: str, *, primary_key: bool = False, nullable: bool = False) -> dy.Int64:
-    """A column of numbers that PostgreSQL gave to what people entered."""
-    return dy.Int64(primary_key=primary_key, nullable=nullable, description=f"Number of the {of}, given by PostgreSQL.")
+    """Returns a column of ids that PostgreSQL assigned to entered data."""
+    return dy.Int64(primary_key=primary_key, nullable=nullable, description=f"Id of the {of}, assigned by PostgreSQL.")
 
 
 _PLACES = {"x": "x", "y": "y", "z": "height"}
@@ -45,17 +45,17 @@ _BOT_OR_NOT = {
 def person(
     role: str, who: str, *further: str, nullable: bool = True, noun: str = "", unit: str = "m"
 ) -> dict[str, dy.Column]:
-    """Columns of somebody in an event, such as the victim: account, name and team, and what else the table tells.
+    """Returns the columns of a person in an event, such as the victim: account, name, team, and optional further ones.
 
     Add them in the body of a table with `vars().update(...)`.
 
     Args:
-        role: beginning of the columns' names, such as `victim`.
+        role: prefix of the columns, such as `victim`.
         who: description of the account.
         further: `type` or `is_bot`, and `x`, `y` and `z` for the place.
-        nullable: whether it can be nobody.
-        noun: what descriptions call the person; the role if empty.
-        unit: of places, `m` or `cm`.
+        nullable: whether the person may be missing.
+        noun: word for the person in descriptions; the role if empty.
+        unit: unit of places, `m` or `cm`.
     """
     noun = noun or role
     columns: dict[str, dy.Column] = {
@@ -65,7 +65,7 @@ def person(
     }
     for name in further:
         if name in _PLACES:
-            description = f"Where the {noun} was, {_PLACES[name]}."
+            description = f"Place of the {noun}, {_PLACES[name]}."
             columns[f"{role}_{name}_{unit}"] = dy.Float64(nullable=True, description=description)
         else:
             columns[f"{role}_{name}"] = _BOT_OR_NOT[name](noun, nullable)
@@ -76,11 +76,11 @@ class MatchRow(Table):
     """Columns of every table whose rows belong to one match."""
 
     match_id = dy.String(primary_key=True, regex=MATCH_ID, description="Match id given by the API.")
-    match_date = dy.Date(description="UTC day the match is filed under; it never changes once claimed.")
+    match_date = dy.Date(description="UTC day under which the match is filed; never changes.")
 
 
 class TelemetryEvent(MatchRow):
-    """Columns of every row that stands for one telemetry event."""
+    """Columns of every row for one telemetry event."""
 
     event_index = dy.Int32(primary_key=True, min=0, description="Position of the event in its file, from 0.")
     occurred_at = utc("The event's own time (_D).")

@@ -1,8 +1,7 @@
-"""One person's result in one match, from the match object and the telemetry.
+"""Each person's result in a match, from the match object and the telemetry.
 
-The match object's statistics are the game's own and stand where there are any. A person whom no match object lists gets
-those that telemetry can tell. What telemetry adds is zero for a person who did nothing, and null where there is
-no telemetry to tell.
+The match object's statistics come from the game and take precedence. People without a match object get those statistics
+that telemetry contains. Columns from telemetry are zero for a person who did nothing, and null without telemetry.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _TOLD_BY_TELEMETRY = (
     "longest_kill_m",
     "time_survived_s",
 )
-"""Statistics of the match object that telemetry can stand in for."""
+"""Statistics of the match object that can be computed from telemetry instead."""
 _COUNTS = ("kills", "assists", "dbnos", "headshot_kills", "team_kills", "revives")
 _ADDED_COUNTS = ("killsteals", "finishes_stolen", "heals_used", "boosts_used", "throwables_used", "smokes_thrown")
 _ADDED_SUMS = ("throwable_damage", "damage_received", "damage_received_from_players", "time_outside_zone_seconds")
@@ -61,15 +60,15 @@ def match_summaries(
     damage_events: dy.LazyFrame[t.DamageEvents],
     circle_positions: dy.LazyFrame[t.CirclePositions],
 ) -> dy.LazyFrame[t.MatchSummaries]:
-    """One row per person and match: everybody whom the match object or the telemetry's lists name, without bots."""
+    """Returns one row per person and match: everyone in the match object or the telemetry's lists, without bots."""
     everybody = participation(participants, characters)
-    # A match whose start nothing tells has no row among the matches, and its people none here.
+    # A match without a known start has no row among the matches, so its people have none here.
     people = everybody.filter(~pl.col("is_bot")).join(
         matches.select("match_id", "started_at", "ended_at", has_telemetry=pl.col("telemetry_status") == "processed"),
         on="match_id",
     )
     api = (
-        # A member who left early has a place of their own; the team's is its roster's rank, else the best of them.
+        # A member who left early has an individual place; the team's is its roster's rank, or else the best member's.
         participants.with_columns(
             placement=pl.coalesce("roster_rank", pl.col("win_place").min().over("match_id", "roster_id"))
         )
@@ -128,7 +127,8 @@ def match_summaries(
 def _placements(
     everybody: pl.LazyFrame, characters: pl.LazyFrame, kills: pl.LazyFrame, matches: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """Placement of each person's team: the rank the lists and the deaths give, 1 for the one team never out."""
+    """Returns the placement of each person's team: the rank in the lists and deaths, and 1 for the only team never
+    eliminated."""
     ranks = pl.concat(
         [
             characters.filter(pl.col("moment") == "end").select(*PERSON, "ranking"),
@@ -155,13 +155,13 @@ def _placements(
 
 
 def _survival(kills: pl.LazyFrame, landings: pl.LazyFrame) -> pl.LazyFrame:
-    """When each person was out for good; null for those who live at the end."""
+    """Returns when each person was finally eliminated; null for survivors."""
     last = lives(distinct_kills(kills), landings).group_by("match_id", "account_id").last()
     return last.filter("is_out").select(*PERSON, pl.col("occurred_at").alias("out_at"))
 
 
 def _credited(weapon_kills: pl.LazyFrame) -> pl.LazyFrame:
-    """Kills and knocks by whom they are credited to."""
+    """Returns kills and knocks by the credited person."""
     by_other = pl.col("killer_account_id").is_not_null() & ~pl.col("is_suicide")
     kill = (pl.col("event_kind") == "kill") & ~pl.col("is_team_kill")
     return (
@@ -227,12 +227,12 @@ def _received(damage_events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _in_the_match() -> pl.Expr:
-    """What happens in the lobby before the start is phase 0."""
+    """Events in the lobby before the start have phase 0."""
     return pl.col("phase").is_null() | (pl.col("phase") > 0)
 
 
 def _items(item_uses: pl.LazyFrame) -> pl.LazyFrame:
-    """Healing items and boosts used; nobody uses one item twice at one instant."""
+    """Returns healing items and boosts used; a person cannot use an item twice at one instant."""
     return (
         item_uses.filter(pl.col("sub_category").is_in(["Heal", "Boost"]) & _in_the_match())
         .unique([*PERSON, "occurred_at", "item_id"])
@@ -245,10 +245,10 @@ def _items(item_uses: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _throws(attacks: pl.LazyFrame) -> pl.LazyFrame:
-    """Tactical throwables and smokes thrown.
+    """Returns tactical throwables and smokes thrown.
 
-    A throw can stand in two event types. A match that has the later kind is counted by it alone, an older one by
-    its attacks with throwables.
+    A throw can appear in two event types. Matches with the newer type are counted by it alone, older ones by attacks
+    with throwables.
     """
     used = pl.col("event_type") == "LogPlayerUseThrowable"
     throws = (

@@ -1,1 +1,1 @@
-"""Tracked players: their matches, the detail of those, their careers, and backfills."""
+"""Tracked players: their matches with details, their careers, and backfills."""

@@ -1,7 +1,7 @@
-"""Backfills of tracked players: what there is to take up, how far it is, asking for more, and stopping.
+"""Backfills of tracked players: available matches, progress, requests, and cancellation.
 
-The rows of `ops.backfills` say which days are wanted; runs take the detail of the matches in them (see `players`),
-and the ledgers of the detail tables tell what was taken.
+Rows of `ops.backfills` contain the wanted days. Runs copy the details of matches on these days (see `players`), and the
+ledgers of the detail tables record the processed ones.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from gamestats_assets.pubg.players.players import TAKEN, PositionsTaken, player_
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER, Backfills, TrackedPlayers
 
 DETAILS = {"gamestats/kind": TRACKED_PLAYER}
-"""Tags of runs that take up the detail of tracked players."""
+"""Tags of runs that process details of tracked players."""
 MATCHES_TAG = "gamestats/matches"
-"""Of a run: how many matches it was requested for."""
+"""Tag of a run: number of matches for which it was requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the detail of a tracked player is.
+    """Progress of a tracked player's details.
 
     Attributes:
         player: in-game name as entered.
-        account_id: account; None while it is unknown.
-        number: of the tracked player.
-        is_active: whether new matches refresh the detail.
-        first_day: first day from which history is wanted; None without any.
-        wanted: matches that are wanted.
-        taken: matches whose detail was taken.
-        to_take: matches whose telemetry is processed and whose detail was not taken yet.
-        pending: matches whose telemetry has not landed.
-        expired: matches whose telemetry was never archived and is gone.
-        unreadable: matches whose telemetry nobody can read.
+        account_id: account; None if unknown.
+        number: id of the tracked player.
+        is_active: whether new matches refresh the details.
+        first_day: first day of the wanted history; None without any.
+        wanted: number of wanted matches.
+        taken: number of matches whose details were copied.
+        to_take: number of matches with processed telemetry whose details were not copied yet.
+        pending: number of matches whose telemetry has not landed.
+        expired: number of matches whose telemetry was never archived and is gone.
+        unreadable: number of matches with unreadable telemetry.
     """
 
     player: str
@@ -60,11 +60,11 @@ class Progress:
 
 
 def progress(stores: Stores, player: str | None = None) -> list[Progress]:
-    """How far the detail of one tracked player is, or that of all.
+    """Returns the progress of one tracked player's details, or of all.
 
     Raises:
-        UnknownNameError: when the player is not tracked, or several of the name are.
-        PostgresError: when PostgreSQL refuses or cannot be reached.
+        UnknownNameError: if the player is not tracked, or several players have the name.
+        PostgresError: if PostgreSQL refuses or cannot be reached.
     """
     url = stores.postgres_url
     ops.migrate(url)
@@ -75,7 +75,7 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
         tracked = tracked.filter(tracked_player_id=number)
     lake = stores.lake
     wanted = player_matches(
-        # What an inactive player would have is told, too.
+        # Includes the matches that an inactive player would have.
         tracked.lazy().with_columns(is_active=True),  # type: ignore[arg-type]
         backfills.lazy(),  # type: ignore[arg-type]
         lake.scan(MatchSummaries),  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
 
 
 def found_matches(stores: Stores, account_id: str, first: date, last: date) -> Found:
-    """The player's matches of the days from `first` to `last`, both included."""
+    """Returns the player's matches on the days from `first` to `last`, both included."""
     rows = (
         stores.lake.scan(MatchSummaries)
         .filter((pl.col("account_id") == account_id) & pl.col("match_date").is_between(first, last))
@@ -151,7 +151,7 @@ _NOTE = """
 
 
 def note_progress(stores: Stores) -> None:
-    """Note in PostgreSQL how far the detail of tracked players is, for those who do not see the lake."""
+    """Records the progress of all tracked players in PostgreSQL, for readers without access to the lake."""
     found = [asdict(one) for one in progress(stores) if one.account_id is not None]
     if found:
         with connect(stores.postgres_url) as conn, explained("ops.backfill_progress"), conn.cursor() as cursor:

@@ -1,13 +1,13 @@
-"""Careers of tracked players: damage and weapons from the detail, totals and means from the results of the matches.
+"""Careers of tracked players: damage and weapons from details, totals and means from match results.
 
-- A career is told for `ranked` matches, for `normal` ones, and for `all` that count. A match without a career type
+- There are careers for `ranked` matches, for `normal` ones, and for `all` that count. A match without a career type
   counts nowhere.
 - A detail row counts if its match is among the matches of the same tracked player.
-- Damage is what the player gave: to enemies, bots included, standing or down. Damage below zero counts as none.
-- Kills and knocks are those of enemies that the match credits to the player: no suicides, no team kills.
-- What a match does not tell counts as nothing in a total, and not at all in a mean.
-- The player's name is that of the newest match, whatever it counts for; identity is the account.
-- A row that stands twice counts once, and no figure depends on the order of rows.
+- Damage is dealt by the player to enemies, including bots, standing or down. Negative damage counts as zero.
+- Kills and knocks are of enemies and credited to the player: no suicides, no team kills.
+- Values that a match lacks count as zero in totals and are left out of means.
+- The player's name is that of the newest match, even if it does not count; the account identifies the player.
+- Duplicate rows count once, and no figure depends on the order of rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 
 COUNT_NOWHERE = ("airoyale", "training", "event")
-"""Match types that are part of no career: matches against bots, the training ground, events."""
+"""Match types outside all careers: matches against bots, training, events."""
 _TEAM_DEATHMATCH = r"(?i)(^|[^a-z0-9])tdm([^a-z0-9]|$)"
 _SIX_PLACES = pl.Decimal(38, 6)
 
@@ -52,10 +52,10 @@ _AVERAGED = {
 
 
 def career_type(match_type: str, game_mode: str) -> pl.Expr:
-    """What a match counts for in a career, from the columns that tell its type and its mode, in any case.
+    """Returns the career type of a match from the columns with its type and mode, in any case.
 
-    Competitive matches are `ranked`, official ones `normal`, anything else is `other`, an unknown or missing type
-    included. Null for what counts nowhere: `COUNT_NOWHERE` and team deathmatch (`tdm` is a word of the mode).
+    Competitive matches are `ranked`, official ones `normal`, all others `other`, including an unknown or missing type.
+    Null for matches that count nowhere: `COUNT_NOWHERE` and team deathmatch (`tdm` is a word of the mode).
     """
     kind = pl.col(match_type).str.to_lowercase()
     nowhere = kind.is_in(COUNT_NOWHERE) | pl.col(game_mode).str.contains(_TEAM_DEATHMATCH)
@@ -73,7 +73,7 @@ def career_type(match_type: str, game_mode: str) -> pl.Expr:
 def player_damage_stats(
     damage: dy.LazyFrame[t.PlayerDamageEvents], matches: dy.LazyFrame[t.PlayerMatches]
 ) -> dy.LazyFrame[t.PlayerDamageStats]:
-    """Damage that each tracked player gave in each career, by weapon and part hit."""
+    """Returns the damage dealt by each tracked player in each career, by weapon and part hit."""
     dealt = pl.col("damage").clip(0.0)
     return t.PlayerDamageStats.cast(
         damage.filter(pl.col("is_given") & (pl.col("attacker_account_id") == pl.col(TRACKED_PLAYER)))
@@ -83,7 +83,7 @@ def player_damage_stats(
         .group_by(*_CAREER, "weapon_id", "damage_reason")
         .agg(
             pl.col("player_name").first(),
-            # Days derived before the catalogue knew a weapon may still hold it as Other.
+            # Days derived before the catalogue contained a weapon may still list it as Other.
             pl.col("weapon_category").sort_by(*_IN_TIME).last(),
             hits=pl.len(),
             damage_dealt=_total(dealt),
@@ -96,7 +96,7 @@ def player_damage_stats(
 def player_weapon_stats(
     kills: dy.LazyFrame[t.WeaponKillEvents], matches: dy.LazyFrame[t.PlayerMatches]
 ) -> dy.LazyFrame[t.PlayerWeaponStats]:
-    """Kills and knocks of enemies by each tracked player in each career, by weapon."""
+    """Returns kills and knocks of enemies by each tracked player in each career, by weapon."""
     is_kill = pl.col("event_kind") == "kill"
     distance = pl.col("distance_m").filter(is_kill)
     of_enemies = ~pl.col("is_suicide") & ~pl.col("is_team_kill")
@@ -108,13 +108,13 @@ def player_weapon_stats(
         .group_by(*_CAREER, "weapon_id")
         .agg(
             pl.col("player_name").first(),
-            # As with damage: the newest event knows the weapon best.
+            # As with damage, the newest event has the best facts about the weapon.
             pl.col("weapon_name", "weapon_category").sort_by(*_IN_TIME).last(),
             kills=is_kill.sum(),
             headshot_kills=(is_kill & pl.col("damage_reason").eq_missing("HeadShot")).sum(),
             knocks=(pl.col("event_kind") == "knock").sum(),
             killsteals=pl.col("is_killsteal").sum(),
-            # Rounding must not lift the mean above the longest.
+            # Rounding must not raise the mean above the longest.
             avg_kill_distance_m=pl.min_horizontal(_mean(distance), distance.max()),
             max_kill_distance_m=distance.max(),
             match_count=pl.col("match_id").n_unique(),
@@ -123,7 +123,7 @@ def player_weapon_stats(
 
 
 def player_advanced_career_stats(matches: dy.LazyFrame[t.PlayerMatches]) -> dy.LazyFrame[t.PlayerAdvancedCareerStats]:
-    """Each tracked player's totals and means in each career. A career without a match has no row."""
+    """Returns each tracked player's totals and means in each career. Careers without a match have no row."""
     return t.PlayerAdvancedCareerStats.cast(
         _counting(matches, *_COUNTED.values(), *_SUMMED.values(), *_AVERAGED.values(), "placement", "telemetry_status")
         .group_by(_CAREER)
@@ -142,7 +142,7 @@ def player_advanced_career_stats(matches: dy.LazyFrame[t.PlayerMatches]) -> dy.L
 
 
 def _counting(matches: pl.LazyFrame, *figures: str) -> pl.LazyFrame:
-    """Each match that counts once for `all`, and once for its own career: _OWN_MATCH, match_type, player_name.
+    """Returns each counting match once for `all`, and once for its own career: _OWN_MATCH, match_type, player_name.
 
     The name is the player's newest; `figures` are further columns to keep.
     """
@@ -162,11 +162,11 @@ def _counting(matches: pl.LazyFrame, *figures: str) -> pl.LazyFrame:
 
 
 def _total(figure: pl.Expr) -> pl.Expr:
-    """Sum to six places. Decimals add up to the same in whatever order; floats do not."""
+    """Returns the sum to six places. Decimals add up to the same in any order; floats do not."""
     return figure.cast(_SIX_PLACES).sum().cast(pl.Float64)
 
 
 def _mean(figure: pl.Expr) -> pl.Expr:
-    """Mean of what is told; null where nothing is."""
+    """Returns the mean of known values; null without any."""
     known = figure.count()
     return pl.when(known > 0).then(_total(figure) / known)

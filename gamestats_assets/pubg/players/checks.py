@@ -1,6 +1,7 @@
-"""What the tables of tracked players must keep together: their matches, the detail of those, and their careers.
+"""Checks across the tables of tracked players: their matches, details and careers.
 
-All of them block: each says that rows were lost, doubled, attributed to somebody else, or disagree.
+All of them are blocking: a failure means that rows were lost, duplicated, assigned to the wrong player, or
+contradictory.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from gamestats_assets.pubg.matches.matches import MATCH
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 
 HIT_POINTS = 0.01
-"""Tolerance of a sum of damage: the sums are of the same numbers in another order."""
+"""Tolerance of a sum of damage, because the same numbers are added in another order."""
 ROUNDED = 1e-6
-"""Relative tolerance of a career's sum, each part of which is rounded to six places."""
+"""Relative tolerance of a career's sum, whose parts are rounded to six places."""
 METRES = 0.001
 OWN_MATCH = [TRACKED_PLAYER, *MATCH]
 CAREER = [TRACKED_PLAYER, "match_type"]
@@ -30,7 +31,7 @@ FLAGS = ["circle_positions_backfilled", "damage_events_backfilled", "weapon_even
 
 @breaking_rows(of=t.PlayerMatches)
 def matches_are_the_players_own(player_matches: dy.LazyFrame[t.PlayerMatches]) -> pl.LazyFrame:
-    """Every match tells the result of its tracked player and of nobody else."""
+    """Every match has the result of its tracked player only."""
     return player_matches.filter(pl.col("account_id") != pl.col(TRACKED_PLAYER)).select(
         *OWN_MATCH, "account_id", "player_name"
     )
@@ -40,7 +41,7 @@ def matches_are_the_players_own(player_matches: dy.LazyFrame[t.PlayerMatches]) -
 def positions_are_the_players_own(
     positions: dy.LazyFrame[t.PlayerCirclePositions], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """Every position is the tracked player's, in a match of theirs whose telemetry is processed."""
+    """Every position belongs to the tracked player, in one of their matches with processed telemetry."""
     return _strays(positions, player_matches, ["account_id"])
 
 
@@ -48,7 +49,7 @@ def positions_are_the_players_own(
 def damage_is_the_players_own(
     damage: dy.LazyFrame[t.PlayerDamageEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """The tracked player dealt or took every damage, in a match of theirs whose telemetry is processed."""
+    """The tracked player dealt or took every damage, in one of their matches with processed telemetry."""
     return _strays(damage, player_matches, ["attacker_account_id", "victim_account_id"])
 
 
@@ -56,7 +57,7 @@ def damage_is_the_players_own(
 def kills_are_the_players_own(
     kills: dy.LazyFrame[t.WeaponKillEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """The tracked player is in every kill and knock, in a match of theirs whose telemetry is processed."""
+    """The tracked player is part of every kill and knock, in one of their matches with processed telemetry."""
     return _strays(
         kills,
         player_matches,
@@ -69,7 +70,8 @@ def _with_telemetry(player_matches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _strays(rows: pl.LazyFrame, player_matches: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
-    """Rows of no processed match of their tracked player, and rows in none of whose columns `people` the player is."""
+    """Returns rows outside the tracked player's processed matches, and rows without the player in any of the columns
+    `people`."""
     takes_part = pl.any_horizontal(pl.col(name).eq_missing(pl.col(TRACKED_PLAYER)) for name in people)
     columns = [*OWN_MATCH, "event_index", *people]
     elsewhere = rows.join(_with_telemetry(player_matches), on=OWN_MATCH, how="anti").select(
@@ -83,7 +85,7 @@ def _strays(rows: pl.LazyFrame, player_matches: pl.LazyFrame, people: Sequence[s
 def positions_give_the_distances_of_the_match(
     positions: dy.LazyFrame[t.PlayerCirclePositions], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """The distances to the blue circle in the match's result are those of its positions: none is missing."""
+    """The distances to the blue circle in the match's result equal those of its positions, so none is missing."""
     center, edge = pl.col("distance_from_blue_center_m"), pl.col("distance_from_blue_edge_m")
     figures = {
         "avg_distance_from_center": center.mean(),
@@ -123,7 +125,7 @@ def damage_taken_is_that_of_the_match(
 def stolen_kills_are_those_of_the_match(
     kills: dy.LazyFrame[t.WeaponKillEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """Killsteals and stolen finishes of the tracked player are as many as in the match's result."""
+    """Killsteals and stolen finishes of the tracked player equal those in the match's result."""
     own = pl.col(TRACKED_PLAYER)
     stolen = kills.group_by(OWN_MATCH).agg(
         killsteal_events=(
@@ -141,7 +143,7 @@ def stolen_kills_are_those_of_the_match(
 
 
 def _differ(name: str, other: str, tolerance: float = 0.0) -> pl.Expr:
-    """Whether two figures are further apart than the tolerance; one that is missing differs from one that is told."""
+    """Whether two figures differ by more than the tolerance, or only one of them is missing."""
     first, second = (pl.col(each).cast(pl.Float64) for each in (name, other))
     one_missing = first.is_null() != second.is_null()
     return one_missing | ((first - second).abs() > tolerance).fill_null(False)
@@ -154,7 +156,7 @@ def _differ(name: str, other: str, tolerance: float = 0.0) -> pl.Expr:
 def every_match_has_its_status(
     status: dy.LazyFrame[t.PlayerBackfillStatus], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """Every match of a tracked player has a backfill status, and nothing else has one."""
+    """Every match of a tracked player has exactly one backfill status, and there are no others."""
     return only_in_one(
         player_matches, status, OWN_MATCH, left_alone="has no status", right_alone="is no match of the player"
     )
@@ -171,7 +173,8 @@ def completed_means_all_kinds(status: dy.LazyFrame[t.PlayerBackfillStatus]) -> p
 def status_agrees_with_telemetry(
     status: dy.LazyFrame[t.PlayerBackfillStatus], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """The telemetry's status is that of the match; completed needs it processed, and lost telemetry is told as such."""
+    """The telemetry's status is that of the match; completed requires processed telemetry, and lost telemetry is
+    expired."""
     backfilled, of_match = pl.col("backfill_status"), pl.col("status_of_match")
     wrong = (
         (pl.col("telemetry_status") != of_match)
@@ -192,7 +195,7 @@ def backfilled_detail_is_told(
     damage: dy.LazyFrame[t.PlayerDamageEvents],
     kills: dy.LazyFrame[t.WeaponKillEvents],
 ) -> pl.LazyFrame:
-    """Where there is detail of a kind, the status says that it is backfilled. A match may have none to give."""
+    """If there are details of a kind, the status says that the kind is backfilled. A backfilled match may have none."""
     return pl.concat(
         [
             status.filter(~pl.col(flag))
@@ -207,14 +210,14 @@ def backfilled_detail_is_told(
 
 
 def _of_careers(player_matches: pl.LazyFrame) -> pl.LazyFrame:
-    """Matches under each career that they count for."""
+    """Returns matches once per career that they count for."""
     counts = player_matches.filter(pl.col("career_type").is_not_null())
     own = counts.filter(pl.col("career_type") != "other").with_columns(match_type="career_type")
     return pl.concat([own, counts.with_columns(match_type=pl.lit("all"))])
 
 
 def _in_each_career(rows: pl.LazyFrame, player_matches: pl.LazyFrame) -> pl.LazyFrame:
-    """Detail rows under each career that their match counts for."""
+    """Returns detail rows once per career that their match counts for."""
     return rows.join(_of_careers(player_matches).select(*OWN_MATCH, "match_type"), on=OWN_MATCH)
 
 
@@ -224,7 +227,7 @@ def damage_stats_are_the_sum_of_events(
     damage: dy.LazyFrame[t.PlayerDamageEvents],
     player_matches: dy.LazyFrame[t.PlayerMatches],
 ) -> pl.LazyFrame:
-    """Hits and damage of each career and weapon are those of the player's damage to people of other teams."""
+    """Hits and damage of each career and weapon equal the player's damage to people of other teams."""
     figures = ["hits", "damage_dealt", "damage_to_standing"]
     by = [*CAREER, "weapon_id"]
     dealt = pl.max_horizontal("damage", pl.lit(0.0))
@@ -246,7 +249,7 @@ def damage_stats_are_the_sum_of_events(
 
 
 def _of_enemies(role: str) -> pl.Expr:
-    """Whether the tracked player did it, in a role, to somebody else of another team."""
+    """Whether the tracked player, in a role, did it to another person of another team."""
     others = pl.col("victim_account_id") != pl.col(TRACKED_PLAYER)
     same_team = (pl.col(f"{role}_team_id") == pl.col("victim_team_id")).fill_null(False)
     return (pl.col(f"{role}_account_id") == pl.col(TRACKED_PLAYER)) & others & ~same_team
@@ -258,7 +261,7 @@ def weapon_stats_are_the_count_of_events(
     kills: dy.LazyFrame[t.WeaponKillEvents],
     player_matches: dy.LazyFrame[t.PlayerMatches],
 ) -> pl.LazyFrame:
-    """Kills and knocks of each career and weapon are those of the player's of people of other teams."""
+    """Kills and knocks of each career and weapon equal the player's kills and knocks of other teams."""
     by = [*CAREER, "weapon_id"]
     events = (
         _in_each_career(kills, player_matches)
@@ -273,7 +276,7 @@ def weapon_stats_are_the_count_of_events(
 def killsteals_of_weapons_are_those_of_the_matches(
     stats: dy.LazyFrame[t.PlayerWeaponStats], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """Over all weapons, the killsteals of a career are those of the results of its matches."""
+    """Over all weapons, the killsteals of a career equal those in the results of its matches."""
     of_matches = _of_careers(player_matches).group_by(CAREER).agg(pl.col("killsteals").sum())
     return unequal(stats.group_by(CAREER).agg(pl.col("killsteals").sum()), of_matches, CAREER, ["killsteals"])
 
@@ -282,7 +285,7 @@ def killsteals_of_weapons_are_those_of_the_matches(
 def careers_are_the_sum_of_matches(
     careers: dy.LazyFrame[t.PlayerAdvancedCareerStats], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
-    """Matches, wins, kills and damage of each career are those of the results of the matches that count for it."""
+    """Matches, wins, kills and damage of each career equal those in the results of its matches."""
     of_matches = (
         _of_careers(player_matches)
         .group_by(CAREER)
@@ -299,7 +302,7 @@ def careers_are_the_sum_of_matches(
 
 @breaking_rows(of=t.PlayerAdvancedCareerStats)
 def all_matches_hold_ranked_and_normal(careers: dy.LazyFrame[t.PlayerAdvancedCareerStats]) -> pl.LazyFrame:
-    """A player has played as many matches in all as ranked and normal ones together, or more."""
+    """A player's career over all matches has at least as many as the ranked and normal ones together."""
 
     def played(name: str) -> pl.Expr:
         return pl.col("matches_played").filter(pl.col("match_type") == name).sum()

@@ -1,4 +1,4 @@
-"""What the lake's matches know of whom and what people name."""
+"""Facts about entered names from the lake's matches."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gamestats_assets.pubg.players.players import TAKEN
 
 
 class LakeMatches(Matches):
-    """What is known of what people name, by the lake and what has landed."""
+    """Facts about entered names from the lake and the landing zone."""
 
     def __init__(self, lake: Lake, landing: Landing) -> None:
         self._lake, self._landing = lake, landing
 
     def players(self, names: Collection[str]) -> Seen:
-        """What the newest match summaries know of players, given by names or accounts."""
+        """Returns facts about players from the newest match summaries, given by names or accounts."""
         wanted = {player.lower() for player in names}
         rows = (
             self._lake.scan(t.MatchSummaries)
@@ -33,16 +33,16 @@ class LakeMatches(Matches):
         return Seen.of(rows.iter_rows())
 
     def has_landed(self, match_id: str) -> bool:
-        """Whether anything of a match has landed."""
+        """Whether any file of a match has landed."""
         return self._landing.day_of("pubg", match_id) is not None
 
     def played_by(self, roster_entry_id: int) -> int:
-        """In how many matches somebody played for a team by a roster entry, given by its number."""
+        """Returns in how many matches a player took part under a roster entry, given by its id."""
         of_entry = self._lake.scan(t.TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
         return of_entry.select(pl.col("match_id").n_unique()).collect().item()
 
     def taken_of(self, tracked: Row) -> int:
-        """How many matches the tables of a tracked player hold, or have processed."""
+        """Returns how many matches of a tracked player the detail tables contain or have processed."""
         lake, account = self._lake, tracked["account_id"]
         held = lake.scan(t.PlayerMatches, [account]).select("match_id")
         taken = [lake.scan(ledger, [account]).select(match_id="unit_id") for ledger in TAKEN]

@@ -1,10 +1,10 @@
-"""Tracked players: which matches' detail is wanted of whom, and the detail itself, taken out of that of everybody.
+"""Tracked players: the matches whose details are wanted, and the details themselves, copied from those of everyone.
 
-**Wanted** are a player's matches since the day the player was added, those of the days that a backfill names, and, of
-a backfill that was cancelled, what it had taken up by then. Nothing that was taken up is given up again.
+**Wanted** are a player's matches since the day the player was added, those on the days of a backfill, and those already
+copied by a cancelled backfill. Copied details are never removed.
 
-The detail comes from the typed events of the day tables and not from the files, one match after another: what was
-taken before is not taken again.
+Details come from the typed events of the day tables, not from files, match by match; matches that were already copied
+are skipped.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gamestats_assets.pubg.players.careers import career_type
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 
 PositionsTaken = ledger_of(t.PlayerCirclePositions)
-"""Matches whose positions were taken: per tracked player and match."""
+"""Matches with copied positions, by tracked player and match."""
 DamageTaken = ledger_of(t.PlayerDamageEvents)
 KillsTaken = ledger_of(t.WeaponKillEvents)
 
 _PLAYERS_MATCH = (TRACKED_PLAYER, "match_id")
 TAKEN: tuple[type[Table], ...] = (PositionsTaken, DamageTaken, KillsTaken)
-"""Matches taken into each of the detail tables: per tracked player and match."""
+"""Matches copied into each of the detail tables, by tracked player and match."""
 _DECIDING: tuple[type[Table], ...] = (t.TrackedPlayers, t.Backfills, t.MatchSummaries, t.MatchFacts, PositionsTaken)
 _WANTED: WeakKeyDictionary[Lake, tuple[tuple[int | None, ...], dict[str, str]]] = WeakKeyDictionary()
 
@@ -41,7 +41,7 @@ def player_matches(
     matches: dy.LazyFrame[t.MatchFacts],
     taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
 ) -> dy.LazyFrame[t.PlayerMatches]:
-    """The wanted matches of every tracked player whose account is known; the module says which are wanted."""
+    """Returns the wanted matches of every tracked player with a known account; the module's docstring defines them."""
     players = tracked.filter(pl.col("account_id").is_not_null()).select(
         "tracked_player_id",
         "is_active",
@@ -50,7 +50,7 @@ def player_matches(
     )
     day = pl.col("match_date")
     own = (
-        # Of everybody's results the players' own, before anything else is done with them.
+        # First reduces everyone's results to the tracked players' own.
         summaries.join(players, left_on="account_id", right_on=TRACKED_PLAYER)
         .unique([*t.MatchSummaries.primary_key(), "tracked_player_id"])
         .with_columns(pl.col("account_id").alias(TRACKED_PLAYER))
@@ -66,7 +66,7 @@ def player_matches(
             on="match_id",
         )
     )
-    # Of who is inactive, what was taken stays, and nothing is added.
+    # Inactive players keep their copied matches and get no new ones.
     active = own.filter("is_active")
     since_tracked = active.filter(day >= pl.col("added_on")).select(_PLAYERS_MATCH)
     history = (
@@ -82,14 +82,14 @@ def player_matches(
 def player_circle_positions(
     matches: dy.LazyFrame[t.PlayerMatches], positions: dy.LazyFrame[t.CirclePositions]
 ) -> dy.LazyFrame[t.PlayerCirclePositions]:
-    """The tracked players' own position samples."""
+    """Returns the tracked players' own position samples."""
     return t.PlayerCirclePositions.cast(_taken(matches, positions, ["account_id"]))
 
 
 def player_damage_events(
     matches: dy.LazyFrame[t.PlayerMatches], damage: dy.LazyFrame[t.DamageEvents]
 ) -> dy.LazyFrame[t.PlayerDamageEvents]:
-    """Damage that the tracked players dealt or took."""
+    """Returns damage that the tracked players dealt or took."""
     people = ["attacker_account_id", "victim_account_id"]
     return t.PlayerDamageEvents.cast(_taken(matches, damage, people))
 
@@ -97,13 +97,13 @@ def player_damage_events(
 def weapon_kill_events(
     matches: dy.LazyFrame[t.PlayerMatches], kills: dy.LazyFrame[t.WeaponKills]
 ) -> dy.LazyFrame[t.WeaponKillEvents]:
-    """Kills and knocks that the tracked players had a part in."""
+    """Returns kills and knocks that involve the tracked players."""
     people = ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"]
     return t.WeaponKillEvents.cast(_taken(matches, kills, people))
 
 
 def _taken(matches: pl.LazyFrame, events: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
-    """The events of each tracked player's matches in which the player is one of the people, once for each player."""
+    """Returns the events of each tracked player's matches with the player among the people, once per player."""
     wanted = matches.select(_PLAYERS_MATCH).unique()
     return pl.concat(
         [
@@ -124,7 +124,7 @@ def player_backfill_status(
     damage_taken: dy.LazyFrame[DamageTaken],  # type: ignore[valid-type]
     kills_taken: dy.LazyFrame[KillsTaken],  # type: ignore[valid-type]
 ) -> dy.LazyFrame[t.PlayerBackfillStatus]:
-    """How far each wanted match is: a match is taken where its step has processed it, with or without rows."""
+    """Returns the progress of each wanted match: it is copied once its step has processed it, with or without rows."""
     status = pl.col("telemetry_status")
     rows = matches
     for name, taken in {
@@ -152,13 +152,13 @@ def player_backfill_status(
     )
 
 
-# --------------------------------------------------------------------------- who is behind
+# --------------------------------------------------------------------------- stale players
 
 
 def wanted_matches(lake: Lake) -> dict[str, str]:
-    """By tracked player, a fingerprint of the rows of `player_matches` as they would be now.
+    """Returns, by tracked player, a fingerprint of the current rows of `player_matches`.
 
-    Each new day could concern every player; making the rows is the cheapest way to tell whom it does concern.
+    A new day may concern any player, and computing the rows is the cheapest way to find out.
     """
     versions = tuple(map(lake.version, _DECIDING))
     known = _WANTED.get(lake)
@@ -176,7 +176,8 @@ def _flat(pairs: Mapping[str, str]) -> list[str]:
 
 
 def history_wanted(lake: Lake, accounts: Collection[str]) -> dict[str, tuple[int, bool]]:
-    """By tracked player: how many matches are wanted and not taken, and whether some are older than the tracking."""
+    """Returns, by tracked player, the number of wanted matches not copied yet, and whether some are older than the
+    tracking."""
     frames = [lake.scan(table) for table in _DECIDING]
     taken = frames[-1].select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
     added = frames[0].select(pl.col("account_id").alias(TRACKED_PLAYER), added_on=pl.col("added_at").dt.date())
@@ -193,7 +194,7 @@ def history_wanted(lake: Lake, accounts: Collection[str]) -> dict[str, tuple[int
 
 
 def backfills_asked(lake: Lake) -> dict[str, str]:
-    """By tracked player, the numbers of the backfills that nobody cancelled."""
+    """Returns, by tracked player, the ids of active backfills."""
     asked = lake.scan(t.Backfills).filter(pl.col("cancelled_at").is_null())
     of_players = asked.join(lake.scan(t.TrackedPlayers).drop_nulls("account_id"), on="tracked_player_id")
     numbers = of_players.group_by("account_id").agg(pl.col("backfill_id").sort().cast(pl.String)).collect()
@@ -201,7 +202,7 @@ def backfills_asked(lake: Lake) -> dict[str, str]:
 
 
 def accounts_seen(lake: Lake) -> dict[tuple[str, str], str]:
-    """Accounts of tracked players of whom only the name is known, by shard and name, from the newest match."""
+    """Returns accounts of tracked players known only by name, by shard and name, from the newest match."""
     named = lake.scan(t.TrackedPlayers).filter(pl.col("is_active") & pl.col("account_id").is_null())
     unknown = named.select("shard", "player_name").collect()
     if unknown.is_empty():

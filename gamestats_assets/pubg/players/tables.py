@@ -1,4 +1,4 @@
-"""Tracked players: as people enter them, their matches, the detail of those, and their careers."""
+"""Tracked players: entered data, their matches with details, and their careers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gamestats_assets.pubg.matches.rows import ENTERED, MatchRow, entered_id, ut
 from gamestats_assets.pubg.matches.tables import CirclePositions, DamageEvents, MatchSummaries, WeaponKills
 
 TRACKED_PLAYER = "tracked_player"
-"""The partition column of every table here but of what people enter: an account."""
+"""Partition column of every table here except entered data: an account."""
 CAREER_TYPES = ("ranked", "normal", "all")
-"""What a career is told for: matches of type competitive, of type official, and every match that counts."""
+"""Career types: competitive matches, official matches, and every match that counts."""
 BACKFILL_STATUSES = ("completed", "pending", "expired", "unreadable")
 
 _BY_PLAYER: dict[str, Any] = {"partitioned_by": TRACKED_PLAYER, "replaced_by": "match_id"}
@@ -26,45 +26,45 @@ def _tracked() -> dy.String:
 
 
 class TrackedPlayers(Table, key="pubg/tracked_players", **ENTERED):
-    """Players whose detail is published; one whose detail was taken is made inactive, never deleted."""
+    """Players whose details are published; players with copied details are made inactive, never deleted."""
 
     tracked_player_id = entered_id("tracked player", primary_key=True)
-    account_id = dy.String(nullable=True, description="Account; null until it is known for the name.")
+    account_id = dy.String(nullable=True, description="Account; null until known.")
     player_name = dy.String(description="In-game name as entered or last seen.")
     shard = dy.String(description="Platform shard, such as steam.")
-    is_active = dy.Bool(description="Whether new matches refresh the player's detail.")
-    backfill_days = dy.Int32(min=0, description="Days of history to take up.")
-    added_at = utc("When the player was added.")
+    is_active = dy.Bool(description="Whether new matches refresh the player's details.")
+    backfill_days = dy.Int32(min=0, description="Days of history to backfill.")
+    added_at = utc("Time at which the player was added.")
 
 
 class Backfills(Table, key="pubg/backfills", **ENTERED):
-    """Days of history to take up of tracked players; those of a new player are entered with the player."""
+    """Days of history to backfill for tracked players; those of a new player are entered with the player."""
 
     backfill_id = entered_id("backfill", primary_key=True)
     tracked_player_id = entered_id("tracked player")
     from_day = dy.Date(description="First UTC day of the history.")
     to_day = dy.Date(description="Last UTC day of the history.")
-    requested_at = utc("When it was asked for.")
-    cancelled_at = utc("When it was cancelled; what it had taken up by then is kept.", nullable=True)
+    requested_at = utc("Time of the request.")
+    cancelled_at = utc("Time of cancellation; details copied before are kept.", nullable=True)
 
 
 class PlayerMatches(MatchSummaries, key="pubg/player_matches", layer="silver", **_BY_PLAYER):
-    """The matches of a tracked player whose detail is wanted, with the player's result in each.
+    """Matches of a tracked player whose details are wanted, with the player's result in each.
 
-    Wanted are all matches since the player is tracked, those of the days that backfills name, and of
-    a backfill that was cancelled those that it had taken up.
+    Wanted are all matches since the player has been tracked, those on the days of backfills, and those already copied
+    by a cancelled backfill.
     """
 
     tracked_player = _tracked()
     started_at = utc("Start of the match.")
-    match_type = dy.String(nullable=True, description="official, custom, ...; null where the API did not say.")
+    match_type = dy.String(nullable=True, description="official, custom, ...; null if the API did not say.")
     game_mode = dy.String(nullable=True, description="Mode, such as squad-fpp; null without a match object.")
     telemetry_status = dy.String(description="processed, pending, expired or unreadable.")
     career_type = dy.String(
         nullable=True,
         check=lambda column: column.is_in(["ranked", "normal", "other"]),
-        description="ranked (competitive), normal (official) or other, which counts in `all` alone; null for what "
-        "counts nowhere: against bots, training, events, team deathmatch.",
+        description="ranked (competitive), normal (official) or other, which only counts in `all`; null for matches "
+        "that count nowhere: against bots, training, events, team deathmatch.",
     )
 
 
@@ -75,7 +75,7 @@ class PlayerCirclePositions(
     reconciled=("distance_from_blue_center_m",),
     **_PUBLISHED,
 ):
-    """A tracked player's position samples against both circles."""
+    """A tracked player's position samples relative to both circles."""
 
     tracked_player = _tracked()
 
@@ -107,19 +107,19 @@ class WeaponKillEvents(
 class PlayerBackfillStatus(
     MatchRow, key="pubg/player_backfill_status", indexes=(("tracked_player", "backfill_status"),), **_PUBLISHED
 ):
-    """How far the detail of each match of a tracked player has come."""
+    """Progress of the details of each match of a tracked player."""
 
     tracked_player = _tracked()
     player_name = dy.String(description="In-game name in the match.")
     backfill_status = dy.String(
         check=lambda column: column.is_in(BACKFILL_STATUSES),
-        description="completed, pending, expired (its telemetry was never archived and the API has forgotten it) or "
+        description="completed, pending, expired (its telemetry was never archived and the API no longer has it) or "
         "unreadable.",
     )
     telemetry_status = dy.String(description="processed, pending, expired or unreadable.")
-    circle_positions_backfilled = dy.Bool(description="Whether player_circle_positions holds the match.")
-    damage_events_backfilled = dy.Bool(description="Whether player_damage_events holds the match.")
-    weapon_events_backfilled = dy.Bool(description="Whether weapon_kill_events holds the match.")
+    circle_positions_backfilled = dy.Bool(description="Whether player_circle_positions contains the match.")
+    damage_events_backfilled = dy.Bool(description="Whether player_damage_events contains the match.")
+    weapon_events_backfilled = dy.Bool(description="Whether weapon_kill_events contains the match.")
 
 
 class _Career(Table):
@@ -129,7 +129,7 @@ class _Career(Table):
     match_type = dy.String(
         primary_key=True,
         check=lambda column: column.is_in(CAREER_TYPES),
-        description="ranked (competitive), normal (official) or all; bots' matches, training, events and team "
+        description="ranked (competitive), normal (official) or all; matches against bots, training, events and team "
         "deathmatch count nowhere.",
     )
     player_name = dy.String(description="In-game name in the newest match.")
@@ -144,13 +144,13 @@ class PlayerDamageStats(
 ):
     """Damage that a tracked player dealt to enemies, by weapon and part hit."""
 
-    weapon_id = dy.String(primary_key=True, description="damageCauserName; empty where none is told.")
-    damage_reason = dy.String(primary_key=True, description="Part hit, such as HeadShot; empty where none is told.")
+    weapon_id = dy.String(primary_key=True, description="damageCauserName; empty if unknown.")
+    damage_reason = dy.String(primary_key=True, description="Part hit, such as HeadShot; empty if unknown.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
     hits = dy.Int32(min=0, description="Damage events; each pellet of a shot is one.")
-    damage_dealt = dy.Float64(min=0, description="Damage to health, in hit points, down victims included.")
-    damage_to_standing = dy.Float64(min=0, description="The part of it whose victim stood, in hit points.")
-    match_count = dy.Int32(min=1, description="Matches in which it happened.")
+    damage_dealt = dy.Float64(min=0, description="Damage to health, including victims who were down, in hit points.")
+    damage_to_standing = dy.Float64(min=0, description="Part of it dealt to standing victims, in hit points.")
+    match_count = dy.Int32(min=1, description="Number of matches with such damage.")
 
 
 class PlayerWeaponStats(
@@ -162,7 +162,7 @@ class PlayerWeaponStats(
 ):
     """Kills and knocks of enemies by a tracked player, by weapon."""
 
-    weapon_id = dy.String(primary_key=True, description="damageCauserName; empty where none is told.")
+    weapon_id = dy.String(primary_key=True, description="damageCauserName; empty if unknown.")
     weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
     kills = dy.Int32(min=0, description="Kills.")
@@ -171,7 +171,7 @@ class PlayerWeaponStats(
     killsteals = dy.Int32(min=0, description="Kills of enemies whom another team had knocked.")
     avg_kill_distance_m = dy.Float64(nullable=True, min=0, description="Mean distance of the kills, in metres.")
     max_kill_distance_m = dy.Float64(nullable=True, min=0, description="Distance of the longest kill, in metres.")
-    match_count = dy.Int32(min=1, description="Matches in which it happened.")
+    match_count = dy.Int32(min=1, description="Number of matches with such a kill or knock.")
 
 
 class PlayerAdvancedCareerStats(
@@ -181,7 +181,7 @@ class PlayerAdvancedCareerStats(
     reconciled=("matches_played", "total_kills"),
     **_CAREER,
 ):
-    """A tracked player's career: totals, and means over the matches that tell the figure."""
+    """A tracked player's career: totals, and means over the matches with a known value."""
 
     matches_played = dy.Int32(min=1, description="Matches that count.")
     matches_with_telemetry = dy.Int32(min=0, description="Matches whose telemetry is processed.")

@@ -1,1 +1,1 @@
-"""PUBG as it is served, and what its admins enter; what is served of tournaments is in `tournament.serving`."""
+"""Pages and API of PUBG, and the admins' entries; those of tournaments are in `tournament.serving`."""

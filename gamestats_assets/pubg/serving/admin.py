@@ -1,4 +1,4 @@
-"""`/api/v1/admin/tournaments`: entering what tournaments need, deciding of matches, tracking players."""
+"""`/api/v1/admin/tournaments`: entering tournament data, deciding on matches, tracking players."""
 
 from collections.abc import Callable
 from datetime import date
@@ -47,34 +47,40 @@ _PlayerFields: Any = model_of("PlayerFields", PLAYERS, [TRACKED_PLAYER.own], PLA
 
 
 class NewSlot(_SlotFields):
-    """A match that is to be on the schedule of a round."""
+    """A match to add to the schedule of a round."""
 
 
 class Decision(_OverrideFields):
-    """What is decided of a match; what is not given stays as it is derived."""
+    """A decision on a match; fields that are not given keep their derived values."""
 
-    round_id: Annotated[_IDS, Described(description="Round it counts for, instead of its names.")] = None
-    scheduled_match_id: Annotated[_IDS, Described(description="Slot it takes, instead of its names.")] = None
+    round_id: Annotated[_IDS, Described(description="Round it counts for, instead of season, division and round.")] = (
+        None
+    )
+    scheduled_match_id: Annotated[_IDS, Described(description="Slot it takes, instead of round and match number.")] = (
+        None
+    )
 
 
 class NewPlayer(_PlayerFields):
-    """A player who is to be tracked."""
+    """A player to track."""
 
-    auto_backfill: Annotated[bool, Described(description="Whether the days before are taken up too.")] = True
-    team_id: Annotated[_IDS, Described(description="Team on whose roster the player is put as well.")] = None
+    auto_backfill: Annotated[bool, Described(description="Whether the days before are backfilled too.")] = True
+    team_id: Annotated[_IDS, Described(description="Team whose roster the player joins as well.")] = None
     valid_from: Annotated[date | None, Described(description="First day on that roster; today by default.")] = None
 
 
 class Link(BaseModel):
-    """A match that a slot is given."""
+    """A match to assign to a slot."""
 
     model_config = _OPEN
     match_id: Annotated[str, Described(max_length=200, examples=["2c1f6a9e-0000-4000-8000-000000000001"])]
-    reason: Annotated[str, Described(max_length=1000, description="Why; a default says that it was by hand.")] = ""
+    reason: Annotated[
+        str, Described(max_length=1000, description="Reason; by default that it was assigned by hand.")
+    ] = ""
 
 
 class Remake(BaseModel):
-    """That a slot's match failed, and why."""
+    """The failure of a slot's match, with the reason."""
 
     model_config = _OPEN
     reason: Annotated[str, Described(min_length=1, max_length=1000, examples=["server crash"])]
@@ -82,15 +88,15 @@ class Remake(BaseModel):
 
 
 class Delay(BaseModel):
-    """By how much a slot moves."""
+    """Minutes by which a slot moves."""
 
     model_config = _OPEN
     minutes: Annotated[int, Described(ge=-10_080, le=10_080, examples=[20])]
-    following: Annotated[bool, Described(description="Whether the slots after it that day move too.")] = True
+    following: Annotated[bool, Described(description="Whether later slots of that day move too.")] = True
 
 
 class RoundCopy(BaseModel):
-    """A round that has the schedule of another one."""
+    """A round with the schedule of another one."""
 
     model_config = _OPEN
     round: Annotated[int, Described(ge=1, le=999_999, description="Number of the new round.", examples=[2])]
@@ -102,7 +108,7 @@ class RoundCopy(BaseModel):
 
 @router.get("/rounds/{round_id}/schedule", summary="Slots of a round")
 def slots_of(request: Request, person: Admin, round_id: RoundId) -> Response:
-    """The slots of a round with the match that each has, by its time or by hand."""
+    """Returns the slots of a round with the match of each, assigned by time or by hand."""
     with request.state.writing() as conn:
         Editor(ROUNDS, conn, person).row(round_id)
         rows = Editor(SLOTS, conn, person).rows(round_id=round_id)
@@ -120,7 +126,7 @@ def _done(
     status: int = 200,
     **named: Any,
 ) -> Response:
-    """Do something in a transaction, or only try it: what was done, and what follows from it."""
+    """Runs an act in a transaction, or only tries it; returns what was done and its consequences."""
     with request.state.writing() as conn:
         edits: list[Edit | list[Edit]] = []
 
@@ -137,7 +143,7 @@ def _done(
     "/rounds/{round_id}/schedule", status_code=201, responses={201: {"model": Edited}}, summary="Add a slot to a round"
 )
 def add_slot(request: Request, person: Admin, round_id: RoundId, body: NewSlot, dry_run: DryRun = False) -> Response:
-    """Add a match to the schedule of a round."""
+    """Adds a match to the schedule of a round."""
 
     def act(conn: psycopg.Connection) -> Edit:
         of = Editor(ROUNDS, conn, person).row(round_id)
@@ -151,7 +157,7 @@ def add_slot(request: Request, person: Admin, round_id: RoundId, body: NewSlot, 
     "/rounds/{round_id}/copy", status_code=201, responses={201: {"model": EditedAll}}, summary="Copy a round's schedule"
 )
 def copy(request: Request, person: Admin, round_id: RoundId, body: RoundCopy, dry_run: DryRun = False) -> Response:
-    """Add a round with the schedule of this one, at the same local times of other days."""
+    """Adds a round with the schedule of this one, at the same local times of other days."""
     given = (person, round_id, body.round, body.first_day)
     return _done(request, SLOTS, dry_run, editables.copy_round, *given, status=201)
 
@@ -160,7 +166,7 @@ def copy(request: Request, person: Admin, round_id: RoundId, body: RoundCopy, dr
 def delay(
     request: Request, person: Admin, slot_id: SlotId, body: Delay, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
-    """Move a slot, and if asked those that follow it that day."""
+    """Moves a slot and, if requested, the later ones of that day."""
     given = (person, slot_id, version_of(if_match), body.minutes)
     return _done(request, SLOTS, dry_run, editables.delay, *given, following=body.following)
 
@@ -169,7 +175,7 @@ def delay(
 def link(
     request: Request, person: Admin, slot_id: SlotId, body: Link, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
-    """Give a slot a match by hand. If-Match is of the override that the match has, where it has one."""
+    """Assigns a match to a slot by hand. If-Match refers to the override of the match, if it has one."""
     given = (person, slot_id, body.match_id, _version_or_none(if_match), body.reason)
     return _done(request, OVERRIDES, dry_run, editables.link, *given)
 
@@ -179,10 +185,10 @@ def unlink(
     request: Request,
     person: Admin,
     slot_id: SlotId,
-    reason: Annotated[str, Query(max_length=1000, description="Why; a default says that it was by hand.")] = "",
+    reason: Annotated[str, Query(max_length=1000, description="Reason; by default that it was assigned by hand.")] = "",
     dry_run: DryRun = False,
 ) -> Response:
-    """Take a slot's match from it, whether it has it by hand or by its time."""
+    """Removes a slot's match, whether assigned by hand or by time."""
     return _done(request, OVERRIDES, dry_run, editables.unlink, person, slot_id, reason)
 
 
@@ -190,7 +196,7 @@ def unlink(
 def remake(
     request: Request, person: Admin, slot_id: SlotId, body: Remake, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
-    """Say that the slot's match failed and is played again. It is kept, and counts no more."""
+    """Records that the slot's match failed and is played again. It is kept but no longer counts."""
     given = (person, slot_id, version_of(if_match), body.reason, body.new_match_id)
     return _done(request, SLOTS, dry_run, editables.remake, *given)
 
@@ -200,27 +206,27 @@ def remake(
 
 @router.get("/matches", responses={200: {"model": admin_lists.Validation}}, summary="Matches by validation status")
 def matches(request: Request, person: Admin, asked: Annotated[admin_lists.MatchesAsked, Query()]) -> Response:
-    """Matches in which somebody of a roster played or that were decided of, the newest first, with what needs a person.
+    """Returns matches with roster members or decisions, newest first, with the problems that need a person.
 
-    With a division, those of the season that are of no division are told too.
+    With a division, matches of the season without a division are included.
     """
     with request.state.writing() as conn:
         found, total = admin_lists.matches(conn, person, asked)
     return json_answer({"data": {"matches": found, "total_count": total}})
 
 
-MatchId = Annotated[str, Path(max_length=200, description="Of a match, as PUBG calls it.")]
+MatchId = Annotated[str, Path(max_length=200, description="Match id as PUBG writes it.")]
 
 
-@router.get("/matches/{match_id}/override", summary="What was decided of a match")
+@router.get("/matches/{match_id}/override", summary="The decision on a match")
 def override(request: Request, person: Admin, match_id: MatchId) -> Response:
-    """The override of a match, with its version."""
+    """Returns the override of a match, with its version."""
     with editing(request, OVERRIDES, person) as editor:
         row = editor.row(match_id.lower())
     return json_answer({"data": OVERRIDES.shown(row)}, version=row["version"])
 
 
-@router.put("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Decide of a match")
+@router.put("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Decide on a match")
 def decide(
     request: Request,
     person: Admin,
@@ -229,7 +235,7 @@ def decide(
     if_match: IfMatch = None,
     dry_run: DryRun = False,
 ) -> Response:
-    """Decide of a match, in place of what was decided before; If-Match is of that, where there is some."""
+    """Decides on a match, replacing an earlier decision; If-Match refers to that one, if it exists."""
     given = given_of(body)
     ids = {name: given.pop(name, None) for name in ("round_id", "scheduled_match_id")}
     version = _version_or_none(if_match)
@@ -242,11 +248,11 @@ def decide(
     return _done(request, OVERRIDES, dry_run, act)
 
 
-@router.delete("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Take a decision back")
+@router.delete("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Revoke a decision")
 def undecide(
     request: Request, person: Admin, match_id: MatchId, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
-    """What is derived of the match holds again."""
+    """Removes a decision, so the derived values apply again."""
     version = version_of(if_match)
     act = lambda conn: Editor(OVERRIDES, conn, person).remove(match_id.lower(), version)  # noqa: E731
     return _done(request, OVERRIDES, dry_run, act)
@@ -259,41 +265,39 @@ def _version_or_none(if_match: str | None) -> str:
 # --- tracked players -----------------------------------------------------------------------------
 
 
-@router.get("/players/preview", responses={200: {"model": admin_lists.Preview}}, summary="What is known of a player")
+@router.get("/players/preview", responses={200: {"model": admin_lists.Preview}}, summary="Known facts about a player")
 def preview(
     request: Request,
     person: Admin,
     name: Annotated[str, Query(min_length=1, max_length=100, description="In-game name or account id.")],
-    days: Annotated[int, Query(ge=0, le=3650, description="Back from today.")] = 180,
+    days: Annotated[int, Query(ge=0, le=3650, description="Number of days back from today.")] = 180,
 ) -> Response:
-    """How many matches of a player there are, and of how many the telemetry is there, before the player is added."""
+    """Returns the number of a player's matches, and of those with telemetry, before the player is added."""
     with request.state.writing() as conn:
         return json_answer({"data": admin_lists.preview(conn, name, days)})
 
 
 @router.post("/players", status_code=201, responses={201: {"model": EditedAll}}, summary="Track a player")
 def track(request: Request, person: Admin, body: NewPlayer, dry_run: DryRun = False) -> Response:
-    """Track a player, and if a team is named put the player on its roster."""
+    """Tracks a player and, if a team is given, adds the player to its roster."""
     return _done(request, PLAYERS, dry_run, editables.track, person, status=201, **given_of(body))
 
 
-@router.delete("/players/{player_id}", responses={200: {"model": Edited}}, summary="Track a player no more")
+@router.delete("/players/{player_id}", responses={200: {"model": Edited}}, summary="Stop tracking a player")
 def untrack(
     request: Request, person: Admin, player_id: PlayerId, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
-    """Make a player inactive: what was taken up stays. One of whom no match is known is removed."""
+    """Makes a player inactive; backfilled matches are kept. A player without known matches is removed."""
     return _done(request, PLAYERS, dry_run, editables.untrack, person, player_id, version_of(if_match))
 
 
-@router.get("/backfills", responses={200: {"model": admin_lists.Backfills}}, summary="Backfills and how far they are")
+@router.get("/backfills", responses={200: {"model": admin_lists.Backfills}}, summary="Backfills and their progress")
 def backfills(
     request: Request,
     person: Admin,
-    state: Annotated[
-        Literal["all", "unfinished"], Query(description="Whether those that are done are told, too.")
-    ] = "all",
+    state: Annotated[Literal["all", "unfinished"], Query(description="Whether finished ones are included.")] = "all",
 ) -> Response:
-    """The backfills of tracked players, the newest first."""
+    """Returns the backfills of tracked players, newest first."""
     with editing(request, PLAYERS, person) as editor:
         found = admin_lists.backfills(editor.conn, [row["tracked_player_id"] for row in editor.rows()])
     shown = [row for row in found if state == "all" or row["state"] not in ("completed", "cancelled")]
@@ -304,16 +308,16 @@ def backfills(
     "/players/{player_id}/backfill", responses={200: {"model": admin_lists.Backfills}}, summary="A player's backfills"
 )
 def backfill(request: Request, person: Admin, player_id: PlayerId) -> Response:
-    """The backfills of a tracked player, the newest first."""
+    """Returns the backfills of a tracked player, newest first."""
     with editing(request, PLAYERS, person) as editor:
         editor.row(player_id)
         found = admin_lists.backfills(editor.conn, [player_id])
     return json_answer({"data": {"backfills": found, "total_count": len(found)}})
 
 
-@router.post("/players/{player_id}/backfill", status_code=201, summary="Take up a player's history")
+@router.post("/players/{player_id}/backfill", status_code=201, summary="Backfill a player's history")
 def start_backfill(request: Request, person: Admin, player_id: PlayerId, body: admin_lists.NewBackfill) -> Response:
-    """Ask for days of history."""
+    """Requests days of history."""
     with request.state.writing() as conn:
         row = Editor(PLAYERS, conn, person).hold(player_id)
         number = admin_lists.start(conn, person, row, body)
@@ -323,15 +327,15 @@ def start_backfill(request: Request, person: Admin, player_id: PlayerId, body: a
 
 @router.delete("/players/{player_id}/backfill", summary="Cancel a player's backfills")
 def cancel_backfill(request: Request, person: Admin, player_id: PlayerId) -> Response:
-    """Cancel every backfill of a player that is not done; what was taken up stays."""
+    """Cancels every unfinished backfill of a player; backfilled matches are kept."""
     with request.state.writing() as conn:
         row = Editor(PLAYERS, conn, person).hold(player_id)
         cancelled = admin_lists.cancel(conn, person, row)
     if not cancelled:
-        raise ProblemError(409, f"No backfill of {row['player_name']} is going on.")
+        raise ProblemError(409, f"{row['player_name']} has no active backfill.")
     return json_answer({"data": {"cancelled": cancelled}})
 
 
-# Routes with words of their own come before those with keys.
+# Fixed routes come before those with keys.
 for _of in editables.ALL:
     router.include_router(editing_routes(_of, without=("add", "remove") if _of is PLAYERS else ()))

@@ -1,4 +1,4 @@
-"""What tournament admins look at: matches by their validation, what is known of a player, how far backfills are."""
+"""Lists for tournament admins: validation of matches, facts about players, and progress of backfills."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from gamestats_assets.serving.middleware.principal import Person
 from gamestats_assets.serving.middleware.problems import ProblemError
 
 _RUNNING_S = 120
-"""A backfill whose progress was seen within these seconds is going on."""
+"""A backfill counts as running if its progress was recorded within these seconds."""
 
 # --- matches -------------------------------------------------------------------------------------
 
 
 class MatchesAsked(Page):
-    """Which matches are asked for."""
+    """Filters of matches."""
 
     validation_status: Annotated[
-        Literal[VALIDATION_STATUSES] | None, Field(description="Of this status alone.")  # type: ignore[valid-type]
+        Literal[VALIDATION_STATUSES] | None, Field(description="Only matches with this status.")  # type: ignore[valid-type]
     ] = None
-    needs_attention: Annotated[bool, Field(description="Those alone that need a person.")] = False
+    needs_attention: Annotated[bool, Field(description="Only matches that need a person.")] = False
     season: Annotated[str | None, Field(max_length=100, description="Short name of the season.")] = None
     division: Annotated[str | None, Field(max_length=200, description="Name of the division.")] = None
     round: Annotated[int | None, Field(ge=1, le=999_999, description="Number of the round.")] = None
@@ -45,14 +45,14 @@ class MatchesAsked(Page):
 
 
 class Concern(BaseModel):
-    """What needs a person, and why."""
+    """A problem that needs a person, with its reason."""
 
     concern: Annotated[str, Field(examples=["few_teams"])]
     explanation: str
 
 
 class ValidatedMatch(BaseModel):
-    """A match and what it counts for."""
+    """A match with its tournament context."""
 
     match_id: str
     started_at: datetime
@@ -63,7 +63,7 @@ class ValidatedMatch(BaseModel):
     validation_status: str
     is_tournament_match: bool
     season: str | None
-    time_zone: Annotated[str | None, Field(description="Of the season.", examples=["Europe/Berlin"])]
+    time_zone: Annotated[str | None, Field(description="Time zone of the season.", examples=["Europe/Berlin"])]
     division: str | None
     group_name: str | None
     round_id: int | None
@@ -120,8 +120,8 @@ _MATCHES = sql.SQL("""
 def matches(
     conn: psycopg.Connection, person: Person, asked: MatchesAsked, match_id: str | None = None
 ) -> tuple[list[Row], int]:
-    """A page of the matches that are asked for and that the person may decide of, and how many there are; or of these
-    the one of an id."""
+    """Returns a page of the requested matches that the person may decide on, with their number; or only the one with an
+    id."""
     if not has_table(conn, "pubg", "match_validation") or not has_table(conn, "pubg", "matches"):
         return [], 0
     span = {"limit": asked.page_size, "offset": (asked.page - 1) * asked.page_size}
@@ -131,7 +131,7 @@ def matches(
 
 
 def counts(conn: psycopg.Connection, person: Person) -> Mapping[str, int]:
-    """How many matches that the person may decide of have each validation status."""
+    """Returns the number of matches per validation status that the person may decide on."""
     if not has_table(conn, "pubg", "matches"):
         return {}
     return {row["validation_status"]: row["matches"] for row in ops.rows(conn, _COUNTS, _places(person))}
@@ -149,7 +149,7 @@ def _places(person: Person) -> dict[str, Any]:
 
 
 def played_in(conn: psycopg.Connection, round_id: int) -> Mapping[int, Row]:
-    """By slot of a round, the match that has it.
+    """Returns the match of each slot of a round.
 
     Returns:
         `match_id`, `started_at`, `map_name` and `validation_status` (null while it is not published), `by_hand`.
@@ -161,7 +161,7 @@ def played_in(conn: psycopg.Connection, round_id: int) -> Mapping[int, Row]:
     if not has_table(conn, "pubg", "matches"):
         return by_hand
     published = {row["scheduled_match_id"]: row for row in ops.rows(conn, _PLAYED, [round_id])}
-    # What was linked a moment ago is not published yet.
+    # Recently linked matches are not published yet.
     return {
         slot: published[slot] if slot in published and published[slot]["match_id"] == row["match_id"] else row
         for slot, row in {**published, **by_hand}.items()
@@ -185,12 +185,12 @@ _PLAYED = """
 
 
 class PlayerPreview(BaseModel):
-    """What there is of a player."""
+    """Facts about a player."""
 
     name: str
-    account_id: Annotated[str | None, Field(description="Account of the name, where a match knows it.")]
+    account_id: Annotated[str | None, Field(description="Account of the name, if a match has it.")]
     player_name: Annotated[str | None, Field(description="Name in the newest match.")]
-    did_you_mean: Annotated[str | None, Field(description="The name with other capitals, where one is known.")]
+    did_you_mean: Annotated[str | None, Field(description="The name with other capitals, if one is known.")]
     from_day: date
     to_day: date
     matches_found: int
@@ -205,14 +205,14 @@ class Preview(BaseModel):
 
 
 def preview(conn: psycopg.Connection, name: str, days: int) -> Row:
-    """What there is of a player in the last days."""
+    """Returns facts about a player's last days."""
     last = datetime.now(UTC).date()
     first = last - timedelta(days=days)
     return {"name": name, "from_day": first, "to_day": last, **history_of(conn, name.strip(), first, last)}
 
 
 class Backfill(BaseModel):
-    """A backfill, and how far its player is."""
+    """A backfill, with its player's progress."""
 
     backfill_id: int
     tracked_player_id: int
@@ -227,14 +227,15 @@ class Backfill(BaseModel):
     state: Literal[
         "waits for the account", "inactive", "queued", "running", "waits for telemetry", "completed", "cancelled"
     ]
-    matches_done: Annotated[int, Field(description="Matches of the player whose detail was taken.")]
-    matches_total: Annotated[int, Field(description="Matches whose detail is wanted and can be had.")]
+    matches_done: Annotated[int, Field(description="Matches of the player whose details were copied.")]
+    matches_total: Annotated[int, Field(description="Matches whose details are wanted and available.")]
     percent: Annotated[int, Field(description="Rounded down; 100 when nothing is left.")]
     expired: Annotated[int, Field(description="Matches whose telemetry is gone or unreadable.")]
     matches_found: Annotated[
-        int | None, Field(description="Matches of its days when it was asked for, else now; null without an account.")
+        int | None,
+        Field(description="Matches on its days at the time of the request, else now; null without an account."),
     ]
-    seconds_left: Annotated[int | None, Field(description="By the speed so far; null where none is known.")]
+    seconds_left: Annotated[int | None, Field(description="Estimate from the speed so far; null if unknown.")]
 
 
 class _Backfills(BaseModel):
@@ -249,10 +250,10 @@ class Backfills(BaseModel):
 
 
 class NewBackfill(BaseModel):
-    """Days of history that are asked for."""
+    """Requested days of history."""
 
     model_config = ConfigDict(extra="forbid")
-    days: Annotated[int | None, Field(ge=1, le=3650, description="Back from the last day.")] = None
+    days: Annotated[int | None, Field(ge=1, le=3650, description="Number of days back from the last day.")] = None
     from_day: Annotated[Day | None, Field(description="First UTC day, instead of days.")] = None
     to_day: Annotated[Day | None, Field(description="Last UTC day; today by default.")] = None
 
@@ -284,7 +285,7 @@ _PUBLISHED = """
 
 
 def backfills(conn: psycopg.Connection, players: Collection[int]) -> list[Row]:
-    """Backfills of tracked players, given by their numbers, the newest first, and how far their players are."""
+    """Returns backfills of tracked players, given by their ids, newest first, with their players' progress."""
     found = ops.rows(conn, _BACKFILLS, [_RUNNING_S, [*players]])
     published: dict[str, Row] = {}
     if has_table(conn, "pubg", "player_backfill_status"):
@@ -298,8 +299,8 @@ def backfills(conn: psycopg.Connection, players: Collection[int]) -> list[Row]:
 
 
 def backfill_detail(conn: psycopg.Connection, player: Row) -> list[Row]:
-    """How many matches of a tracked player there are by what became of each: `backfill_status`, `telemetry_status`,
-    `matches`, `first_day`, `last_day`."""
+    """Returns the number of a tracked player's matches by status: `backfill_status`, `telemetry_status`, `matches`,
+    `first_day`, `last_day`."""
     if not has_table(conn, "pubg", "player_backfill_status"):
         return []
     query = """
@@ -311,7 +312,7 @@ def backfill_detail(conn: psycopg.Connection, player: Row) -> list[Row]:
 
 
 def _progress(row: Row, published: Row | None) -> Row:
-    """A backfill as it is told; by the tables where no progress was noted."""
+    """Returns a backfill with its progress; computed from the tables if none was recorded."""
     is_known = row["taken"] is not None or published is not None
     measured = row if row["taken"] is not None else published or {}
     done, to_take, pending = (measured.get(name) or 0 for name in ("taken", "to_take", "pending"))
@@ -336,15 +337,19 @@ def _progress(row: Row, published: Row | None) -> Row:
 
 
 def start(conn: psycopg.Connection, person: Person, row: Row, asked: NewBackfill) -> int:
-    """Ask for days of history of a tracked player; the number of the backfill.
+    """Requests days of history of a tracked player; returns the id of the backfill.
 
     Raises:
-        ProblemError: when the account is unknown, or the days are none.
+        ProblemError: if the account is unknown, or the days are invalid.
     """
     if row["account_id"] is None:
-        raise ProblemError(409, f"The account of {row['player_name']} is unknown: no match has named the player yet.")
+        raise ProblemError(
+            409, f"The account of {row['player_name']} is unknown, because no match contains the player yet."
+        )
     if asked.days is not None and asked.from_day is not None:
-        raise ProblemError(422, "Give days, or from_day and to_day.", errors=[{"name": "days", "message": "Give one."}])
+        raise ProblemError(
+            422, "Give days, or from_day and to_day.", errors=[{"name": "days", "message": "Give one of them."}]
+        )
     last = asked.to_day or datetime.now(UTC).date()
     first = asked.from_day or last - timedelta(days=asked.days or row["backfill_days"])
     there = history_of(conn, row["account_id"], first, last)
@@ -359,7 +364,7 @@ def start(conn: psycopg.Connection, person: Person, row: Row, asked: NewBackfill
 
 
 def cancel(conn: psycopg.Connection, person: Person, row: Row) -> int:
-    """Cancel the backfills of a tracked player; how many there were. What follows them ends their runs."""
+    """Cancels the backfills of a tracked player; returns their number. Their runs are then ended by a sensor."""
     cancelled = cancel_backfills(conn, row, person.name)
     if cancelled:
         audit(conn, person, "backfill.cancel", f"player {row['player_name']}", after={"cancelled": cancelled})

@@ -43,16 +43,16 @@ router = APIRouter(prefix=BASE, include_in_schema=False)
 Admin = Annotated[Person, Depends(requires("tournament_admin", somewhere=True))]
 _AROUND = timedelta(hours=36)
 _MISSED = timedelta(hours=1)
-"""A slot of which no match is known so long after its time is told."""
+"""Time after which a slot without a known match is reported."""
 _STATUS = {
     "confirmed": ("good", "✓", "Matched to a slot."),
-    "unscheduled": ("warning", "⚠", "Valid, without a slot."),
+    "unscheduled": ("warning", "⚠", "Valid, but without a slot."),
     "remake_candidate": ("warning", "↻", "Fewer teams than the season expects."),
-    "remake_failed": ("", "‖", "Played again; this is the one that failed."),
+    "remake_failed": ("", "‖", "The failed match of a remake."),
     "mixed_division": ("error", "✕", "People of several divisions."),
-    "not_tournament": ("", "–", "No tournament match."),
+    "not_tournament": ("", "–", "Not a tournament match."),
 }
-"""Of each validation status its colour, its sign, and what it means."""
+"""Colour, sign and meaning of each validation status."""
 _COPY = (
     Field("round", "Number of the new round.", whole_number(1), required=["add"]),
     Field("first_day", "Its first day.", DAY, required=["add"]),
@@ -61,7 +61,7 @@ _COPY = (
 
 @router.get("")
 def home(request: Request, person: Admin) -> Response:
-    """What there is to administer: seasons with their divisions and rounds, and how much needs a person."""
+    """Shows everything to administer: seasons with their divisions and rounds, and the number of open problems."""
     with request.state.writing() as conn:
         rounds = Editor(ROUNDS, conn, person).rows()
         attention = admin_lists.matches(conn, person, admin_lists.MatchesAsked(needs_attention=True, page_size=1))[1]
@@ -100,7 +100,7 @@ def _schedule(
         "path": f"{BASE}/rounds/{round_id}/schedule",
         "base": BASE,
         "next": _next_slot(of_round, slots, zone),
-        # What was sent stands in its form again.
+        # Submitted values stay in their form.
         "sent": {
             "verb": wanted(form) if form else "",
             "slot": _number(form.get("slot")) if form else 0,
@@ -112,7 +112,7 @@ def _schedule(
 
 
 def _beside(row: Row, match: Row | None, zone: ZoneInfo) -> dict[str, Any]:
-    """A slot beside what was played in it."""
+    """Returns a slot together with its match."""
     at, started = row["scheduled_at"].astimezone(zone), None
     differs: list[str] = []
     if match and match["started_at"]:
@@ -120,7 +120,7 @@ def _beside(row: Row, match: Row | None, zone: ZoneInfo) -> dict[str, Any]:
         if minutes := round((started - at).total_seconds() / 60):
             differs.append(f"{abs(minutes)} min {'late' if minutes > 0 else 'early'}")
         if row["map_name"] not in (None, match["map_name"]):
-            differs.append("another map")
+            differs.append("different map")
     waited = datetime.now(UTC) - row["scheduled_at"]
     return {
         "row": row,
@@ -134,7 +134,7 @@ def _beside(row: Row, match: Row | None, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _candidates(conn: psycopg.Connection, person: Person, of_round: Row) -> list[tuple[str, str]]:
-    """Matches of a round's days that no slot has, as pairs of an id and a text."""
+    """Returns matches on a round's days without a slot, as pairs of an id and a text."""
     days = {"date_from": of_round["first_day"], "date_to": of_round["last_day"] + timedelta(days=1)}
     asked = admin_lists.MatchesAsked(season=of_round["season"], division=of_round["division"], page_size=100, **days)
     found = [row for row in admin_lists.matches(conn, person, asked)[0] if row["scheduled_match_id"] is None]
@@ -145,7 +145,7 @@ def _candidates(conn: psycopg.Connection, person: Person, of_round: Row) -> list
 
 
 def _next_slot(of_round: Row, slots: Sequence[Row], zone: ZoneInfo) -> dict[str, Any]:
-    """Number and start that the next match of a round is likely to have."""
+    """Returns the likely number and start of a round's next match."""
     number = max((row["match_number"] for row in slots), default=0) + 1
     times = sorted(row["scheduled_at"] for row in slots)
     if not times:
@@ -156,13 +156,14 @@ def _next_slot(of_round: Row, slots: Sequence[Row], zone: ZoneInfo) -> dict[str,
 
 @router.get("/rounds/{round_id:int}/schedule")
 def schedule(request: Request, person: Admin, round_id: int) -> Response:
-    """The schedule of a round beside what was played."""
+    """Shows the schedule of a round with the matches played."""
     return _schedule(request, person, round_id)
 
 
 @router.post("/rounds/{round_id:int}/schedule")
 def act_on_schedule(request: Request, person: Admin, round_id: int, form: Form) -> Response:
-    """Add a slot, copy the round, change its status; delay a slot, link and unlink its match, mark it as remade."""
+    """Adds a slot, copies the round, changes its status; delays a slot, links or unlinks its match, or marks it as
+    remade."""
     path = f"{BASE}/rounds/{round_id}/schedule"
 
     def work(conn: psycopg.Connection) -> Sequence[Edit]:
@@ -189,9 +190,9 @@ def act_on_schedule(request: Request, person: Admin, round_id: int, form: Form) 
                 return [editables.unlink(conn, person, number, reason)]
             case "remake":
                 if not reason:
-                    raise _missing("reason", "Say why the match is played again.")
+                    raise _missing("reason", "Enter the reason for the remake.")
                 return [editables.remake(conn, person, number, version, reason, match_id or None)]
-        raise ProblemError(422, "The form asks for nothing that can be done.")
+        raise ProblemError(422, "The form contains no known action.")
 
     effects = OVERRIDES.effects
     return act(
@@ -204,7 +205,9 @@ def _link(conn: psycopg.Connection, person: Person, number: int, match_id: str, 
         raise _missing("match_id", "Give the id of the match.")
     found = Editor(OVERRIDES, conn, person).rows(match_id=match_id.lower())
     if found:
-        message = f"Match {match_id} was decided of by {found[0]['admin']} already ({found[0]['reason']}). Change that."
+        message = (
+            f"Match {match_id} already has a decision by {found[0]['admin']} ({found[0]['reason']}). Change that one."
+        )
         raise ProblemError(409, message)
     return editables.link(conn, person, number, match_id, "", reason)
 
@@ -212,7 +215,7 @@ def _link(conn: psycopg.Connection, person: Person, number: int, match_id: str, 
 def _minutes(form: Submitted) -> int:
     written = _text(form, "minutes")
     if not written.removeprefix("-").isdigit() or not 0 < abs(int(written)) <= 10_080:
-        raise _missing("minutes", f"{written[:20]!r} is no number of minutes, such as 20, or -20 for earlier.")
+        raise _missing("minutes", f"{written[:20]!r} is not a number of minutes, such as 20, or -20 for earlier.")
     return int(written)
 
 
@@ -257,13 +260,13 @@ def _matches(request: Request, person: Person, **others: Any) -> Response:
 
 @router.get("/matches")
 def matches(request: Request, person: Admin) -> Response:
-    """Matches by what they count for, with what needs a person and quick actions."""
+    """Shows matches by status, with open problems and quick actions."""
     return _matches(request, person)
 
 
 @router.get("/matches/{match_id}")
 def match_page(request: Request, person: Admin, match_id: str) -> Response:
-    """One match, what was decided of it, and what can be."""
+    """Shows one match, the decision on it, and the possible ones."""
     return _match(request, person, match_id.lower())
 
 
@@ -310,7 +313,7 @@ def _match(request: Request, person: Person, match_id: str, form: Submitted | No
 
 
 def _local(match: Row) -> str:
-    """When a match began, by the clocks of its season."""
+    """Returns the start of a match in its season's time zone."""
     zone = UTC_ZONE if match["time_zone"] is None else zone_of_season(match)
     return f"{edit_forms.text(match['started_at'], zone)} {zone.key}"
 
@@ -322,8 +325,8 @@ def _place_now(row: Row | None) -> str:
 
 
 def _places(conn: psycopg.Connection, person: Person, near: datetime, now: Row | None) -> list[tuple[str, str]]:
-    """Slots and rounds about a moment that a match can be given, and those that it has by a decision, as pairs of a
-    value and a text."""
+    """Returns the slots and rounds near a time that a match can get, and those of its decision, as pairs of a value and
+    a text."""
     now = now or {}
     slots = [
         row
@@ -353,7 +356,7 @@ def act_on_match(
     form: Form,
     back: Back = "",
 ) -> Response:
-    """Decide of a match, take the decision back or undo it, or say that it failed and was played again."""
+    """Decides on a match, revokes or undoes the decision, or records that it failed and was played again."""
     match_id, version = match_id.lower(), str(form.get("version", ""))
 
     def work(conn: psycopg.Connection) -> Sequence[Edit]:
@@ -364,7 +367,7 @@ def act_on_match(
             return [editor.undo(match_id, version, _number(verb.removeprefix("undo").strip()))]
         reason = _text(form, "reason")
         if not reason:
-            raise _missing("reason", "Say why: the reason is kept with your name.")
+            raise _missing("reason", "Enter a reason; it is kept with your name.")
         if verb == "remake":
             number = _number(form.get("slot"))
             slot = Editor(SLOTS, conn, person).hold(number)
@@ -411,7 +414,7 @@ def _tracking(
         "days": days,
         "players": [(row, newest.get(row["tracked_player_id"])) for row in players],
         "unfinished": sum(each["state"] not in (*_FINISHED, "inactive") for each in backfills),
-        # One whose right is of some places tracks those on rosters there alone.
+        # Admins of single divisions can only track players on rosters there.
         "is_everywhere": person.places("tournament_admin").everywhere,
         "teams": [(str(row["team_id"]), f"{row['season']}, {row['division']}: {row['team_name']}") for row in teams],
         "left": _left,
@@ -429,7 +432,7 @@ _FINISHED = ("completed", "cancelled")
 def backfills_page(
     request: Request, person: Admin, player: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
 ) -> Response:
-    """The queue of backfills and how far each is, of one tracked player or of all; those that go on come first."""
+    """Shows the queue of backfills with their progress, of one tracked player or of all; active ones come first."""
     with request.state.writing() as conn:
         editor = Editor(PLAYERS, conn, person)
         players = {row["tracked_player_id"]: row for row in ([editor.row(player)] if player else editor.rows())}
@@ -453,20 +456,20 @@ def backfills_page(
 
 @router.get("/tracking")
 def tracking(request: Request, person: Admin) -> Response:
-    """Tracked players with their backfills; with `player`, what is known of one before it is added."""
+    """Shows tracked players with their backfills; with `player`, known facts about a player before adding them."""
     return _tracking(request, person, dict(request.query_params))
 
 
 @router.post("/tracking")
 def act_on_tracking(request: Request, person: Admin, form: Form, back: Back = "") -> Response:
-    """Add a player, take one out, start or cancel backfills."""
+    """Adds or removes a player, starts or cancels backfills."""
     chosen = [_number(name.removeprefix("chosen-")) for name in form if name.startswith("chosen-")]
 
     def work(conn: psycopg.Connection) -> Sequence[Edit]:
         number, version, verb = _number(form.get("number")), str(form.get("version", "")), wanted(form)
         if verb == "add":
             if not _text(form, "player"):
-                raise _missing("player", "Give the player's in-game name or account id.")
+                raise _missing("player", "Enter the player's in-game name or account id.")
             team = _number(form.get("team_id"))
             known = {"backfill_days": _days(form), "auto_backfill": "auto_backfill" in form}
             return editables.track(conn, person, player=_text(form, "player"), team_id=team or None, **known)
@@ -484,16 +487,16 @@ def act_on_tracking(request: Request, person: Admin, form: Form, back: Back = ""
             return [Editor(PLAYERS, conn, person).change(number, version, is_active=True)]
         if verb == "cancel":
             if not admin_lists.cancel(conn, person, row):
-                raise ProblemError(409, f"No backfill of {row['player_name']} is going on.")
+                raise ProblemError(409, f"{row['player_name']} has no active backfill.")
             return []
-        raise ProblemError(422, "The form asks for nothing that can be done.")
+        raise ProblemError(422, "The form contains no known action.")
 
     path = back if back.startswith(f"{BASE}/tracking") else f"{BASE}/tracking"
     again: Callable[..., Response] = lambda **others: _tracking(request, person, form, is_sent=True, **others)  # noqa: E731
     answer = act(request, None, form, work, path, again)
     acts = {
-        "backfill": f"{len(chosen)} {'backfill is' if len(chosen) == 1 else 'backfills are'} asked for.",
-        "cancel": "The backfills are cancelled; what was taken up stays.",
+        "backfill": f"{len(chosen)} {'backfill is' if len(chosen) == 1 else 'backfills are'} requested.",
+        "cancel": "The backfills are cancelled; backfilled matches are kept.",
     }
     if answer.status_code == 303 and (shown := acts.get(wanted(form))):
         return redirect(request, path, [shown])
@@ -501,7 +504,7 @@ def act_on_tracking(request: Request, person: Admin, form: Form, back: Back = ""
 
 
 def _left(seconds: int | None) -> str:
-    """How long something takes yet, for people."""
+    """Returns a remaining time in words."""
     if seconds is None:
         return ""
     return f"~{seconds} s" if seconds < 90 else f"~{-(-seconds // 60)} minutes"
@@ -514,7 +517,7 @@ def _days(form: Mapping[str, Any]) -> int:
     return int(written)
 
 
-# --- what forms say ------------------------------------------------------------------------------
+# --- forms -----------------------------------------------------------------------------------------
 
 
 def _texts(form: Submitted) -> dict[str, str]:
@@ -527,7 +530,7 @@ def _text(form: Mapping[str, Any], name: str) -> str:
 
 
 def _number(value: Any) -> int:
-    """A number that a form names something by; 0 names nothing."""
+    """Returns an id in a form; 0 stands for none."""
     text = value if isinstance(value, str) else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
@@ -543,6 +546,6 @@ def _needed(given: dict[str, Any], *names: str) -> dict[str, Any]:
     return given
 
 
-# Pages with words of their own come before those with keys.
+# Fixed pages come before those with keys.
 for _of in editables.ALL:
     router.include_router(edit_pages(_of, BASE))

@@ -1,6 +1,6 @@
-"""What people edit of tournaments and tracked players over HTTP: each declared thing, and the acts on several at once.
+"""Tournament data and tracked players that can be edited over HTTP: each declared thing, and acts on several at once.
 
-An act takes the connection of a transaction and the person; see `serving.editing.editor` for what it refuses.
+An act takes the connection of a transaction and the person; see `serving.editing.editor` for refusals.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DERIVED = """
 
 
 def _place_of_match(conn: psycopg.Connection, row: Row) -> Collection[tuple[int | None, int | None]]:
-    """What an override's match counts for by the override, and what it counted for before."""
+    """Returns the places of an override's match, by the override and before it."""
     places = {(row["season_id"], row["division_id"])} if row.get("division_id") is not None else set()
     if has_table(conn, "pubg", "matches"):
         found = ops.rows(conn, _DERIVED, [row["match_id"]])
@@ -49,7 +49,7 @@ _ON_ROSTERS = """
 
 
 def _places_of_player(conn: psycopg.Connection, row: Row) -> Collection[tuple[int | None, int | None]]:
-    """Where a tracked player is on a roster."""
+    """Returns the places with a tracked player on a roster."""
     found = ops.rows(conn, _ON_ROSTERS, [row["account_id"], row["player_name"]])
     return [(each["season_id"], each["division_id"]) for each in found] or [(None, None)]
 
@@ -92,10 +92,10 @@ _PLACE = ("season", "division", "round", "match", "group")
 
 
 def place_of(conn: psycopg.Connection, round_id: int | None, scheduled_match_id: int | None) -> dict[str, Any]:
-    """The names of a round, or of a slot, by its number; none of none.
+    """Returns the names of a round or a slot, by its id; empty without an id.
 
     Raises:
-        ProblemError: 422 when there is none of the number.
+        ProblemError: 422 if the id does not exist.
     """
     if round_id is None and scheduled_match_id is None:
         return dict.fromkeys(_PLACE)
@@ -119,10 +119,10 @@ def place_of(conn: psycopg.Connection, round_id: int | None, scheduled_match_id:
 
 
 def decide(conn: psycopg.Connection, person: Person, match_id: str, version: str, **given: Any) -> Edit:
-    """Decide of a match, in place of whatever was decided before: what is not given stays as it is derived.
+    """Decides on a match, replacing an earlier decision; fields that are not given keep their derived values.
 
     Args:
-        version: of the override that is there; empty where there is none.
+        version: version of the existing override; empty without one.
     """
     editor = Editor(OVERRIDES, conn, person)
     found = OVERRIDE.rows(conn, match_id=match_id)
@@ -133,7 +133,7 @@ def decide(conn: psycopg.Connection, person: Person, match_id: str, version: str
 
 
 def linked_to(conn: psycopg.Connection, slot: Row) -> Row | None:
-    """The match that a slot has: `match_id`, and whether `by_hand`."""
+    """Returns the match of a slot: `match_id`, and whether `by_hand`."""
     by_hand = OVERRIDE.rows(conn, scheduled_match_id=slot[SLOT.key])
     if by_hand:
         return {"match_id": by_hand[0]["match_id"], "by_hand": True}
@@ -147,16 +147,16 @@ def linked_to(conn: psycopg.Connection, slot: Row) -> Row | None:
 
 
 def link(conn: psycopg.Connection, person: Person, number: int, match_id: str, version: str, reason: str) -> Edit:
-    """Give a slot a match by hand.
+    """Assigns a match to a slot by hand.
 
     Args:
-        version: of the override that the match has; empty where it has none.
+        version: version of the match's override; empty without one.
     """
     slot = Editor(SLOTS, conn, person).hold(number)
     place = place_of(conn, None, number)
     for other in OVERRIDE.rows(conn, scheduled_match_id=number):
         if other["match_id"] != match_id.strip().lower():
-            message = f"{SLOT.describe(slot)} is given to match {other['match_id']} by {other['admin']}."
+            message = f"{SLOT.describe(slot)} is assigned to match {other['match_id']} by {other['admin']}."
             raise ProblemError(409, f"{message[0].upper()}{message[1:]} Unlink that one first.")
     reason = reason or f"linked to {SLOT.describe(slot)} by hand"
     if not OVERRIDE.rows(conn, match_id=match_id.strip().lower()):
@@ -165,10 +165,10 @@ def link(conn: psycopg.Connection, person: Person, number: int, match_id: str, v
 
 
 def unlink(conn: psycopg.Connection, person: Person, number: int, reason: str) -> Edit:
-    """Take a slot's match from it. One that has it by its time is told to have none.
+    """Removes a slot's match. A match assigned by time gets an override without a slot.
 
     Raises:
-        ProblemError: 409 when the slot has no match.
+        ProblemError: 409 if the slot has no match.
     """
     slot = Editor(SLOTS, conn, person).hold(number)
     found = linked_to(conn, slot)
@@ -195,22 +195,22 @@ def remake(
     new_match_id: str | None = None,
     failed_match_id: str | None = None,
 ) -> Edit:
-    """Say that a slot's match failed and is played again: it is kept, and counts no more.
+    """Records that a slot's match failed and is played again: it is kept but no longer counts.
 
     Args:
-        version: of the slot.
-        new_match_id: the match that was played instead, where that is known.
-        failed_match_id: the match that failed, where it is not the one that the slot has.
+        version: version of the slot.
+        new_match_id: the match played instead, if known.
+        failed_match_id: the match that failed, if it is not the slot's.
 
     Raises:
-        ProblemError: 409 when the slot has no match.
+        ProblemError: 409 if the slot has no match.
     """
     editor = Editor(SLOTS, conn, person)
     slot = editor.hold(number)
     found = linked_to(conn, slot)
     failed = failed_match_id or (found["match_id"] if found else None)
     if failed is None:
-        raise ProblemError(409, f"No match is linked to {SLOT.describe(slot)} that could be played again.")
+        raise ProblemError(409, f"No match is linked to {SLOT.describe(slot)}, so none can be remade.")
     done = editor.change(number, version, original_match_id=failed, remake_reason=reason)
     if found and found["by_hand"] and found["match_id"] == failed:
         unlink(conn, person, number, f"failed: {reason}")
@@ -226,10 +226,10 @@ def remake(
 def delay(
     conn: psycopg.Connection, person: Person, number: int, version: str, minutes: int, *, following: bool
 ) -> list[Edit]:
-    """Move a slot by some minutes, and if asked those that follow it that day.
+    """Moves a slot by some minutes and, if requested, the later ones of that day.
 
     Args:
-        version: of the slot.
+        version: version of the slot.
     """
     editor = Editor(SLOTS, conn, person)
     slot = editor.hold(number)
@@ -254,10 +254,10 @@ def delay(
 
 
 def copy_round(conn: psycopg.Connection, person: Person, number: int, to: int, first_day: date) -> list[Edit]:
-    """Add a round with the schedule of another one, as many days later or earlier: at the same local times.
+    """Adds a round with the schedule of another one, shifted by whole days, at the same local times.
 
     Raises:
-        ProblemError: when there is such a round already, or a time does not exist that day.
+        ProblemError: if the round already exists, or a time does not exist on its day.
     """
     rounds, slots = Editor(ROUNDS, conn, person), Editor(SLOTS, conn, person)
     source = rounds.row(number)
@@ -285,20 +285,20 @@ def track(
     valid_from: date | None = None,
     **given: Any,
 ) -> list[Edit]:
-    """Track a player, and if a team is named put the player on its roster.
+    """Tracks a player and, if a team is given, adds the player to its roster.
 
     Args:
-        auto_backfill: whether the days before are taken up too.
-        valid_from: first day on the roster; today where it is not given.
-        given: of the player, as `TRACKED_PLAYER` declares it.
+        auto_backfill: whether the days before are backfilled too.
+        valid_from: first day on the roster; today by default.
+        given: fields of the player, as `TRACKED_PLAYER` declares them.
 
     Raises:
-        ProblemError: 422 when there is no such team.
+        ProblemError: 422 if there is no such team.
     """
     if not auto_backfill:
         given = {**given, "backfill_days": 0}
     done = []
-    # Whoever may enter things for one division may track those on its rosters.
+    # Admins of one division may track players on its rosters.
     if team_id is not None:
         teams = TEAM.rows(conn, team_id=team_id)
         if not teams:
@@ -312,7 +312,7 @@ def track(
 
 
 def untrack(conn: psycopg.Connection, person: Person, number: int, version: str) -> Edit:
-    """Track a player no more. What was taken up stays; one of whom no match is known is forgotten."""
+    """Stops tracking a player. Backfilled matches are kept; a player without known matches is removed."""
     editor = Editor(PLAYERS, conn, person)
     row = editor.row(number)
     if row["account_id"] is None:

@@ -1,4 +1,4 @@
-"""PUBG, as it is served."""
+"""PUBG in the web application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What published matches know of whom and what people name."""
+"""Facts about entered names from published matches."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ _PLAYED_BY = """
 
 
 class PublishedMatches(Matches):
-    """What is known of what people name, by the tables that are published."""
+    """Facts about entered names from the published tables."""
 
     def __init__(self, conn: psycopg.Connection) -> None:
         self._conn = conn
 
     def players(self, names: Collection[str]) -> Seen:
-        """What the newest match summaries know of players, given by names or accounts."""
+        """Returns facts about players from the newest match summaries, given by names or accounts."""
         if not has_table(self._conn, "pubg", "match_summaries"):
             return Seen()
         seen = self._seen(_NAMED, [[*names], [*names]])
         unknown = {name for name in names if name not in seen.accounts and name not in seen.names}
         if not unknown:
             return seen
-        # Nothing finds a name with other capitals but a look at all of them.
+        # Only a scan of all names finds one with other capitals.
         others = self._seen(_NAMED_SO, [[name.lower() for name in unknown]])
         return Seen({**others.accounts, **seen.accounts}, {**others.names, **seen.names})
 
@@ -61,14 +61,14 @@ class PublishedMatches(Matches):
         return bool(ops.rows(self._conn, "SELECT 1 FROM pubg.matches WHERE match_id = %s LIMIT 1", [match_id]))
 
     def played_by(self, roster_entry_id: int) -> int:
-        """In how many tournament matches somebody played for a team by a roster entry, given by its number."""
+        """Returns in how many tournament matches a player took part under a roster entry, given by its id."""
         if not has_table(self._conn, "pubg", "tournament_matches"):
             return 0
         [found] = ops.rows(self._conn, _PLAYED_BY, [roster_entry_id])
         return found["matches"]
 
     def taken_of(self, tracked: Row) -> int:
-        """How many matches of a tracked player are taken up, or about to be."""
+        """Returns how many matches of a tracked player are copied, or about to be."""
         if not has_table(self._conn, "pubg", "player_backfill_status"):
             return 0
         query = "SELECT count(*) AS matches FROM pubg.player_backfill_status WHERE tracked_player = %s"
@@ -77,11 +77,11 @@ class PublishedMatches(Matches):
 
 
 def history_of(conn: psycopg.Connection, player: str, first: date, last: date) -> Row:
-    """What there is of a player, given by name or account, in some days.
+    """Returns facts about a player's matches on some days; the player is given by name or account.
 
     Returns:
-        `account_id` and `player_name` (null where no match knows the player), `matches_found`, `telemetry_available`
-        of these, `expired` of these.
+        `account_id` and `player_name` (null where no match knows the player), `matches_found`, `telemetry_available` of
+        these, `expired` of these.
     """
     empty: Row = {"account_id": None, "player_name": None, "matches_found": 0, "telemetry_available": 0, "expired": 0}
     seen = PublishedMatches(conn).players([player])

@@ -1,1 +1,1 @@
-"""How files of PUBG reach the landing zone: brought by people, or found and fetched at the API."""
+"""Files of PUBG for the landing zone: brought by users, or found and fetched from the API."""

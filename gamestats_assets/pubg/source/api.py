@@ -1,8 +1,7 @@
 """The PUBG API: players, their matches and telemetry, fetched into the landing zone.
 
-Only the players endpoint needs a key and counts against its limit; match objects and
-telemetry files are open. Whatever is fetched is checked (whole, decompressible, of the
-kind asked for) before it lands, byte for byte as the server sent it.
+Only the players endpoint needs a key and counts against its limit; match objects and telemetry files are open. Every
+file is checked (complete, decompressible, of the requested kind) before it lands, byte for byte as the server sent it.
 """
 
 from __future__ import annotations
@@ -39,13 +38,13 @@ from gamestats_assets.pubg.source.files import GAME, Kind, ingest_payload, is_wh
 
 BASE_URL = "https://api.pubg.com"
 PLAYERS_A_CALL = 10
-"""Players the API answers for in one request."""
+"""Most players per request."""
 REQUESTS_A_WINDOW = 10
-"""Requests a new key is allowed in one window."""
+"""Requests per window for a new key."""
 WINDOW_SECONDS = 60.0
-"""Length of the limit's window; also the wait after a refusal that names no time."""
+"""Length of the limit's window; also the wait after a refusal without a time."""
 LONGEST_WAIT_SECONDS = 120.0
-"""Cap on a wait the server asks for."""
+"""Longest wait that a server may demand."""
 
 LIMITER = "pubg"
 """Name of the limit of our API key."""
@@ -55,10 +54,10 @@ _GZIP = b"\x1f\x8b"
 
 
 class ExpiredTelemetryError(NotFoundError):
-    """The telemetry file is gone for good.
+    """The telemetry file is permanently gone.
 
     Attributes:
-        status: the HTTP status that said so.
+        status: the HTTP status of the answer.
     """
 
     def __init__(self, message: str, status: int) -> None:
@@ -67,17 +66,17 @@ class ExpiredTelemetryError(NotFoundError):
 
 
 class InvalidNameError(PubgApiError):
-    """A name or account id that no request for players can hold."""
+    """A name or account id that cannot be part of a request for players."""
 
 
 # ---------------------------------------------------------------- the limit
 
 
 def server_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds the server asks to wait: X-RateLimit-Reset (unix seconds) or Retry-After, else None.
+    """Returns the seconds that the server demands to wait: from X-RateLimit-Reset (unix seconds) or Retry-After, else
+    None.
 
-    Counted on the server's own clock (Date) where it is told, so that a local clock that
-    is wrong does not matter.
+    Uses the server's clock (Date) if available, so a wrong local clock does not matter.
     """
     reset = _number(headers.get("X-RateLimit-Reset"))
     if reset is not None:
@@ -87,16 +86,15 @@ def server_wait(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _number(value: str | None) -> float | None:
-    """A non-negative whole number of a header, or None."""
+    """Returns a non-negative whole number in a header, or None."""
     text = (value or "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
 
 
 def learn_limit(limits: Limits, headers: Mapping[str, str], now: float, *, refused: bool = False) -> None:
-    """Take over the limit an answer tells; ask nothing until its reset when none is left or one was refused.
+    """Adopts the limit in an answer; blocks requests until its reset if none is left or one was refused.
 
-    A refusal that names no time is waited for as long as a window; one whose reset has just
-    passed still deserves a breath.
+    A refusal without a time blocks for a whole window; one with a reset just passed still blocks briefly.
     """
     if requests := _number(headers.get("X-RateLimit-Limit")):
         limits.learn({LIMITER: [Window(int(requests), WINDOW_SECONDS)]})
@@ -108,21 +106,21 @@ def learn_limit(limits: Limits, headers: Mapping[str, str], now: float, *, refus
 
 
 def limit_in_force(url: SecretStr, requests: int) -> int:
-    """Requests allowed in a window: as the server last told, else as many as are given."""
+    """Returns the requests allowed per window: the server's latest number, else the given one."""
     windows = windows_in_force(url, LIMITER)
     return windows[0].requests if windows else requests
 
 
-# ---------------------------------------------------------------- what comes back
+# ---------------------------------------------------------------- answers
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A player as the API knows them now.
+    """A player with their current name in the API.
 
     Attributes:
         account_id: the identity, `account.` and 32 hexadecimal digits.
-        name: the in-game name; it can change.
+        name: the in-game name; may change.
         shard: platform, such as `steam`.
         match_ids: matches of the last 14 days, newest first as the API lists them.
     """
@@ -135,14 +133,14 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class FetchedMatch:
-    """A match object at hand.
+    """A fetched or landed match object.
 
     Attributes:
         match_id: id of the match.
         day: UTC day of the estimated start.
-        telemetry_url: where its telemetry is; None when the object names none.
+        telemetry_url: address of its telemetry; None if the object has none.
         payload: the object's bytes, as received.
-        match_type: `official`, `custom`, ...; None where the object does not say.
+        match_type: `official`, `custom`, ...; None if the object has none.
     """
 
     match_id: str
@@ -206,7 +204,7 @@ class _MatchDocument(msgspec.Struct):
 
     @property
     def telemetry_url(self) -> str | None:
-        """Where the telemetry is; None when the object names none."""
+        """Address of the telemetry; None if the object has none."""
         for included in self.included:
             if included.type == "asset":
                 asset = msgspec.json.decode(included.attributes, type=_Asset)
@@ -236,14 +234,14 @@ class PubgApi(ApiClient):
 
     Args:
         key: the API key (setting PUBG_API_KEY); only requests for players need it.
-        landing: where everything lands.
+        landing: landing zone for all files.
         base_url: address of the API.
         shard: platform, such as `steam` or `kakao`.
-        requests: for players in a minute, until the server tells its own figure.
+        requests: requests for players per minute, until the server reports its own number.
         options: see `ClientOptions`.
 
     Raises:
-        UnauthorisedError: when the key has characters no key has.
+        UnauthorisedError: if the key has invalid characters.
     """
 
     def __init__(
@@ -267,16 +265,17 @@ class PubgApi(ApiClient):
     # -- players
 
     def players_by_name(self, names: Iterable[str]) -> list[Player]:
-        """Players by in-game name, capitals included; names the API does not know are left out.
+        """Returns players by exact in-game name; names unknown to the API are left out.
 
         Raises:
-            UnauthorisedError: without a key, or with one that is not accepted.
-            InvalidNameError: when a name is empty or has a comma.
+            UnauthorisedError: if the key is missing or not accepted.
+            InvalidNameError: if a name is empty or contains a comma.
         """
         return [player for batch in _batches(names) for player in self._players("playerNames", batch)]
 
     def players_by_id(self, account_ids: Iterable[str]) -> list[Player]:
-        """Players by account id; ids the API does not know are left out. Raises as `players_by_name`."""
+        """Returns players by account id; ids unknown to the API are left out. Raises the errors of
+        `players_by_name`."""
         return [player for batch in _batches(account_ids) for player in self._players("playerIds", batch)]
 
     def _players(self, key: str, batch: Sequence[str]) -> list[Player]:
@@ -285,7 +284,7 @@ class PubgApi(ApiClient):
         ask = _Ask(url, f"players {', '.join(batch)}", "players", keyed=True, params=params)
         try:
             payload = self._fetch(ask)
-        except NotFoundError:  # what the API answers when it knows none of them
+        except NotFoundError:  # the API's answer if it knows none of them
             return []
         ingest_payload(payload, ask.name, self._landing)
         try:
@@ -296,33 +295,33 @@ class PubgApi(ApiClient):
     # -- matches
 
     def fetch_whole_match(self, match_id: str, *, only_types: Collection[str] | None = None) -> MatchFetch:
-        """Fetch what is missing of a match, object and telemetry; a failure is in the result, not raised.
+        """Fetches missing files of a match, object and telemetry; a failure is in the result, not raised.
 
-        Needs no key, and sends none. The telemetry lands first: it knows the start of the match,
-        where the object only estimates the day. One that is gone for good is marked as expired.
+        Needs no key, and sends none. The telemetry lands first, because it contains the start of the match, while the
+        object only estimates the day. Permanently gone telemetry is marked as expired.
 
         Args:
-            only_types: match types that are wanted; a match of another type is passed over.
+            only_types: wanted match types; matches of other types are passed over.
         """
         match_id = match_id.lower()
         held = self._landing.held(GAME, [match_id])[match_id]
         if "telemetry" in held and not any(is_whole(file, self._landing) for file in held["telemetry"]):
-            # It came as a file; the API may still have a whole one.
+            # It came as a file; the API may still have an intact one.
             held = {kind: files for kind, files in held.items() if kind != "telemetry"}
         return self._fetch_missing(match_id, held, only_types)
 
     def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport[Player]:
-        """Fetch everything that is missing of the recent matches of players.
+        """Fetches all missing files of players' recent matches.
 
-        One match's failure, or one batch of players', does not stop the others.
+        A failed match or batch of players does not stop the others.
 
         Args:
-            names: in-game names, with their capitals.
-            downloads: matches fetched at the same time.
+            names: exact in-game names.
+            downloads: number of matches to fetch at the same time.
 
         Raises:
-            UnauthorisedError: without a key, or with one that is not accepted.
-            InvalidNameError: when a name is empty or has a comma.
+            UnauthorisedError: if the key is missing or not accepted.
+            InvalidNameError: if a name is empty or contains a comma.
         """
         players: list[Player] = []
         unknown: list[str] = []
@@ -351,7 +350,7 @@ class PubgApi(ApiClient):
         if "match" in held and not wants_telemetry:
             return MatchFetch(match_id, "known")
         try:
-            # The object at hand serves longer than the API, which forgets it.
+            # A landed object stays usable after the API has removed it.
             match = _match_of(self._landing.read(held["match"][-1])) if "match" in held else self._match(match_id)
         except NotFoundError as error:
             return MatchFetch(match_id, "expired", reason=str(error))
@@ -369,7 +368,7 @@ class PubgApi(ApiClient):
             return MatchFetch(match_id, "expired", (landed,))
         except PubgApiError as error:
             return MatchFetch(match_id, "failed", (self._land_match(match),), str(error), error.is_passing)
-        # The telemetry first: it knows the start of the match, the object only estimates it.
+        # Telemetry first: it contains the start of the match, which the object only estimates.
         return MatchFetch(match_id, "fetched", (self._land_telemetry(match, payload), self._land_match(match)))
 
     def _match(self, match_id: str) -> FetchedMatch:
@@ -394,7 +393,7 @@ class PubgApi(ApiClient):
     # -- one request
 
     def _fetch(self, ask: _Ask) -> bytes:
-        """The checked body of an answer, as sent; one that nobody could read is kept, and what it is stays wanted."""
+        """Returns the checked body of an answer, as sent; unreadable bodies are kept, and the file stays wanted."""
         keyed = ask.keyed
         secret = self._authorisation() if keyed else {}
 
@@ -427,8 +426,8 @@ class PubgApi(ApiClient):
             raise ExpiredTelemetryError(f"{found}: the file is gone; files are kept for 14 days.", status)
         if status == 401 or (status == 403 and ask.keyed):
             raise self._refuse_key(
-                f"{found}: the key in PUBG_API_KEY is not accepted. It is for asking for players; "
-                "ingesting files, and fetching matches by id, work without it."
+                f"{found}: the key in PUBG_API_KEY is not accepted. Only requests for players need it; ingesting "
+                "files and fetching matches by id work without it."
             )
         wait = server_wait(headers, self._clock())
         if status == 429:
@@ -438,15 +437,15 @@ class PubgApi(ApiClient):
 
     def _authorisation(self) -> dict[str, str]:
         secret = self._secret(
-            "Asking for players needs a key of the PUBG API: set PUBG_API_KEY. "
-            "Ingesting files, and fetching matches by id, work without it."
+            "Requests for players need a key of the PUBG API: set PUBG_API_KEY. Ingesting files and fetching matches "
+            "by id work without it."
         )
         return {"Authorization": f"Bearer {secret}"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One thing asked of the network: where, what for a person, and what the answer must be."""
+    """One request: its address, its purpose in words, and the check of the answer."""
 
     url: str
     what: str
@@ -466,7 +465,7 @@ class _Ask:
 
 
 def can_be_asked_for(name: str) -> bool:
-    """Whether a request for players can hold a name or account id: one that is empty or has a comma it cannot."""
+    """Whether a request for players can contain a name or account id, which must not be empty or contain a comma."""
     return bool(name.strip()) and "," not in name
 
 
@@ -474,7 +473,9 @@ def _batches(names: Iterable[str]) -> list[list[str]]:
     distinct = list(dict.fromkeys(names))
     for name in distinct:
         if not can_be_asked_for(name):
-            raise InvalidNameError(f"{name!r} cannot be a player's name or account id: it is empty or has a comma.")
+            raise InvalidNameError(
+                f"{name!r} cannot be a player's name or account id: it is empty or contains a comma."
+            )
     return [distinct[start : start + PLAYERS_A_CALL] for start in range(0, len(distinct), PLAYERS_A_CALL)]
 
 
@@ -492,19 +493,17 @@ def _match_of(payload: bytes) -> FetchedMatch:
 
 
 def _checked(payload: bytes, ask: _Ask) -> bytes:
-    """The payload, once it proves to be whole and what was asked for."""
+    """Returns the payload if it is complete and of the requested kind."""
     try:
         content = decompressed(payload)
         if content.startswith(_GZIP):
-            # A file gzipped twice, and once more for the way: the landing zone unpacks two layers.
+            # A file gzipped twice and once more for the transfer: the landing zone unpacks two layers.
             payload = gzip.decompress(payload)
             content = decompressed(payload)
         found = recognise(content, name=ask.name)
     except (UnreadableContentError, UnrecognisedContentError, gzip.BadGzipFile) as error:
-        raise UnreadableAnswerError(
-            f"{ask.where} sent a body for {ask.what} that is no good: {error}", payload
-        ) from None
+        raise UnreadableAnswerError(f"{ask.where} sent an unusable body for {ask.what}: {error}", payload) from None
     if found.kind != ask.kind or found.match_id != ask.match_id:
         sent = f"{found.kind} {found.match_id or ''}".rstrip()
-        raise UnreadableAnswerError(f"{ask.where} sent {sent} where {ask.what} was asked for.", payload)
+        raise UnreadableAnswerError(f"{ask.where} sent {sent} instead of {ask.what}.", payload)
     return payload

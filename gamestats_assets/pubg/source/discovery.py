@@ -34,7 +34,7 @@ TOURNAMENT_EVERY_S = 60
 TRACKED_EVERY_S = 600
 MEMBERS_A_TEAM = 2
 MATCH_LENGTH = timedelta(minutes=40)
-"""How long after its slot a match may still be played; the API lists it some minutes after its end."""
+"""Time after a slot within which its match may still be played; the API lists it some minutes after its end."""
 LISTED_AFTER = timedelta(minutes=20)
 
 MATCHES = Register("matches_discovered", "match_id", longest_delay=timedelta(minutes=10))
@@ -46,12 +46,12 @@ _DOWNLOADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the requests that the API allows are divided.
+    """The division of the allowed requests.
 
     Attributes:
         limit: requests allowed a minute.
-        teams: teams playing in the window now open (or in the largest one to come).
-        members: members of each team asked for.
+        teams: teams playing in the open window (or in the largest future one).
+        members: members per team to ask about.
         tournament_calls: requests of one round of the tournament pipeline.
         tournament_every_s: seconds between two rounds.
         reserved: requests a minute that tracked players leave to it while its window is open.
@@ -97,19 +97,18 @@ def plan(
     tournament_calls: Callable[[int], int] | None = None,
     tracked_calls: int | None = None,
 ) -> Plan:
-    """Divide the limit: two members a team every minute, else one, else as often as fits.
+    """Divides the limit: two members per team every minute, else one, else one at longer intervals.
 
-    One request a minute is always left to tracked players, of a limit of two or more: the limiter
-    holds the tournament pipeline to one less than the limit, and tracked players to the limit less
-    what is reserved.
+    With a limit of two or more, one request per minute is always reserved for tracked players: the tournament pipeline
+    is limited to one less than the limit, and tracked players to the limit minus the reserved requests.
 
     Args:
         limit: requests allowed a minute.
-        teams: teams that play at one time.
+        teams: teams that play at the same time.
         tracked: tracked players.
-        tournament_calls: requests of a round by the members asked for of each team; by default as few as ten
-            players a request need.
-        tracked_calls: requests of a round over the tracked players; likewise.
+        tournament_calls: requests per round for the members of each team; by default the minimum with ten players per
+            request.
+        tracked_calls: requests per round for the tracked players; likewise.
 
     >>> plan(limit=10, teams=16, tracked=128).members
     2
@@ -143,20 +142,20 @@ def plan(
 
 
 def current_plan(url: SecretStr, now: datetime, *, limit: int, teams: int = 0) -> Plan:
-    """The plan for the teams that play now and the players that are tracked now, by the requests they really need.
+    """Returns the plan for the currently playing teams and tracked players, with the requests they actually need.
 
     Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        now: the time that decides who plays.
+        url: PostgreSQL with a migrated schema `ops`.
+        now: time that determines the playing teams.
         limit: requests allowed a minute.
-        teams: teams to plan for, where those are more than play now.
+        teams: teams to plan for, if more than currently play.
     """
     roster, tracked = playing(url, now), tracked_players(url)
     now_playing = len({player.team_id for player in roster})
     more = max(teams - now_playing, 0)
 
     def tournament_calls(members: int) -> int:
-        # Of teams that do not play yet, nobody is known: they are taken to fill requests.
+        # Rosters of teams that do not play yet are unknown; they are assumed to fill requests.
         return _most_calls(roster, members) + math.ceil(more * members / PLAYERS_A_CALL)
 
     return plan(
@@ -169,9 +168,9 @@ def current_plan(url: SecretStr, now: datetime, *, limit: int, teams: int = 0) -
 
 
 def _most_calls(roster: Sequence[Asked], members: int) -> int:
-    """Requests for some members of each team in whatever turn needs the most.
+    """Returns the most requests that any turn of some members per team needs.
 
-    Members of unknown account are asked for by name, so a turn can need requests of both kinds.
+    Members with unknown accounts are requested by name, so a turn can need both kinds of requests.
     """
     in_team: dict[tuple[str, bool, int | None], int] = {}
     for player in roster:
@@ -183,15 +182,15 @@ def _most_calls(roster: Sequence[Asked], members: int) -> int:
     return sum(math.ceil(number / PLAYERS_A_CALL) for number in together.values())
 
 
-# --------------------------------------------------------------------------- whom to ask for
+# --------------------------------------------------------------------------- players to poll
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A player to ask the API about: by account where it is known, else by name.
+    """A player to request from the API: by account if known, else by name.
 
     Attributes:
-        asked_at: when the finder last asked the API about the player, if ever.
+        asked_at: time at which the finder last requested the player, if ever.
     """
 
     shard: str
@@ -202,12 +201,12 @@ class Asked:
 
     @property
     def player(self) -> str:
-        """Account id or else in-game name."""
+        """Account id, or else in-game name."""
         return self.account_id or self.player_name
 
 
 def tracked_players(url: SecretStr) -> list[Asked]:
-    """Active tracked players; those polled longest ago come first."""
+    """Returns active tracked players, those polled longest ago first."""
     query = """
         SELECT t.shard, t.account_id, t.player_name, p.asked_at
         FROM ops.tracked_players t
@@ -220,12 +219,12 @@ def tracked_players(url: SecretStr) -> list[Asked]:
 
 
 def playing(url: SecretStr, now: datetime) -> list[Asked]:
-    """Everybody on a roster of a team whose division and group has a match scheduled about now.
+    """Returns all roster members of teams whose division and group has a match scheduled about now.
 
     Those polled longest ago come first.
 
-    A window is open from the slot's tolerance before its time until the match, begun as late as
-    that, is over and listed by the API.
+    A window opens by the slot's tolerance before its time, and closes when the latest possible match is over and listed
+    by the API.
     """
     with connect(url) as conn:
         found = rows(
@@ -258,7 +257,8 @@ def playing(url: SecretStr, now: datetime) -> list[Asked]:
 
 
 def members_due(roster: Sequence[Asked], members: int, before: datetime) -> list[Asked]:
-    """The members of each team who were polled longest ago: one who sits out hides no match for long.
+    """Returns the members of each team who were polled longest ago, so that a member who sits out hides no match for
+    long.
 
     Args:
         roster: players of all teams, polled longest ago first.
@@ -277,9 +277,9 @@ def members_due(roster: Sequence[Asked], members: int, before: datetime) -> list
 
 
 def batches(players: Sequence[Asked]) -> list[list[Asked]]:
-    """Players in groups that one request can ask for: one shard, all by account or all by name.
+    """Groups players into requests: one shard, all by account or all by name.
 
-    A name that no request can ask for is a group by itself: it must not keep nine others from being asked for.
+    An invalid name is a group of its own, so it does not block nine others.
     """
     kinds: dict[tuple[str, bool, str], dict[str, Asked]] = {}
     for player in players:
@@ -302,18 +302,18 @@ def find(
     now: datetime,
     deadline: float = float("inf"),
 ) -> PollResult[Player]:
-    """Poll the API for the players whose turn it is, and register the matches that it lists.
+    """Polls the API for players who are due, and registers the matches that it lists.
 
     Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        finder: decides which players: the tracked ones, or members of the teams that play.
-        client: makes the client of a shard.
+        url: PostgreSQL with a migrated schema `ops`.
+        finder: selects the players: tracked ones, or members of the playing teams.
+        client: creates the client of a shard.
         plan: how the requests are divided.
-        now: the time.
-        deadline: time of `time.monotonic` after which nobody is asked for.
+        now: current time.
+        deadline: time of `time.monotonic` after which no player is polled.
 
     Raises:
-        UnauthorisedError: without a key, or with one that is not accepted.
+        UnauthorisedError: if the key is missing or not accepted.
     """
     if finder == "tournament":
         before = due_before(now, timedelta(seconds=plan.tournament_every_s))
@@ -348,7 +348,7 @@ def _poll(
 
     def record(row: Row, players: list[Player] | None, _error: str | None) -> None:
         learn_accounts(url, {(shard, player.name): player.account_id for player in players or ()})
-        # By account too, for one whose account has just been learnt.
+        # Also by account, for players whose account was just learnt.
         polled = {player.player for player in row["group"]} | {player.account_id for player in players or ()}
         with connect(url) as conn:
             conn.execute(
@@ -362,10 +362,10 @@ def _poll(
 
 
 def ask(api: PubgApi, batch: Sequence[Asked]) -> list[Player]:
-    """One batch of players as the API knows them now, with their recent matches.
+    """Returns one batch of players with their recent matches.
 
     Raises:
-        PubgApiError: when the API does not answer, its limit is used up, or a name is empty or has a comma.
+        PubgApiError: if the API does not answer, its limit is used up, or a name is empty or contains a comma.
     """
     if batch[0].account_id is not None:
         return api.players_by_id([player.player for player in batch])
@@ -373,7 +373,7 @@ def ask(api: PubgApi, batch: Sequence[Asked]) -> list[Player]:
 
 
 def learn_accounts(url: SecretStr, accounts: Mapping[tuple[str, str], str]) -> int:
-    """Enter the accounts of tracked players of whom only the name is known, and tell of how many.
+    """Enters the accounts of tracked players known only by name; returns their number.
 
     Args:
         accounts: account by shard and in-game name.
@@ -391,7 +391,7 @@ def learn_accounts(url: SecretStr, accounts: Mapping[tuple[str, str], str]) -> i
 
 
 def priority_of(url: SecretStr, match_ids: Collection[str]) -> str:
-    """The highest priority with which one of the matches was found; normal where none was."""
+    """Returns the highest priority with which one of the matches was found; normal if none was."""
     with connect(url) as conn:
         found = rows(
             conn,
@@ -407,8 +407,8 @@ def priority_of(url: SecretStr, match_ids: Collection[str]) -> str:
 def register(url: SecretStr, shard: str, match_ids: Iterable[str], finder: Finder) -> list[str]:
     """Register matches and return the new ones.
 
-    Of two finders the first has the row. The second is noted in it, raises its priority if its own is higher, and takes
-    up again what was passed over or given up.
+    The first finder owns the row. A second one is added to it, raises the priority if its own is higher, and resumes
+    matches that were passed over or given up.
     """
     values: dict[str, Any] = {
         "ids": sorted(set(match_ids)),
@@ -438,11 +438,11 @@ def register(url: SecretStr, shard: str, match_ids: Iterable[str], finder: Finde
 
 
 def archive(url: SecretStr, client: Callable[[str], PubgApi], match_ids: Collection[str]) -> list[MatchFetch]:
-    """Fetch what is missing of registered matches into the landing zone, and record what became of them.
+    """Fetches missing files of registered matches into the landing zone, and records the results.
 
     Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        client: makes the client of a shard.
+        url: PostgreSQL with a migrated schema `ops`.
+        client: creates the client of a shard.
         match_ids: the matches.
     """
     query = "SELECT match_id, shard FROM ops.matches_discovered WHERE match_id = ANY(%s) ORDER BY found_at, match_id"
@@ -464,7 +464,7 @@ def archive(url: SecretStr, client: Callable[[str], PubgApi], match_ids: Collect
 
 
 def record_outcomes(url: SecretStr, fetched: Collection[MatchFetch]) -> None:
-    """Record the outcomes of fetches; a match that somebody who wants every type found meanwhile is not passed over."""
+    """Records the outcomes of fetches; a match is not passed over if a finder of all types has registered it too."""
     wants_all = _wanting(url, [match.match_id for match in fetched])
     MATCHES.record_outcomes(
         url, [match for match in fetched if match.status != "passed_over" or not wants_all.get(match.match_id)]
@@ -472,7 +472,7 @@ def record_outcomes(url: SecretStr, fetched: Collection[MatchFetch]) -> None:
 
 
 def _wanting(url: SecretStr, match_ids: Collection[str]) -> dict[str, bool]:
-    """Whether matches are wanted whatever their type: somebody tracked played in them."""
+    """Returns whether matches are wanted whatever their type, because a tracked player took part."""
     query = (
         "SELECT match_id, 'tracked_players' = ANY (also_seen_by || discovered_by) AS wants_all"
         " FROM ops.matches_discovered WHERE match_id = ANY(%s)"
@@ -482,7 +482,7 @@ def _wanting(url: SecretStr, match_ids: Collection[str]) -> dict[str, bool]:
 
 
 def teams_at_most(url: SecretStr, now: datetime | None = None) -> int:
-    """Most teams that the schedule has playing at one time from now on."""
+    """Returns the most teams that the schedule has playing at the same time from now on."""
     with connect(url) as conn:
         found = rows(
             conn,

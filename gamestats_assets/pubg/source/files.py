@@ -1,8 +1,7 @@
-"""How files of PUBG reach the landing zone: recognised by content, landed once, nothing lost.
+"""Recognises PUBG files by their content and lands each once, without losing any.
 
-A file is a match object, a telemetry or a player object; which one is read from its
-bytes, never from its name, plain or compressed. What nobody can read is landed as well,
-with the reason, so that it can be counted and looked at.
+A file is a match object, a telemetry or a player object, recognised by its bytes, plain or compressed, never by its
+name. Unreadable files land too, with the reason, so that they can be counted and examined.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _MATCH_ID = re.compile(_UUID)
 _NAMED_MATCH = re.compile(rf"(?<![0-9a-f])({_UUID})(?!-telemetry|[0-9a-f])", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _UPLOAD_SLACK = timedelta(minutes=5)  # real uploads come up to four minutes before createdAt plus duration
-_FIRST_YEAR = 2017  # the game came out
+_FIRST_YEAR = 2017  # release of the game
 _HEAD = 64 * 1024
 _T = TypeVar("_T")
 
 
-_TAKEN = "Match objects, telemetry and player objects of the PUBG API are taken."
+_TAKEN = "Accepted are match objects, telemetry and player objects of the PUBG API."
 
 
 # ---------------------------------------------------------------- recognising
@@ -45,7 +44,7 @@ _TAKEN = "Match objects, telemetry and player objects of the PUBG API are taken.
 class _Resource(msgspec.Struct):
     type: str
     id: str
-    # Raw, for a file of any content is looked at, and what is of no use here may be large.
+    # Raw, because files may contain anything, including large useless values.
     attributes: dict[str, msgspec.Raw] | None = None
 
 
@@ -55,7 +54,7 @@ class _Document(msgspec.Struct):
 
 
 class _Event(msgspec.Struct, gc=False):
-    """An event of a telemetry; values of any type, for a file of any content is looked at."""
+    """An event of a telemetry; with values of any type, because files may contain anything."""
 
     type: Any = msgspec.field(default=None, name="_T")
     time: Any = msgspec.field(default=None, name="_D")
@@ -69,15 +68,15 @@ _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def recognise(content: bytes, name: str = "") -> Recognised:
-    """What a decompressed content is; of the events of a telemetry only types and times are decoded.
+    """Recognises a decompressed file; only types and times of a telemetry's events are decoded.
 
     Args:
-        content: plain JSON; a byte order mark and white space around it do not matter.
-        name: file name, or path; it gives the match id of a telemetry that does not tell its own.
+        content: plain JSON; a byte order mark and surrounding white space are ignored.
+        name: file name or path, which determines the match id of a telemetry without its own.
 
     Raises:
-        UnrecognisedContentError: when it is no match object, telemetry or player object, is cut,
-            or tells no match id or no time.
+        UnrecognisedContentError: if it is no match object, telemetry or player object, is truncated, or lacks its match
+            id or time.
     """
     content = content.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     if content.startswith(b"["):
@@ -95,7 +94,7 @@ def _document(content: bytes) -> Recognised:
     except msgspec.ValidationError as error:
         raise UnrecognisedContentError(f"Expected a JSON:API document of the PUBG API: {error}. {_TAKEN}") from None
     except (ValueError, RecursionError) as error:
-        raise UnrecognisedContentError(f"The JSON is cut or damaged: {error}.") from None
+        raise UnrecognisedContentError(f"The JSON is truncated or damaged: {error}.") from None
     data = document.data
     if isinstance(data, _Resource) and data.type == "match":
         return _match(data, document.included)
@@ -108,7 +107,7 @@ def _document(content: bytes) -> Recognised:
 
 def _match(match: _Resource, included: list[_Resource]) -> Recognised:
     if not _ID.fullmatch(match.id):
-        raise UnrecognisedContentError(f"The match id {match.id[:80]!r} has characters no match id has.")
+        raise UnrecognisedContentError(f"The match id {match.id[:80]!r} contains invalid characters.")
     uploads = [_instant(_attribute(resource, "createdAt", str)) for resource in included if resource.type == "asset"]
     uploaded = max((time for time in uploads if time is not None), default=None)
     started_at = _estimated_start(_attribute(match, "createdAt", str), _attribute(match, "duration", float), uploaded)
@@ -118,7 +117,7 @@ def _match(match: _Resource, included: list[_Resource]) -> Recognised:
 
 
 def _attribute(resource: _Resource, name: str, type: type[_T]) -> _T | None:
-    """An attribute; None where it is of another type, or there is none."""
+    """Returns an attribute; None if it is missing or of another type."""
     raw = (resource.attributes or {}).get(name)
     try:
         return None if raw is None else msgspec.json.decode(raw, type=type)
@@ -127,11 +126,11 @@ def _attribute(resource: _Resource, name: str, type: type[_T]) -> _T | None:
 
 
 def _estimated_start(created_at: str | None, duration: float | None, uploaded: datetime | None) -> datetime | None:
-    """Start of a match as its match object tells it.
+    """Returns the start of a match from its match object.
 
-    createdAt is documented as the time of storing, which is `duration` after the start. In the
-    official match objects at hand it is the start itself: the telemetry was uploaded about two
-    minutes after createdAt plus duration. So the upload decides, where there is one.
+    createdAt is documented as the time of storing, which is `duration` after the start. In real official match objects
+    it is the start itself: their telemetry was uploaded about two minutes after createdAt plus duration. So the time of
+    upload decides, if there is one.
     """
     created = _instant(created_at)
     if created is None or duration is None or not 0 <= duration <= 86_400:
@@ -145,14 +144,14 @@ def _estimated_start(created_at: str | None, duration: float | None, uploaded: d
 def _telemetry(content: bytes, name: str) -> Recognised:
     events = _events(content)
     if not events or not isinstance(events[0].type, str):
-        message = f"Expected a telemetry: the array's first element is no event with a type (_T). {_TAKEN}"
+        message = f"Expected a telemetry: the array's first element is not an event with a type (_T). {_TAKEN}"
         raise UnrecognisedContentError(message)
     nothing = _Event()
     definition = next((event for event in events if event.type == "LogMatchDefinition"), nothing)
     match_id = _match_id(definition.match_id) or _named_match_id(name)
     if match_id is None:
         raise UnrecognisedContentError(
-            "The telemetry tells no match id: no LogMatchDefinition with one. Name the file <match id>.json."
+            "The telemetry has no match id: no LogMatchDefinition contains one. Name the file <match id>.json."
         )
     started_at = _instant(next((event for event in events if event.type == "LogMatchStart"), nothing).time)
     if started_at is not None:
@@ -161,15 +160,15 @@ def _telemetry(content: bytes, name: str) -> Recognised:
     times = [time for event in events if (time := _instant(event.time)) is not None]
     estimate = _instant(definition.time) or min(times, default=None)
     if estimate is None:
-        raise UnrecognisedContentError(f"The telemetry of match {match_id} tells no time (_D) in its events.")
+        raise UnrecognisedContentError(f"The telemetry of match {match_id} has no time (_D) in its events.")
     return Recognised("telemetry", match_id, estimate, False)
 
 
 def _events(content: bytes) -> list[_Event]:
-    """Types and times of a telemetry's events; what is no object is left out.
+    """Returns types and times of a telemetry's events; elements that are no objects are left out.
 
     Raises:
-        UnrecognisedContentError: when the array is cut or damaged.
+        UnrecognisedContentError: if the array is truncated or damaged.
     """
     try:
         try:
@@ -183,7 +182,7 @@ def _events(content: bytes) -> list[_Event]:
     except UnicodeDecodeError:
         return _events(content.decode("utf-8", "replace").encode())
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UnrecognisedContentError(f"The telemetry is cut or damaged: {error}.") from None
+        raise UnrecognisedContentError(f"The telemetry is truncated or damaged: {error}.") from None
 
 
 def _match_id(value: object) -> str | None:
@@ -192,13 +191,13 @@ def _match_id(value: object) -> str | None:
 
 
 def _named_match_id(name: str) -> str | None:
-    # Folders may be named by anything.
+    # Folder names are arbitrary.
     found = _NAMED_MATCH.search(PurePath(name).name)
     return found[1].lower() if found else None
 
 
 def _instant(value: object) -> datetime | None:
-    """A time of the API (3 or 7 fractional digits, Z or an offset); None also where no match can be."""
+    """Returns a time of the API (3 or 7 fractional digits, Z or an offset); None for impossible times of matches."""
     if not isinstance(value, str) or "T" not in value:
         return None
     try:
@@ -229,18 +228,18 @@ def _belongs(payload: bytes, name: str) -> tuple[str, str] | None:
 
 
 SOURCE = Source(GAME, recognise, first=("telemetry",), belongs=_belongs)
-"""Match objects, telemetry and player objects; what tells a match's exact start is landed first."""
+"""Match objects, telemetry and player objects; files with a match's exact start land first."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
 refused = SOURCE.refused
 
 
 def mark_expired(landing: Landing, match_id: str, day: date, *, status: int = 403) -> bool:
-    """Land the fact that a match's telemetry cannot be had any more; True when it is new.
+    """Lands the marker that a match's telemetry is no longer available; returns True if it is new.
 
     Args:
         landing: where to land.
         match_id: id of the match.
-        day: UTC day of its start, for a match of which nothing has landed.
+        day: UTC day of the start, for a match without landed files.
         status: HTTP status of the answer.
     """
     content = json.dumps({"match_id": match_id, "status": status}, sort_keys=True).encode()

@@ -1,4 +1,4 @@
-"""The matches that discovery found: what became of them, for people."""
+"""Found matches with their states, for users."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gamestats_assets.lakehouse.entries.fields import require_one_of
 
 DISCOVERY_STATES = ("wanted", "archived", "expired", "passed_over", "failed")
 NOT_FETCHED = ("failed", "expired")
-"""States of matches that were found and cannot be had."""
+"""States of found matches that are not available."""
 
 
 def list_discovered(conn: psycopg.Connection, states: Collection[str] = NOT_FETCHED) -> pl.DataFrame:
-    """Matches that discovery found and that are in one of the states, the newest find first.
+    """Returns found matches in one of the states, newest find first.
 
-    `reason` is why a match was given up, or what held up the one that is tried again at `tried_again_at`.
+    `reason` says why a match was given up, or what delays one that is retried at `tried_again_at`.
 
     Raises:
-        EntryError: when there is no such state.
+        EntryError: if there is no such state.
     """
     for state in states:
         require_one_of(state, DISCOVERY_STATES, "state")
@@ -40,7 +40,7 @@ _FOUND = """
 
 
 def count_not_fetched(conn: psycopg.Connection) -> dict[str, dict[str, int]]:
-    """How many matches that were found cannot be had: by shard, by state."""
+    """Returns the number of found matches that are not available, by shard and state."""
     query = "SELECT shard, state, count(*) AS matches FROM ops.matches_discovered WHERE state = ANY(%s) GROUP BY 1, 2"
     found: dict[str, dict[str, int]] = {}
     for row in sorted(ops.rows(conn, query, [list(NOT_FETCHED)]), key=lambda row: row["shard"]):

@@ -1,1 +1,1 @@
-"""What the files of a match say: match objects and telemetry, decoded to bronze."""
+"""Contents of match files: match objects and telemetry, decoded to bronze."""

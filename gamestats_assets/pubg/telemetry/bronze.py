@@ -1,4 +1,4 @@
-"""The landed files of matches to bronze: which of a match's files count, and what becomes of the others."""
+"""Decodes the landed files of matches to bronze, and selects the files that count."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gamestats_assets.pubg.telemetry.match_objects import DecodedMatch, Unreadab
 from gamestats_assets.pubg.telemetry.tables import RawMatches, RawParticipants, TelemetryFiles
 
 TABLES: tuple[type[Table], ...] = (RawMatches, RawParticipants, TelemetryFiles, *telemetry.TABLES)
-"""Every table that landed files feed."""
+"""Every table fed by landed files."""
 
-_EXPIRED_REASON = "The API no longer has the telemetry, and none landed while it had."
+_EXPIRED_REASON = "The API no longer has the telemetry, and it never landed."
 
 
 # --------------------------------------------------------------------------- one match
@@ -28,7 +28,7 @@ _EXPIRED_REASON = "The API no longer has the telemetry, and none landed while it
 
 @dataclass(frozen=True, slots=True)
 class _Telemetry:
-    """One telemetry content of a match: its row of `TelemetryFiles` and what else it gave."""
+    """One telemetry of a match: its row of `TelemetryFiles` and its other contents."""
 
     row: dict[str, Any]
     frames: dict[type[Table], pl.DataFrame]
@@ -36,7 +36,7 @@ class _Telemetry:
 
     @property
     def preference(self) -> tuple[bool, int]:
-        """Sorts first: what can be read, then most events."""
+        """Sort key: readable telemetry first, then most events."""
         return self.row["status"] != "processed", -self.row["events"]
 
 
@@ -65,7 +65,7 @@ def _read_telemetry(landing: Landing, unit: Unit, file: LandedFile) -> _Telemetr
 
 
 def _take_telemetry(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode the telemetry of a match; whether there is none, or some that can be read."""
+    """Decodes the telemetry of a match; returns whether there is none, or a readable one."""
     files = unit.newest_first(landing, "telemetry")
     if not files:
         if expired := unit.of_kind("expired"):
@@ -99,7 +99,7 @@ def _expired(unit: Unit, marker: LandedFile) -> pl.DataFrame:
 
 
 def _take_match_object(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode the match object of a match; whether there is none, or one that can be read.
+    """Decodes the match object of a match; returns whether there is none, or a readable one.
 
     Of several the one with most participants counts, then the one that landed last.
     """
@@ -139,7 +139,6 @@ def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
 DECODER = Decoder("PUBG", TABLES, ("match", "telemetry", "expired"), _decode_units)
 """Match objects, telemetry files and expiry markers.
 
-Of several telemetry contents of one match, the readable one with most events is used, then the one that landed
-last; `other_files` counts the rest. A match whose telemetry is gone for good has a row in `TelemetryFiles` that says
-so.
+Of several telemetry contents of one match, the readable one with most events is used, then the one that landed last;
+`other_files` counts the others. A match with permanently gone telemetry has a row in `TelemetryFiles` with this status.
 """

@@ -1,7 +1,7 @@
-"""What the tables of landed files must keep together, beyond what each declares by itself.
+"""Checks across the tables of landed files, beyond each table's own rules.
 
-As in `matches.checks`: a blocking check says that rows were lost or doubled; the others report what a source can do at
-any time.
+As in `matches.checks`, a failed blocking check means lost or duplicated rows; the others report possible changes at the
+source.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gamestats_assets.pubg.telemetry.events import EVENTS
 def every_event_of_a_file_is_counted(
     counts: dy.LazyFrame[t.TelemetryEventCounts], files: dy.LazyFrame[t.TelemetryFiles]
 ) -> pl.LazyFrame:
-    """The event types of a telemetry file add up to the events it holds."""
+    """The counts by event type add up to the number of events of a telemetry file."""
     counted = counts.group_by(MATCH).agg(pl.col("events").sum().alias("counted_events"))
     return (
         files.filter(pl.col("status") == "processed")
@@ -43,18 +43,18 @@ _COUNTED: dict[str, type[Table]] = {
 
 @breaking_rows(of=t.TelemetryEventCounts, inputs=_COUNTED)
 def no_more_rows_than_kept_events(counts: dy.LazyFrame[t.TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
-    """A telemetry table holds no more rows of a match than events were kept for it: none stands twice."""
+    """A telemetry table has at most as many rows of a match as events were kept for it, so none is duplicated."""
     return _kept_against_rows(counts, tables).filter(pl.col("rows") > pl.col("kept"))
 
 
 @breaking_rows(of=t.TelemetryEventCounts, inputs=_COUNTED, blocking=False)
 def every_kept_event_is_a_row(counts: dy.LazyFrame[t.TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
-    """Every kept event stands in its table. What is missing broke a rule of the table and is in quarantine."""
+    """Every kept event is a row of its table. Missing ones broke a rule of the table and are in quarantine."""
     return _kept_against_rows(counts, tables).filter(pl.col("rows") < pl.col("kept"))
 
 
 def _kept_against_rows(counts: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
-    """Events kept and rows made of each event type."""
+    """Returns events kept and rows made, by event type."""
     found = pl.concat(
         count_by_match(
             tables[rows.table.spec.name].filter(
@@ -71,7 +71,7 @@ def _kept_against_rows(counts: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame])
 
 @breaking_rows(of=t.TelemetryEventCounts, blocking=False)
 def event_types_are_known(counts: dy.LazyFrame[t.TelemetryEventCounts]) -> pl.LazyFrame:
-    """No event type is new. A new one is counted and left alone until a table takes it."""
+    """All event types are known. Events of a new type are only counted until a table takes them."""
     return unknown_values(counts.filter(~pl.col("is_wanted")), "event_type", reference.event_types()).select(
         *MATCH, "event_type", "events"
     )
@@ -97,7 +97,7 @@ def participants_belong_to_a_match_object(
 def match_objects_have_all_their_participants(
     participants: dy.LazyFrame[t.RawParticipants], raw_matches: dy.LazyFrame[t.RawMatches]
 ) -> pl.LazyFrame:
-    """A match object has as many participants as it lists. What is missing is in quarantine."""
+    """A match object has as many participants as it lists. Missing ones are in quarantine."""
     return (
         raw_matches.select(*MATCH, "participants")
         .join(count_by_match(participants), on=MATCH, how="left")
@@ -108,7 +108,7 @@ def match_objects_have_all_their_participants(
 
 @breaking_rows(of=t.RawParticipants, blocking=False)
 def accounts_take_part_once(participants: dy.LazyFrame[t.RawParticipants]) -> pl.LazyFrame:
-    """No person is listed twice in a match object. Of two entries, the one that survived longer counts."""
+    """No person is listed twice in a match object. Of two entries, the one with the longer survival counts."""
     return count_by_match(participants.filter(~is_bot("account_id")), "account_id").filter(pl.col("rows") > 1)
 
 
@@ -121,7 +121,7 @@ def throwables_are_known(attacks: dy.LazyFrame[t.TelemetryAttacks]) -> pl.LazyFr
 
 @breaking_rows(of=t.RawMatches, blocking=False)
 def match_objects_agree(raw_matches: dy.LazyFrame[t.RawMatches]) -> pl.LazyFrame:
-    """A match has one match object; of several different ones only one is used, so a person should look."""
+    """A match has one match object; only one of several different ones is used, which deserves a look."""
     return raw_matches.filter(pl.col("other_files") > 0).select("match_date", "match_id", "content_hash", "other_files")
 
 

@@ -1,9 +1,9 @@
-"""Which telemetry events become rows of which tables: one declaration for each event type.
+"""Telemetry events and their tables: one declaration per event type.
 
 A declaration names the source of each column as a path of keys, such as `victim.location.x`; `a|b` is the first of two
-keys that has a value. Types follow from the table: a key is required if its column is not nullable, and so is what it
-is in. An optional person without an account is nobody: files of 2018 write the environment like that. The parser skips
-keys that are not declared.
+keys that has a value. Types follow from the table: a key is required if its column is not nullable, and so are the
+objects around it. An optional person without an account is missing: files of 2018 write the environment like that. The
+parser skips keys that are not declared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TYPES: dict[type[pl.DataType], Any] = {
 }
 
 
-# --------------------------------------------------------------------------- what a declaration is
+# --------------------------------------------------------------------------- declarations' format
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class EventRows:
     """Events of one type that each become one row.
 
     Attributes:
-        table: where the rows go.
-        columns: path of keys by column.
+        table: table of the rows.
+        columns: path of keys, by column.
         constants: value by column, the same for all events.
-        required: objects that must be there although no column needs them.
-        derived: columns made from the values of another column, by name: its path and the function of one value.
+        required: objects that must be present although no column needs them.
+        derived: columns computed from one value, by name: its path and the function.
     """
 
     table: type[Table]
@@ -55,7 +55,7 @@ class EventRows:
 
 
 def _person(path: str, role: str = "") -> dict[str, str]:
-    """Columns that identify a person."""
+    """Returns columns that identify a person."""
     name = f"{role}name" if role else "player_name"
     return {f"{role}account_id": f"{path}.accountId", name: f"{path}.name", f"{role}team_id": f"{path}.teamId"}
 
@@ -65,7 +65,7 @@ def _place(path: str, role: str = "") -> dict[str, str]:
 
 
 def _actor(path: str, role: str = "") -> dict[str, str]:
-    """Columns that identify a person, and say what kind of one it is."""
+    """Returns columns that identify a person and their kind."""
     return {**_person(path, role), f"{role or 'character_'}type": f"{path}.type"}
 
 
@@ -191,24 +191,24 @@ EVENTS: dict[str, EventRows] = {
 """How events become rows, by event type."""
 
 
-# --------------------------------------------------------------------------- events that are no rows
+# --------------------------------------------------------------------------- events without rows
 
 
 class Common(msgspec.Struct, gc=False):
-    """What most events have in common."""
+    """Common fields of most events."""
 
     is_game: float | None = msgspec.field(default=None, name="isGame")
 
 
 class Event(msgspec.Struct, gc=False, kw_only=True, tag_field="_T"):
-    """A wanted event; the class is named as its type."""
+    """A wanted event; the class has the name of its type."""
 
     time: str = msgspec.field(name="_D")
     common: Common | None = None
 
     @property
     def phase(self) -> float | None:
-        """`isGame`, as the file has it."""
+        """`isGame`, as in the file."""
         return self.common.is_game if self.common else None
 
 
@@ -241,13 +241,13 @@ class LogMatchDefinition(Event):
 
 
 class LogMatchEnd(Event):
-    """Lists everybody at the end of the match."""
+    """Lists all characters at the end of the match."""
 
     characters: list[Character] | None = None
 
 
 class LogMatchStart(Event):
-    """Lists everybody at the start of the match."""
+    """Lists all characters at the start of the match."""
 
     characters: list[Character] | None = None
     map_id: str | None = msgspec.field(default=None, name="mapName")
@@ -262,7 +262,7 @@ class LogMatchStart(Event):
 
 @dataclass
 class _Object:
-    """An object within an event, whose keys and objects are by name: `a|b` is the first of two that is there."""
+    """An object within an event, with its keys and objects by name: `a|b` is the first of two that is present."""
 
     is_required: bool = False
     keys: dict[str, tuple[Any, bool]] = field(default_factory=dict)
@@ -270,7 +270,7 @@ class _Object:
     empty: msgspec.Struct | None = None
 
     def add(self, path: str, kind: Any, *, is_required: bool) -> None:
-        """Add the key at the end of a path."""
+        """Adds the key at the end of a path."""
         first, _, rest = path.partition(".")
         if not rest:
             self.keys[first] = (kind, is_required)
@@ -280,7 +280,7 @@ class _Object:
         part.add(rest, kind, is_required=is_required)
 
     def struct(self, name: str, base: type[msgspec.Struct] = msgspec.Struct, **options: Any) -> type[msgspec.Struct]:
-        """The class that the parser fills."""
+        """Returns the class that the parser fills."""
         parts = {names: (part.struct(names.split("|")[0]), part.is_required) for names, part in self.objects.items()}
         fields = [
             (key, kind) if is_required else (key, kind | None, None)
@@ -292,7 +292,7 @@ class _Object:
         return made
 
     def read(self, holders: Sequence[Any], path: str, into: Columns) -> None:
-        """Collect the values of every key, by path, from objects of this kind."""
+        """Collects the values of every key, by path, from objects of this kind."""
         for names in self.keys:
             into[f"{path}{names}"] = _first_of(holders, names)
         for names, part in self.objects.items():
@@ -304,7 +304,7 @@ class _Object:
 
 
 def _first_of(holders: Sequence[Any], names: str) -> list[Any]:
-    """Of each object the first of several keys that has a value."""
+    """Returns for each object the first of several keys with a value."""
     first, *others = ([*map(attrgetter(name), holders)] for name in names.split("|"))
     for other in others:
         first = [value if value is not None else instead for value, instead in zip(first, other, strict=True)]
@@ -335,11 +335,11 @@ TABLE_OF: dict[str, type[Table]] = {
     "LogMatchEnd": t.TelemetryCharacters,
     "LogMatchDefinition": t.TelemetryFiles,
 }
-"""The table that events of a type are wanted for."""
+"""The table for which events of a type are wanted."""
 
 
 def columns_of(event_type: str, events: Sequence[Event]) -> Columns:
-    """Columns of the rows of events of one type; `time` is the text of `_D`."""
+    """Returns columns of the rows of events of one type; `time` is the text of `_D`."""
     rows, values = EVENTS[event_type], Columns()
     _TREES[event_type].read(events, "", values)
     return {

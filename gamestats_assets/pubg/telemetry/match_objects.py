@@ -1,8 +1,8 @@
-"""Decode one match object of the API: one row per match and one row per participant.
+"""Decodes one match object of the API: one row per match and one row per participant.
 
-Match objects are JSON:API documents: `data` is the match, `included` lists participants,
-rosters and assets. Keys come and go over the years, so everything a row can do without may
-be missing or null, and whole numbers may be written as 3.0.
+Match objects are JSON:API documents: `data` is the match, `included` lists participants, rosters and assets. Keys
+appear and disappear over the years, so all optional ones may be missing or null, and whole numbers may be written as
+3.0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONTENT_CHARACTERS = 4000
 
 
 class UnreadableMatchError(GamestatsError):
-    """A document is not a match object, or lacks what identifies and dates a match."""
+    """A document is not a match object, or lacks the id or date of a match."""
 
 
 class _UnexpectedValueError(GamestatsError):
@@ -39,9 +39,9 @@ class DecodedMatch:
     """One match object, decoded.
 
     Attributes:
-        match_id: id the document gives.
+        match_id: id in the document.
         frames: `RawMatches` with one row, `RawParticipants` with one row per participant.
-        rejections: participants and rosters that could not be read, by table.
+        rejections: unreadable participants and rosters, by table.
     """
 
     match_id: str
@@ -86,12 +86,12 @@ def _seconds(value: object) -> int:
 
 
 def _flag(value: object) -> bool:
-    """A truth value; rosters write theirs as text."""
+    """Returns a truth value; rosters write theirs as text."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise _UnexpectedValueError(f"expected true or false, found {value!r:.80}")
+    raise _UnexpectedValueError("The API writes UTC, which is assumed for times without a zone.")
 
 
 def _instant(value: object) -> datetime:
@@ -107,7 +107,7 @@ def _instant(value: object) -> datetime:
 
 
 def _object(value: object) -> Mapping[str, Any]:
-    """An object; null and absent are the same as an empty one."""
+    """Returns an object; null and absent ones become empty."""
     if value is None:
         return {}
     if isinstance(value, dict):
@@ -180,7 +180,7 @@ def _row(values: Mapping[str, Any], readings: Mapping[str, _Reading]) -> dict[st
 
 
 def _rosters(records: Iterable[object], match_id: str, rejections: list[Rejection]) -> dict[str, dict[str, Any]]:
-    """Participant id to the columns its roster gives."""
+    """Returns the columns from its roster, by participant id."""
     found: dict[str, dict[str, Any]] = {}
     for record in records:
         try:
@@ -195,14 +195,14 @@ def _rosters(records: Iterable[object], match_id: str, rejections: list[Rejectio
             for member in _list(members):
                 found[_text(_object(member).get("id"))] = columns
         except _UnexpectedValueError as error:
-            # Its participants stay, without what the roster would have told of them.
+            # Its participants stay, but without the roster's columns.
             reason = f"A roster could not be read: {error}."
             rejections.append(Rejection(match_id, "row", "roster_shape", reason, 0, _excerpt(record)))
     return found
 
 
 def _participant(record: object, rosters: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], set[str]]:
-    """Columns of one participant, and the statistics keys that no column takes."""
+    """Returns the columns of one participant, and the statistics keys without a column."""
     participant = _object(record)
     participant_id = _text(participant.get("id"))
     statistics = _object(_object(participant.get("attributes")).get("stats"))
@@ -214,7 +214,8 @@ def _participant(record: object, rosters: Mapping[str, Mapping[str, Any]]) -> tu
 
 
 def _telemetry_asset(records: Iterable[object]) -> dict[str, Any]:
-    """Address and time of upload of the telemetry: the asset of that name, or any asset that has an address."""
+    """Returns address and time of upload of the telemetry: from the asset of that name, or any asset with an
+    address."""
     found: dict[bool, dict[str, Any]] = {}
     for record in records:
         attributes = record.get("attributes") if isinstance(record, dict) else None
@@ -243,7 +244,7 @@ def _beyond_tolerance(match_id: str, bad: list[Rejection], total: int) -> Reject
 
 
 def _parsed(content: bytes) -> tuple[Mapping[str, Any], list[Any]]:
-    """The match and the included records of a document."""
+    """Returns the match and the included records of a document."""
     try:
         document = _object(msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf")))
         return _object(document.get("data")), _list(document.get("included"))
@@ -254,17 +255,16 @@ def _parsed(content: bytes) -> tuple[Mapping[str, Any], list[Any]]:
 
 
 def decode_match(content: bytes, match_date: date, content_hash: str) -> DecodedMatch:
-    """Decode the decompressed content of one match object.
+    """Decodes the decompressed content of one match object.
 
-    A participant that cannot be read is left out with a rejection; beyond the table's
-    tolerance all participants of the match are.
+    An unreadable participant becomes a rejection; beyond the table's tolerance all participants of the match do.
 
     Args:
-        match_date: the day the match is filed under.
+        match_date: day under which the match is filed.
         content_hash: hash of the landed document.
 
     Raises:
-        UnreadableMatchError: when the document is no match object, or has no id or no createdAt.
+        UnreadableMatchError: if the document is no match object, or has no id or no createdAt.
     """
     match, included = _parsed(content)
     if match.get("type") != "match":

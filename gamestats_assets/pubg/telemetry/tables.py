@@ -1,4 +1,4 @@
-"""What the files of a match say, in the units of the source (bronze)."""
+"""Contents of match files, in the units of the source (bronze)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gamestats_assets.pubg.matches.rows import LANDED, MatchRow, TelemetryEvent,
 class RawMatches(MatchRow, key="pubg/raw_matches", **LANDED):
     """Match objects of the API, one row per match."""
 
-    content_hash = dy.String(description="Hash of the landed document this row was read from.")
-    created_at = utc("When the API stored the match; not when it started.")
+    content_hash = dy.String(description="Hash of the landed document behind this row.")
+    created_at = utc("Time at which the API stored the match; not its start.")
     duration_s = dy.Int32(nullable=True, min=0, description="Length of the match, in seconds.")
     game_mode = dy.String(nullable=True, description="Mode as the API writes it, such as squad-fpp.")
     match_type = dy.String(nullable=True, description="Match type (official, custom, ...); absent before mid-2019.")
@@ -21,11 +21,15 @@ class RawMatches(MatchRow, key="pubg/raw_matches", **LANDED):
     shard_id = dy.String(nullable=True, description="Platform shard.")
     title_id = dy.String(nullable=True, description="Title the match belongs to.")
     telemetry_url = dy.String(nullable=True, description="Address of the telemetry file.")
-    telemetry_created_at = utc("When the telemetry file was stored, some minutes after the match.", nullable=True)
-    other_files = dy.Int16(min=0, description="Further match objects landed for the match and not used.")
+    telemetry_created_at = utc(
+        "Time at which the telemetry file was stored, some minutes after the match.", nullable=True
+    )
+    other_files = dy.Int16(min=0, description="Further match objects landed for the match but not used.")
     participants = dy.Int16(min=0, description="Participants listed, bots included.")
     rosters = dy.Int16(min=0, description="Rosters listed.")
-    unknown_stat_keys = dy.Int16(min=0, description="Distinct statistics keys of participants that no column takes.")
+    unknown_stat_keys = dy.Int16(
+        min=0, description="Number of distinct statistics keys of participants without a column."
+    )
 
 
 class RawParticipants(MatchRow, key="pubg/raw_participants", **LANDED):
@@ -39,28 +43,29 @@ class RawParticipants(MatchRow, key="pubg/raw_participants", **LANDED):
     roster_rank = dy.Int16(nullable=True, description="Rank of the roster; 1 is the winner.")
     won = dy.Bool(nullable=True, description="Whether the roster won.")
     dbnos = dy.Int32(nullable=True, min=0, description="Enemies knocked.")
-    assists = dy.Int32(nullable=True, min=0, description="Enemies hurt by the player and killed by a team mate.")
-    boosts = dy.Int32(nullable=True, min=0, description="Boost items used, as the API counts them.")
+    assists = dy.Int32(nullable=True, min=0, description="Enemies damaged by the player and then killed by a teammate.")
+    boosts = dy.Int32(nullable=True, min=0, description="Boost items used, according to the API.")
     damage_dealt = dy.Float64(nullable=True, description="Damage dealt, in hit points.")
-    death_type = dy.String(nullable=True, description="How the player died: alive, byplayer, byzone, suicide, logout.")
+    death_type = dy.String(nullable=True, description="Kind of death: alive, byplayer, byzone, suicide, logout.")
     headshot_kills = dy.Int32(nullable=True, min=0, description="Kills by a shot to the head.")
-    heals = dy.Int32(nullable=True, min=0, description="Healing items used, as the API counts them.")
+    heals = dy.Int32(nullable=True, min=0, description="Healing items used, according to the API.")
     kill_place = dy.Int16(nullable=True, description="Rank in the match by kills.")
     kill_streaks = dy.Int32(nullable=True, min=0, description="Kills in a row.")
     kills = dy.Int32(nullable=True, min=0, description="Enemies killed.")
     longest_kill_m = dy.Float64(nullable=True, description="Distance of the longest kill, in metres.")
-    revives = dy.Int32(nullable=True, min=0, description="Team mates revived.")
+    revives = dy.Int32(nullable=True, min=0, description="Teammates revived.")
     ride_distance_m = dy.Float64(nullable=True, description="Distance travelled in vehicles, in metres.")
     road_kills = dy.Int32(nullable=True, min=0, description="Kills by a vehicle.")
     swim_distance_m = dy.Float64(nullable=True, description="Distance swum, in metres.")
-    team_kills = dy.Int32(nullable=True, min=0, description="Team mates killed.")
+    team_kills = dy.Int32(nullable=True, min=0, description="Teammates killed.")
     time_survived_s = dy.Float64(nullable=True, min=0, description="Time survived, in seconds.")
     vehicle_destroys = dy.Int32(nullable=True, min=0, description="Vehicles destroyed.")
     walk_distance_m = dy.Float64(nullable=True, description="Distance on foot, in metres.")
     weapons_acquired = dy.Int32(nullable=True, min=0, description="Weapons picked up.")
     win_place = dy.Int16(
         nullable=True,
-        description="winPlace: the team's placement, or a lower one of a player who left before the team was out.",
+        description="winPlace: the team's placement, or a lower one for a player who left before the team was "
+        "eliminated.",
     )
 
 
@@ -71,23 +76,23 @@ class TelemetryFiles(MatchRow, key="pubg/telemetry_files", **LANDED):
         check=lambda column: column.is_in(["processed", "unreadable", "expired"]),
         description="processed; unreadable: landed but rejected; expired: the API no longer has it.",
     )
-    reason = dy.String(nullable=True, description="Why the file was rejected.")
-    content_hash = dy.String(description="Hash of the landed content this row was read from.")
-    other_files = dy.Int16(min=0, description="Further telemetry contents landed for the match and not used.")
+    reason = dy.String(nullable=True, description="Reason for rejection.")
+    content_hash = dy.String(description="Hash of the landed content behind this row.")
+    other_files = dy.Int16(min=0, description="Further telemetry contents landed for the match but not used.")
     size_bytes = dy.Int64(min=0, description="Size of the decompressed content, in bytes.")
     events = dy.Int32(min=0, description="Events in the file.")
     started_at = utc("Time of LogMatchStart.", nullable=True)
     ended_at = utc("Time of LogMatchEnd.", nullable=True)
     map_id = dy.String(nullable=True, description="Map id of LogMatchStart.")
     is_custom_match = dy.Bool(nullable=True, description="isCustomGame of LogMatchStart.")
-    team_size = dy.Int16(nullable=True, description="Players a team may have.")
+    team_size = dy.Int16(nullable=True, description="Largest number of players per team.")
     camera_view = dy.String(nullable=True, description="cameraViewBehaviour of LogMatchStart.")
     weather_id = dy.String(nullable=True, description="Weather of the match.")
-    definition_id = dy.String(nullable=True, description="MatchId of LogMatchDefinition, whole.")
+    definition_id = dy.String(nullable=True, description="Complete MatchId of LogMatchDefinition.")
 
 
 class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", **LANDED):
-    """Every event type seen in a match's telemetry, known or not, and what became of its events.
+    """Every event type in a match's telemetry, known or not, with the treatment of its events.
 
     `events = kept + not_wanted + quarantined` holds for every row.
     """
@@ -95,9 +100,9 @@ class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", **LANDED
     event_type = dy.String(primary_key=True, description="The event's _T; '(none)' for events without one.")
     events = dy.Int32(min=1, description="Events of the type in the file.")
     kept = dy.Int32(min=0, description="Events that became rows (or lists of rows) of a telemetry table.")
-    not_wanted = dy.Int32(min=0, description="Events of types that no table takes.")
+    not_wanted = dy.Int32(min=0, description="Events of types without a table.")
     quarantined = dy.Int32(min=0, description="Events of wanted types that could not be read.")
-    is_wanted = dy.Bool(description="Whether the type is one that some table takes.")
+    is_wanted = dy.Bool(description="Whether the type has a table.")
 
     @dy.rule()
     def every_event_is_accounted_for(cls):
@@ -105,7 +110,7 @@ class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", **LANDED
 
 
 class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", **LANDED):
-    """Where a character was, about every ten seconds (LogPlayerPosition)."""
+    """Position of a character, about every ten seconds (LogPlayerPosition)."""
 
     account_id = dy.String(description="Account of the character.")
     player_name = dy.String(nullable=True, description="Name of the character.")
@@ -115,11 +120,11 @@ class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", **LANDE
     y_cm = dy.Float64(description="Location, centimetres from the top edge of the map.")
     z_cm = dy.Float64(nullable=True, description="Height, in centimetres.")
     health = dy.Float64(nullable=True, description="Health, 0 to 100.")
-    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is out.")
+    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is eliminated.")
     is_in_vehicle = dy.Bool(nullable=True, description="Whether the character sits in a vehicle.")
-    is_in_blue_zone = dy.Bool(nullable=True, description="The file's own flag for standing in the blue zone.")
-    elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started, as the file says.")
-    alive_players = dy.Int16(nullable=True, description="Players alive, as the file says.")
+    is_in_blue_zone = dy.Bool(nullable=True, description="The file's own flag for being in the blue zone.")
+    elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started, according to the file.")
+    alive_players = dy.Int16(nullable=True, description="Players alive, according to the file.")
 
 
 class TelemetryGameStates(TelemetryEvent, key="pubg/telemetry_game_states", **LANDED):
@@ -146,14 +151,14 @@ class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", **LANDED):
 
     event_version = dy.Int16(description="1 for LogPlayerKill, 2 for LogPlayerKillV2.")
     attack_id = dy.Int64(nullable=True, description="Attack that killed; -1 for the environment.")
-    dbno_id = dy.Int64(nullable=True, description="Knock that the death ends; -1 or null when the victim was standing.")
-    vars().update(person("victim", "Who died.", "type", "x", "y", "z", nullable=False, unit="cm"))
+    dbno_id = dy.Int64(nullable=True, description="Knock that the death ends; -1 or null if the victim was standing.")
+    vars().update(person("victim", "Account of the victim.", "type", "x", "y", "z", nullable=False, unit="cm"))
     victim_ranking = dy.Int16(nullable=True, description="Team rank of the victim; 0 while the team lives.")
     vars().update(
-        person("killer", "Who is given the kill; null for the environment.", "type", "x", "y", "z", unit="cm")
+        person("killer", "Account of the credited killer; null for the environment.", "type", "x", "y", "z", unit="cm")
     )
-    vars().update(person("finisher", "Who dealt the last damage (V2)."))
-    vars().update(person("knocker", "Who knocked the victim (dBNOMaker, V2)."))
+    vars().update(person("finisher", "Account that dealt the last damage (V2)."))
+    vars().update(person("knocker", "Account that knocked the victim (dBNOMaker, V2)."))
     damage_causer_name = dy.String(nullable=True, description="Weapon of the kill (killerDamageInfo in V2).")
     damage_type_category = dy.String(nullable=True, description="Damage type of the kill.")
     damage_reason = dy.String(nullable=True, description="Part hit: HeadShot, TorsoShot, ...")
@@ -161,9 +166,9 @@ class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", **LANDED):
     finish_damage_causer_name = dy.String(nullable=True, description="Weapon of the finish (V2).")
     finish_damage_type_category = dy.String(nullable=True, description="Damage type of the finish (V2).")
     is_suicide = dy.Bool(nullable=True, description="The file's own flag (V2).")
-    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist.")
+    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts with an assist.")
     team_killer_account_ids = dy.List(
-        dy.String(nullable=True), nullable=True, description="Team mates who took part in the kill (V2)."
+        dy.String(nullable=True), nullable=True, description="Teammates who took part in the kill (V2)."
     )
 
 
@@ -172,8 +177,8 @@ class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", **LANDED):
 
     attack_id = dy.Int64(nullable=True, description="Attack that knocked; -1 for the environment.")
     dbno_id = dy.Int64(nullable=True, description="Id of the knock, which a revive or a death refers to.")
-    vars().update(person("victim", "Who was knocked.", "type", nullable=False))
-    vars().update(person("attacker", "Who knocked; null for the environment.", "type"))
+    vars().update(person("victim", "Account of the victim.", "type", nullable=False))
+    vars().update(person("attacker", "Account of the attacker; null for the environment.", "type"))
     damage_causer_name = dy.String(nullable=True, description="Weapon of the knock.")
     damage_type_category = dy.String(nullable=True, description="Damage type of the knock.")
     damage_reason = dy.String(nullable=True, description="Part hit.")
@@ -184,16 +189,18 @@ class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", **LANDED):
     """Revives (LogPlayerRevive)."""
 
     dbno_id = dy.Int64(nullable=True, description="Knock that the revive ends; absent in old files.")
-    vars().update(person("reviver", "Who revived."))
-    vars().update(person("victim", "Who was revived.", nullable=False, noun="revived"))
+    vars().update(person("reviver", "Account of the reviver."))
+    vars().update(person("victim", "Account of the revived player.", nullable=False, noun="revived"))
 
 
 class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", **LANDED):
     """Damage taken (LogPlayerTakeDamage). Equal rows are real: each pellet of a shot is one event."""
 
     attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
-    vars().update(person("attacker", "Who dealt it; null for the environment.", "type", "x", "y", "z", unit="cm"))
-    vars().update(person("victim", "Who took it.", "type", "x", "y", "z", nullable=False, unit="cm"))
+    vars().update(
+        person("attacker", "Account of the attacker; null for the environment.", "type", "x", "y", "z", unit="cm")
+    )
+    vars().update(person("victim", "Account of the victim.", "type", "x", "y", "z", nullable=False, unit="cm"))
     victim_health = dy.Float64(nullable=True, description="Health of the victim before the damage.")
     damage = dy.Float64(description="Net damage to health, in hit points.")
     damage_causer_name = dy.String(nullable=True, description="Weapon or other cause.")
@@ -204,12 +211,12 @@ class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", **LANDED):
 class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", **LANDED):
     """Attacks begun (LogPlayerAttack) and throwables used (LogPlayerUseThrowable).
 
-    A throw stands in both event types under one attack id, where the file has both.
+    A throw is in both event types under one attack id, if the file has both.
     """
 
     event_type = dy.String(description="LogPlayerAttack or LogPlayerUseThrowable.")
     attack_id = dy.Int64(nullable=True, description="Id of the attack.")
-    account_id = dy.String(nullable=True, description="Who attacked.")
+    account_id = dy.String(nullable=True, description="Account of the attacker.")
     player_name = dy.String(nullable=True, description="Name of the attacker.")
     team_id = dy.Int32(nullable=True, description="Team of the attacker.")
     attack_type = dy.String(nullable=True, description="Weapon, RedZone, ...")
@@ -221,12 +228,12 @@ class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", **LANDED):
 class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", **LANDED):
     """Items used: healing, boosts, ammunition loaded, ... (LogItemUse)."""
 
-    account_id = dy.String(nullable=True, description="Who used the item.")
+    account_id = dy.String(nullable=True, description="Account of the user.")
     player_name = dy.String(nullable=True, description="Name of the user.")
     team_id = dy.Int32(nullable=True, description="Team of the user.")
     item_id = dy.String(nullable=True, description="Item id.")
     stack_count = dy.Int64(
-        nullable=True, description="Items in the stack; absurd where the game left it uninitialised."
+        nullable=True, description="Items in the stack; meaningless where the game left it uninitialised."
     )
     category = dy.String(nullable=True, description="Item category.")
     sub_category = dy.String(nullable=True, description="Item sub-category: Heal, Boost, ...")
@@ -235,13 +242,13 @@ class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", **LANDED
 class TelemetryLandings(TelemetryEvent, key="pubg/telemetry_landings", **LANDED):
     """Parachute landings (LogParachuteLanding)."""
 
-    account_id = dy.String(description="Who landed.")
+    account_id = dy.String(description="Account of the character.")
     player_name = dy.String(nullable=True, description="Name of the character.")
     team_id = dy.Int32(nullable=True, description="Team of the character.")
     character_type = dy.String(nullable=True, description="user or user_ai.")
     x_cm = dy.Float64(description="Where, x.")
     y_cm = dy.Float64(description="Where, y.")
-    z_cm = dy.Float64(nullable=True, description="Where, height.")
+    z_cm = dy.Float64(nullable=True, description="Height of the landing.")
     parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
 
 
@@ -250,12 +257,12 @@ class TelemetryCharacters(TelemetryEvent, key="pubg/telemetry_characters", **LAN
 
     list_index = dy.Int32(primary_key=True, min=0, description="Position in the list, from 0.")
     moment = dy.String(
-        check=lambda column: column.is_in(["start", "end"]), description="start or end: which list it is."
+        check=lambda column: column.is_in(["start", "end"]), description="Kind of the list: start or end."
     )
     account_id = dy.String(description="Account of the character.")
     player_name = dy.String(nullable=True, description="Name of the character.")
     team_id = dy.Int32(nullable=True, description="Team of the character.")
     character_type = dy.String(nullable=True, description="user or user_ai.")
-    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is out.")
-    individual_ranking = dy.Int16(nullable=True, description="Rank among all players; 0 until out.")
+    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is eliminated.")
+    individual_ranking = dy.Int16(nullable=True, description="Rank among all players; 0 until eliminated.")
     health = dy.Float64(nullable=True, description="Health, 0 to 100.")

@@ -1,13 +1,12 @@
-"""Decode one telemetry file: one read feeds every bronze table that is made of events.
+"""Decodes one telemetry file: one read feeds every bronze table of events.
 
-A file is a JSON array of events, told apart by `_T`; `events` declares which are wanted. The array
-is read in pieces that fit the processor's cache; a piece with anything unexpected in it is
-read again event by event, so that one bad event costs that event alone.
+A file is a JSON array of events, distinguished by `_T`; `events` declares the wanted ones. The array is read in pieces
+that fit the processor's cache; a piece with anything unexpected is read again event by event, so a bad event costs only
+itself.
 
-What becomes of every event is counted by type: `events = kept + not_wanted + quarantined`.
-LogMatchStart, LogMatchEnd and LogMatchDefinition count as kept even when they give no row:
-the first two feed `TelemetryCharacters` (a list may be empty) and, like the third, the
-facts of the file.
+All events are counted by type: `events = kept + not_wanted + quarantined`. LogMatchStart, LogMatchEnd and
+LogMatchDefinition count as kept even without a row: the first two feed `TelemetryCharacters` (a list may be empty), and
+all three the facts of the file.
 """
 
 from __future__ import annotations
@@ -41,16 +40,16 @@ from gamestats_assets.pubg.telemetry.events import (
 from gamestats_assets.pubg.telemetry.tables import TelemetryCharacters, TelemetryEventCounts, TelemetryFiles
 
 NO_TYPE = "(none)"
-"""Event type under which events without a readable `_T` are counted."""
+"""Event type for events without a readable `_T`."""
 
-# Larger pieces leave the cache, smaller ones cost more calls.
+# Larger pieces do not fit the cache, smaller ones need more calls.
 _PIECE_BYTES = 200_000
-# Events become columns after so many: their memory is used again while it is still in the cache.
+# Number of events after which they become columns, so that their memory is reused while still in the cache.
 _EVENTS_HELD = 2000
-# How far to look for the end of an event; beyond it the rest of the file is one piece.
+# How far to search for the end of an event; beyond it the rest of the file is one piece.
 _CUT_WINDOW_BYTES = 1_000_000
 _CONTENT_CHARACTERS = 4000
-# A type not listed below costs one slow piece; a file that invents more than this stays slow.
+# A type not listed below costs one slow piece; files with more new types than this stay slow.
 _LEARNED_TYPES = 100
 _JSON_SPACE = b" \t\r\n"
 # The API writes `_T` last in an event. Inside a string the quotes would be escaped.
@@ -64,7 +63,7 @@ class UnreadableTelemetryError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class TelemetryFacts:
-    """What a file says of its match as a whole; fields as in `TelemetryFiles`."""
+    """Facts of a file about its match as a whole; fields as in `TelemetryFiles`."""
 
     events: int
     started_at: datetime | None = None
@@ -82,15 +81,13 @@ class DecodedTelemetry:
     """One telemetry file, decoded.
 
     Attributes:
-        frames: one frame per telemetry table but `TelemetryFiles`, with the declared columns,
-            `TelemetryEventCounts` included.
-        facts: what feeds the match's row of `TelemetryFiles`.
-        rejections: events that could not be read, by the table they were wanted for;
-            `TelemetryEventCounts` for events without a type, `TelemetryFiles` for
-            LogMatchDefinition and for the rejection of the whole file.
-        unreadable_reason: why nothing of the file is used although it is well-formed: too many
-            of its events could not be read. The tables are empty then, and the counts
-            have every wanted event as quarantined.
+        frames: one frame per telemetry table except `TelemetryFiles`, with the declared columns; includes
+            `TelemetryEventCounts`.
+        facts: facts for the match's row of `TelemetryFiles`.
+        rejections: unreadable events, by their intended table; `TelemetryEventCounts` for events without a type,
+            `TelemetryFiles` for LogMatchDefinition and for the rejection of the whole file.
+        unreadable_reason: reason why a well-formed file is not used: too many unreadable events. The tables are then
+            empty, and all wanted events count as quarantined.
     """
 
     frames: dict[type[Table], pl.DataFrame]
@@ -104,7 +101,7 @@ TABLES: tuple[type[Table], ...] = (
     TelemetryCharacters,
     TelemetryEventCounts,
 )
-"""The tables a telemetry file feeds, `TelemetryFiles` aside."""
+"""Tables fed by a telemetry file, except `TelemetryFiles`."""
 
 
 # --------------------------------------------------------------------------- bytes to events
@@ -129,13 +126,13 @@ def _events_decoder(passed_over: frozenset[str]) -> msgspec.json.Decoder[list[An
 
 @functools.cache
 def _passed_over() -> frozenset[str]:
-    """Known types that no table takes: the parser passes over them without slowing down."""
+    """Returns known types without a table: the parser skips them without slowing down."""
     return frozenset(reference.event_types().get_column("event_type")).difference(CLASSES)
 
 
 @dataclass(slots=True)
 class _Bad:
-    """An event that could not be read."""
+    """An unreadable event."""
 
     index: int
     event_type: str
@@ -146,16 +143,16 @@ class _Bad:
 
 @dataclass(slots=True)
 class _Found:
-    """What a file holds, as far as it has been read.
+    """Contents of a file, as far as it has been read.
 
     Attributes:
-        total: events read.
-        indices: positions in the file of the wanted events that could be read, by type.
-        columns: what those that are rows say, by type; `time` is the text of `_D`.
+        total: number of events read.
+        indices: positions in the file of the readable wanted events, by type.
+        columns: values of events that become rows, by type; `time` is the text of `_D`.
         events: the events themselves: of row types those not yet in `columns`, of the others all.
-        not_wanted: events that no table takes, by type.
-        bad: events that could not be read.
-        learned: types to pass over.
+        not_wanted: number of events without a table, by type.
+        bad: unreadable events.
+        learned: types to skip.
     """
 
     total: int = 0
@@ -168,7 +165,7 @@ class _Found:
     held: int = 0
 
     def take(self, piece: bytes) -> None:
-        """Read a piece, which is an array of whole events; nothing is taken when it is malformed."""
+        """Reads a piece, which is an array of whole events; a malformed one is ignored completely."""
         try:
             events = _events_decoder(self.learned).decode(piece)
         except _READABLE:
@@ -185,7 +182,7 @@ class _Found:
             self.to_columns()
 
     def to_columns(self) -> None:
-        """Turn the events held into columns and counts, and forget them."""
+        """Turns the collected events into columns and counts, and releases them."""
         self.held = 0
         for kind in list(self.events):
             name = kind.__name__
@@ -210,7 +207,7 @@ class _Found:
                 try:
                     event = _ONE[tag].decode(raw)
                 except _READABLE as error:
-                    self._reject(index, tag, "event_shape", f"The event is not as its type should be: {error}.", raw)
+                    self._reject(index, tag, "event_shape", f"The event does not fit its type: {error}.", raw)
                 else:
                     self.indices[type(event)].append(index)
                     self.events[type(event)].append(event)
@@ -224,7 +221,7 @@ class _Found:
         self.bad.append(_Bad(index, event_type, rule, reason, _excerpt(raw)))
 
     def reject_times(self, content: bytes) -> dict[type, pl.Series]:
-        """The times of the wanted events; events whose `_D` is no time become bad ones."""
+        """Returns the times of the wanted events; events with an invalid `_D` become bad ones."""
         kinds = list(CLASSES.values())
         texts = {kind: self._time_texts(kind) for kind in kinds}
         every = _times([text for kind in kinds for text in texts[kind]])
@@ -271,10 +268,10 @@ def _times(texts: Sequence[str]) -> pl.Series:
 
 
 def _array(content: bytes) -> bytes:
-    """The JSON array of a document, without what may stand around it.
+    """Returns the JSON array of a document, without surrounding text.
 
     Raises:
-        UnreadableTelemetryError: when the document does not begin or end as an array does.
+        UnreadableTelemetryError: if the document does not begin or end like an array.
     """
     text = content.removeprefix(b"\xef\xbb\xbf").strip(_JSON_SPACE)
     if not text.startswith(b"["):
@@ -288,7 +285,7 @@ def _array(content: bytes) -> bytes:
 
 
 def _cuts(array: bytes) -> Iterator[int]:
-    """Where commas probably stand between two events, about a piece apart."""
+    """Yields positions of commas that probably separate two events, about a piece apart."""
     position = _PIECE_BYTES
     while cut := _EVENT_END.search(array, position, position + _CUT_WINDOW_BYTES):
         yield cut.start(1)
@@ -296,13 +293,13 @@ def _cuts(array: bytes) -> Iterator[int]:
 
 
 def _find_events(array: bytes) -> _Found:
-    """Every event of the array, by type.
+    """Returns every event of the array, by type.
 
-    A cut inside an event leaves brackets or a string open, so its piece never parses: it is
-    then read together with the next one, and failing that with the whole rest.
+    A cut inside an event leaves brackets or a string open, so its piece never parses: it is then read together with the
+    next one, and finally with the whole rest.
 
     Raises:
-        UnreadableTelemetryError: when the array is malformed.
+        UnreadableTelemetryError: if the array is malformed.
     """
     found = _Found()
     view = memoryview(array)
@@ -337,7 +334,7 @@ def _frame(
         "match_date": pl.Series([match_date]).new_from_index(0, rows),
         "event_index": pl.Series(indices, dtype=pl.Int32),
         "occurred_at": times,
-        # The file widens a 32-bit float: 0.1 stands there as 0.10000000149011612.
+        # The file widens 32-bit floats: 0.1 is written as 0.10000000149011612.
         "phase": pl.Series(columns["phase"], dtype=pl.Float64).round(1),
     }
     for name, dtype in table.schema().items():
@@ -375,7 +372,7 @@ def _together(table: type[Table], frames: Sequence[pl.DataFrame]) -> pl.DataFram
 def _characters(
     found: _Found, kind: type[LogMatchStart | LogMatchEnd], moment: str, times: pl.Series
 ) -> tuple[list[int], pl.Series, Columns] | None:
-    """The entries of the lists of one type, as arguments of `_frame`."""
+    """Returns the entries of the lists of one type, as arguments of `_frame`."""
     events = found.events[kind]
     rows = [
         (which, place, entry.listed)
@@ -401,7 +398,7 @@ def _characters(
 
 
 def _facts(found: _Found, times: Mapping[type, pl.Series]) -> TelemetryFacts:
-    """Facts of the file: of the earliest start, the latest end and the first definition."""
+    """Returns facts of the file, from the earliest start, the latest end and the first definition."""
     started: datetime | None = times[LogMatchStart].min()  # pyright: ignore[reportAssignmentType]
     ended: datetime | None = times[LogMatchEnd].max()  # pyright: ignore[reportAssignmentType]
     definitions = [event.match_id for event in found.events[LogMatchDefinition] if event.match_id]
@@ -424,7 +421,7 @@ def _facts(found: _Found, times: Mapping[type, pl.Series]) -> TelemetryFacts:
 
 
 def _event_counts(found: _Found, match_id: str, match_date: date, *, is_used: bool) -> pl.DataFrame:
-    """One row per type; where the file is not used, whatever was wanted counts as quarantined."""
+    """Returns one row per type; if the file is not used, all wanted events count as quarantined."""
     kept = Counter({kind.__name__: len(indices) for kind, indices in found.indices.items()})
     not_wanted = found.not_wanted
     quarantined = Counter(bad.event_type for bad in found.bad)
@@ -450,11 +447,11 @@ def _event_counts(found: _Found, match_id: str, match_date: date, *, is_used: bo
 
 
 def decode(content: bytes, match_id: str, match_date: date) -> DecodedTelemetry:
-    """Decode the decompressed content of one telemetry file.
+    """Decodes the decompressed content of one telemetry file.
 
     Raises:
-        UnreadableTelemetryError: when the content is not a whole JSON array. A well-formed
-            file with too many bad events raises nothing: see `DecodedTelemetry.unreadable_reason`.
+        UnreadableTelemetryError: if the content is not a complete JSON array. A well-formed file with too many bad
+            events does not raise: see `DecodedTelemetry.unreadable_reason`.
     """
     array = _array(content)
     found = _find_events(array)

@@ -1,1 +1,1 @@
-"""Tournaments: what people plan, what a match counts for, results, standings, and how they are served."""
+"""Tournaments: plans, matches, results, standings, and their pages and API."""

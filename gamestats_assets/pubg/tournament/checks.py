@@ -1,7 +1,7 @@
-"""What the tournament tables must keep together, beyond what each declares by itself.
+"""Checks across the tournament tables, beyond each table's own rules.
 
-As in `matches.checks`: a blocking check says that tables disagree; the other reports what people can enter or play at
-any time.
+As in `matches.checks`, a failed blocking check means that tables contradict each other; the other check reports a
+possible result of entries or play.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.matches import MATCH
 
 TABLE = ("season", "division_id", "scope")
-"""What tells one standings table from another."""
+"""Columns that identify a standings table."""
 _LINE = (
     "rank",
     "points",
@@ -30,13 +30,13 @@ _LINE = (
 
 @breaking_rows(of=t.MatchTournamentContext, local=False)
 def no_slot_is_used_twice(context: dy.LazyFrame[t.MatchTournamentContext]) -> pl.LazyFrame:
-    """A slot of the schedule has one match, among the matches of the same days."""
+    """A slot of the schedule has at most one match among those of the same days."""
     return _sharing_a_slot(context).select(*MATCH, "season", "scheduled_match_id")
 
 
 @breaking_rows(of=t.TournamentTeamStandings)
 def no_slot_counts_twice(context: dy.LazyFrame[t.MatchTournamentContext]) -> pl.LazyFrame:
-    """A slot of the schedule has one match in all of its season."""
+    """A slot of the schedule has at most one match in its season."""
     return _sharing_a_slot(context).select("season", "match_id", "scheduled_match_id")
 
 
@@ -49,7 +49,7 @@ def _sharing_a_slot(context: pl.LazyFrame) -> pl.LazyFrame:
 def winner_is_placed_first(
     tournament_matches: dy.LazyFrame[t.TournamentMatches], team_results: dy.LazyFrame[t.TournamentTeamResults]
 ) -> pl.LazyFrame:
-    """A match names a winner if and only if a team of its division is placed first, and it names such a team."""
+    """A match has a winner if and only if a team of its division is placed first, and the winner is such a team."""
     first = team_results.filter(pl.col("placement") == 1).group_by(MATCH).agg(placed_first=pl.col("team_id").sort())
     winner, placed = pl.col("winner_team_id"), pl.col("placed_first")
     right = pl.when(placed.is_null()).then(winner.is_null()).otherwise(placed.list.contains(winner))
@@ -62,7 +62,7 @@ def winner_is_placed_first(
 
 @breaking_rows(of=t.TournamentTeamResults, blocking=False)
 def one_winner_per_match(team_results: dy.LazyFrame[t.TournamentTeamResults]) -> pl.LazyFrame:
-    """No match is won by two teams of a division. If one is, people of both played as one team: a roster is wrong."""
+    """No match is won by two teams of a division. Otherwise people of both played as one team, so a roster is wrong."""
     return (
         team_results.filter((pl.col("placement") == 1) & (pl.col("placement") == 1).sum().over(MATCH).gt(1))
         .select(*MATCH, "team_id", "team_name")
@@ -77,7 +77,7 @@ def kills_of_teams_are_kills_of_their_players(
     summaries: dy.LazyFrame[t.MatchSummaries],
     context: dy.LazyFrame[t.MatchTournamentContext],
 ) -> pl.LazyFrame:
-    """A team's players and kills in a match are those of the summaries of the people who played for it."""
+    """A team's players and kills in a match equal those in the summaries of the people who played for it."""
     team = [*MATCH, "team_id"]
     played_for = lineups.select(*MATCH, "account_id", "division_id", "team_id")
     of_players = (
@@ -94,7 +94,7 @@ def kills_of_teams_are_kills_of_their_players(
 def points_follow_the_rule(
     team_results: dy.LazyFrame[t.TournamentTeamResults], seasons: dy.LazyFrame[t.Seasons]
 ) -> pl.LazyFrame:
-    """Points are the season's points of the placement plus its points for every kill."""
+    """Points are the season's points for the placement plus its points for every kill."""
     of_placement = (
         seasons.select("season", due="placement_points")
         .explode("due")
@@ -115,7 +115,7 @@ def points_follow_the_rule(
 def standings_add_up_to_results(
     standings: dy.LazyFrame[t.TournamentTeamStandings], team_results: dy.LazyFrame[t.TournamentTeamResults]
 ) -> pl.LazyFrame:
-    """Points, kills, wins and matches of each table are those of the results that count for it."""
+    """Points, kills, wins and matches of each table equal those of the results that count for it."""
     return _sums_differ(standings, team_results, ["points", "kills", "wins", "matches_played"])
 
 
@@ -123,12 +123,12 @@ def standings_add_up_to_results(
 def players_have_the_kills_of_their_teams(
     standings: dy.LazyFrame[t.TournamentPlayerStandings], team_results: dy.LazyFrame[t.TournamentTeamResults]
 ) -> pl.LazyFrame:
-    """The kills in each table of players are those of the team results that count for it."""
+    """The kills in each table of players equal those of the team results that count for it."""
     return _sums_differ(standings, team_results, ["kills"])
 
 
 def _sums_differ(standings: pl.LazyFrame, team_results: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
-    """Tables whose sums are not those of the results that count for them."""
+    """Returns tables whose sums differ from the results that count for them."""
     counting = team_results.filter("counts").with_columns(
         wins=(pl.col("placement") == 1).fill_null(False).cast(pl.Int64), matches_played=pl.lit(1, pl.Int64)
     )
@@ -143,7 +143,7 @@ def _sums_differ(standings: pl.LazyFrame, team_results: pl.LazyFrame, names: lis
 def history_ends_with_the_standings(
     standings: dy.LazyFrame[t.TournamentTeamStandings], history: dy.LazyFrame[t.TournamentTeamStandingsHistory]
 ) -> pl.LazyFrame:
-    """The last table of each scope in the history is that scope's standing, line by line."""
+    """The last table of each scope in the history equals that scope's standings, line by line."""
     line = [*TABLE, "team_id"]
     last = history.filter(pl.col("taken_at") == pl.col("taken_at").max().over(TABLE)).unique(line, keep="any")
     present, kept = standings.select(*line, *_LINE), last.select(*line, *_LINE, was_there=pl.lit(True))

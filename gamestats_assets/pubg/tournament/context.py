@@ -1,45 +1,44 @@
-"""What a match counts for in a tournament: who played for which team, and which round and slot it was.
+"""Tournament context of matches: who played for which team, and in which round and slot.
 
-A match is judged by what it is, never by who found it. Candidates are matches of type custom or competitive, those
-whose type the API did not say, and those an admin overrode.
+The finder of a match plays no role. Candidates are matches of type custom, competitive or unknown, and those that an
+admin overrode.
 
-**Days.** A match belongs to the tournament day that its start falls on by the clock of the season's time zone, where a
-day lasts until 5 in the morning: what starts at 00:20 still belongs to the evening before. Validity of rosters, days
-of rounds and evenings of slots are all read this way. A match and a slot are compared only within one evening, so the
-answer for a match depends on the matches of its own evening and on no others. A season whose time zone is unknown has
-no such days: its rosters are read by UTC, and its matches have no round and no slot but by hand.
+**Days.** A match belongs to the tournament day of its start in the season's time zone, where a day lasts until 5 in the
+morning: a start at 00:20 still belongs to the evening before. This applies to the validity of rosters, days of rounds
+and evenings of slots. A match and a slot are compared only within one evening, so the context of a match depends only
+on the matches of its own evening. A season with an unknown time zone has no such days: its rosters use UTC, and its
+matches get a round and a slot only by hand.
 
-**People.** A roster entry holds for the account it names; one without account holds for the player of that name, in
-any case, on the season's shard. Substitutes and stand-ins count as the team. Somebody with several valid entries (two
-seasons at once, a stand-in for another team) plays for the one that comes first by: the division of a round or slot
-that an override names; the match's shard; a division (and group) that has a round or slot that evening; the division
-and group of which most people are in the match; the division entered last; the team of which most people are on the
-player's side in the match; entries with an account; stand-ins, then substitutes, then players; the later first day; the
-entry entered last.
+**People.** A roster entry applies to its account; one without account applies to the player of that name, in any case,
+on the season's shard. Substitutes and stand-ins count as the team. A person with several valid entries (two seasons at
+once, a stand-in for another team) plays for the first one by: the division of a round or slot in an override; the
+match's shard; a division (and group) with a round or slot that evening; the division and group with most people in the
+match; the division entered last; the team with most people on the player's side in the match; entries with an account;
+stand-ins, then substitutes, then players; the later first day; the entry entered last.
 
-**Status**, from the top:
+**Status**, the first that applies:
 
 - `mixed_division`: people of several divisions or groups. Not a tournament match.
-- `not_tournament`: people of one team alone, who meet strangers: public play. Not a tournament match.
-- `remake_failed`: a remake's slot names it as the match that failed, whatever has become of that slot since. It takes
-  no slot and keeps the round of that slot.
+- `not_tournament`: people of only one team, against strangers: public play. Not a tournament match.
+- `remake_failed`: the slot of a remake names it as the failed match, whatever happened to that slot later. It takes no
+  slot and keeps the round of that slot.
 - `remake_candidate`: fewer teams than the season's minimum. It has a division, but no round and no slot.
 - `confirmed` with a slot, `unscheduled` without.
 
-**Rounds** are those of the division, and of the group or of no group (which holds for all groups), whose days hold the
-match's; of several, one of the group before one of the division, then the one that began last, then the one entered
-first. A slot brings its own round, even on a day outside the round: that is how a match is postponed, by
-`gamestats tournament schedule change ... --at TIME --postponed`. Cancelled rounds and cancelled slots take nothing.
+**Rounds** belong to the division, and to the group or to no group (which applies to all groups), if their days include
+the match's. If several qualify, one of the group comes before one of the division, then the one that began last, then
+the one entered first. A slot determines its own round, even on a day outside the round; this allows postponed matches:
+`gamestats tournament schedule change ... --at TIME --postponed`. Cancelled rounds and slots take no match.
 
-**Slots** are taken by time: of all pairs of a match and a slot of one evening whose map agrees and whose offset is
-within the season's window, the pair with the smallest offset first, then that of the earlier slot, then by match id.
-A slot without map takes any.
+**Slots** are assigned by time: among all pairs of a match and a slot of one evening with the same map and an offset
+within the season's window, the pair with the smallest offset comes first, then that of the earlier slot, then by match
+id. A slot without a map takes any map.
 
-**Overrides** win over everything; a null leaves what was derived. Naming a round or slot, a status of confirmed or
-unscheduled, or saying that it is a tournament match, vouches for a match: neither mixed nor few teams count against it
-then, and where no round or slot tells its division, most of its people do. A slot given by hand is lost to every other
-match; given to two matches by hand, the one with the smaller id has it. A match that is given a status other than
-confirmed takes no slot by time.
+**Overrides** take precedence over everything; a null keeps the derived value. An override with a round or slot, with a
+status of confirmed or unscheduled, or as a tournament match vouches for a match: it is then neither mixed nor short of
+teams, and if no round or slot determines its division, most of its people do. A slot assigned by hand is not available
+to other matches; assigned to two matches by hand, the one with the smaller id has it. A match overridden with a status
+other than confirmed takes no slot by time.
 """
 
 from __future__ import annotations
@@ -57,22 +56,22 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.matches import MATCH, seconds_since
 
 CANDIDATE_TYPES = ("custom", "competitive")
-"""Match types that tournaments are played as."""
+"""Match types of tournaments."""
 DAY_BEGINS = timedelta(hours=5)
-"""Time of the local clock at which one tournament day ends and the next begins."""
+"""Local time at which a tournament day ends and the next begins."""
 MEETING_TEAMS = 2
-"""Teams that make a match more than one team's public play."""
+"""Smallest number of teams that makes a match more than one team's public play."""
 
 PLAYED = ("confirmed", "unscheduled")
-"""Statuses of matches that count, given a round."""
+"""Statuses of matches that count if they have a round."""
 REFUSED = ("mixed_division", "not_tournament")
-"""Statuses of matches that are no tournament matches."""
+"""Statuses of matches that are not tournament matches."""
 _ROLES = ("stand_in", "substitute", "player")
 _PARTY = ("division_id", "group_id")
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
-    """Tournament day of a moment in a time zone; see the module.
+    """Returns the tournament day of a time in a time zone; see the module's docstring.
 
     >>> day_of(datetime(2026, 10, 3, 22, 20, tzinfo=UTC), ZoneInfo("Europe/Berlin"))  # 00:20 of the 4th
     datetime.date(2026, 10, 3)
@@ -81,9 +80,9 @@ def day_of(moment: datetime, zone: ZoneInfo) -> date:
 
 
 def tournament_day(at: str, time_zone: str) -> pl.Expr:
-    """Tournament day of the UTC time in column `at`, in the zone named in column `time_zone`; see the module.
+    """Returns the tournament day of the UTC time in column `at`, in the zone named in column `time_zone`.
 
-    Null where nothing is known of the zone.
+    Null if the zone is unknown.
     """
     local = pl.map_batches([at, time_zone], _local_clock, return_dtype=pl.Datetime("us"), is_elementwise=True)
     return (local - DAY_BEGINS).dt.date()
@@ -91,7 +90,7 @@ def tournament_day(at: str, time_zone: str) -> pl.Expr:
 
 @functools.cache
 def is_time_zone(name: str) -> bool:
-    """Whether frames can be read in the time zone of a name."""
+    """Whether frames support a time zone."""
     try:
         pl.Series([datetime(2026, 1, 1, tzinfo=UTC)]).dt.convert_time_zone(name)
     except pl.exceptions.ComputeError:
@@ -100,12 +99,12 @@ def is_time_zone(name: str) -> bool:
 
 
 def _local_clock(columns: Sequence[pl.Series]) -> pl.Series:
-    """What the clocks showed: each time in its own zone, without the zone."""
+    """Returns local clock times: each time in its own zone, without the zone."""
     at, zone = pl.col("at"), pl.col("zone")
     frame = pl.DataFrame({"at": columns[0], "zone": columns[1]})
     local = pl.lit(None, pl.Datetime("us"))
     for name in frame.get_column("zone").drop_nulls().unique():
-        # One season with a wrong zone must not take the tables of all others along.
+        # A season with a wrong zone must not break the tables of all others.
         if is_time_zone(name):
             in_zone = at.dt.convert_time_zone(name).dt.replace_time_zone(None)
             local = pl.when(zone == name).then(in_zone).otherwise(local)
@@ -123,7 +122,7 @@ def tournament_lineups(
     scheduled_matches: dy.LazyFrame[t.ScheduledMatches],
     overrides: dy.LazyFrame[t.MatchOverrides],
 ) -> dy.LazyFrame[t.TournamentLineups]:
-    """Who played for which team, in every candidate match; the module's docstring says how it is decided."""
+    """Returns who played for which team in every candidate match, by the rules of the module's docstring."""
     decisions = _decisions(overrides, scheduled_matches, rounds)
     people = (
         summaries.unique(t.MatchSummaries.primary_key())
@@ -167,7 +166,7 @@ def tournament_lineups(
 
 
 def _candidates(matches: pl.LazyFrame, decisions: pl.LazyFrame) -> pl.LazyFrame:
-    """MatchFacts that can be tournament matches; see the module."""
+    """Returns the MatchFacts of candidates; see the module's docstring."""
     kind = pl.col("match_type").str.to_lowercase()
     return (
         matches.unique("match_id")
@@ -199,7 +198,7 @@ def _entries(
 def _evenings(
     seasons: pl.LazyFrame, divisions: pl.LazyFrame, rounds: pl.LazyFrame, slots: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """Days on which each division (and group, or all where it is null) plays, by rounds and by slots."""
+    """Returns the days on which each division (and group; null is all) plays, by rounds and by slots."""
     return pl.concat(
         [
             _open_rounds(rounds).select("division_id", "evening_group", "first_day", "last_day"),
@@ -217,7 +216,7 @@ def _open_rounds(rounds: pl.LazyFrame) -> pl.LazyFrame:
 def _open_slots(
     seasons: pl.LazyFrame, divisions: pl.LazyFrame, rounds: pl.LazyFrame, slots: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """Slots that can take a match, with division, evening_group and day, the tournament day of the slot."""
+    """Returns slots that can take a match, with division, evening_group and day, the tournament day of the slot."""
     zones = divisions.join(seasons, on="season_id").select("division_id", "time_zone")
     return (
         slots.filter(pl.col("status") != "cancelled")
@@ -236,12 +235,12 @@ def _open_slots(
 
 
 def _holds_for_group(of: str) -> pl.Expr:
-    """Whether a round or slot of the group in column `of` is also for the group of the match."""
+    """Whether a round or slot of the group in column `of` also applies to the group of the match."""
     return pl.col(of).is_null() | (pl.col(of) == pl.col("group_id")).fill_null(False)
 
 
 def _possible(people: pl.LazyFrame, entries: pl.LazyFrame) -> pl.LazyFrame:
-    """Every person with every roster entry that holds for them on the match's day."""
+    """Returns every person with every roster entry that applies to them on the match's day."""
     named = entries.filter(pl.col("entry_account").is_null()).drop("entry_account")
     by_name = (
         people.with_columns(name=pl.col("player_name").str.to_lowercase())
@@ -267,17 +266,17 @@ def _same_shard() -> pl.Expr:
 
 
 def _map_key(name: pl.Expr) -> pl.Expr:
-    """A map by which ids and names of one map compare equal, in any case."""
+    """Returns a key of maps under which ids and names of a map are equal, in any case."""
     lower, known = name.str.strip_chars().str.to_lowercase(), reference.maps()
     return lower.replace(known.get_column("map_id").str.to_lowercase(), known.get_column("map_name").str.to_lowercase())
 
 
 def _decisions(overrides: pl.LazyFrame, slots: pl.LazyFrame, rounds: pl.LazyFrame) -> pl.LazyFrame:
-    """Overrides with what follows from them; one row per overridden match.
+    """Returns overrides with their consequences; one row per overridden match.
 
     Returns:
-        `hand_*`: what the admin decided, the round and division also by the slot; `names_slot`, and `hand_slot` where
-        the match has it; `refused` (no tournament match) and `vouched` (a tournament match, whatever speaks against).
+        `hand_*`: the admin's decision, with round and division also from the slot; `names_slot`, and `hand_slot` if the
+        match has it; `refused` (not a tournament match) and `vouched` (a tournament match despite all objections).
     """
     of_round = rounds.select("round_id", hand_division="division_id", hand_group="group_id")
     of_slot = slots.select("scheduled_match_id", slot_round="round_id")
@@ -327,10 +326,10 @@ def match_tournament_context(
     scheduled_matches: dy.LazyFrame[t.ScheduledMatches],
     overrides: dy.LazyFrame[t.MatchOverrides],
 ) -> dy.LazyFrame[t.MatchTournamentContext]:
-    """What each candidate match counts for, by the rules of the module's docstring.
+    """Returns the context of each candidate match, by the rules of the module's docstring.
 
     Args:
-        matches: those of some consecutive days; an evening must be whole for its matches to be placed rightly.
+        matches: matches of some consecutive days; evenings must be complete for correct slots.
     """
     decisions = _decisions(overrides, scheduled_matches, rounds)
     lineups = tournament_lineups(
@@ -381,7 +380,7 @@ def match_tournament_context(
 
 
 def _lobbies(lineups: pl.LazyFrame, leagues: pl.LazyFrame, groups: pl.LazyFrame) -> pl.LazyFrame:
-    """Per match: how many teams and people of how many parties (division and group), and the largest party."""
+    """Returns per match the number of teams, of people by party (division and group), and the largest party."""
     parties = (
         lineups.group_by("match_id", *_PARTY)
         .agg(people=pl.len())
@@ -402,7 +401,7 @@ def _lobbies(lineups: pl.LazyFrame, leagues: pl.LazyFrame, groups: pl.LazyFrame)
 
 
 def _failed(slots: pl.LazyFrame) -> pl.LazyFrame:
-    """MatchFacts that a remake's slot names as failed, with that slot's round."""
+    """Returns the MatchFacts of matches that a remake's slot names as failed, with that slot's round."""
     return (
         slots.filter(pl.col("is_remake") & pl.col("original_match_id").is_not_null())
         .sort("scheduled_match_id")
@@ -448,7 +447,7 @@ def _judged(lobbies: pl.LazyFrame, leagues: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _by_day(judged: pl.LazyFrame, rounds: pl.LazyFrame) -> pl.LazyFrame:
-    """The round whose days hold each match's day."""
+    """Returns the round whose days include each match's day."""
     return (
         judged.select("match_id", "day", *_PARTY)
         .join(_open_rounds(rounds), on="division_id")
@@ -460,7 +459,7 @@ def _by_day(judged: pl.LazyFrame, rounds: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _by_time(judged: pl.LazyFrame, slots: pl.LazyFrame) -> pl.LazyFrame:
-    """The slot that each match takes by time."""
+    """Returns the slot that each match takes by time."""
     waiting = (
         pl.col("state").is_null()
         & ~pl.col("names_slot")
@@ -484,7 +483,7 @@ def _by_time(judged: pl.LazyFrame, slots: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _each_once(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Of pairs in order of preference, those whose match and slot no earlier pair has taken."""
+    """Returns the pairs, given in order of preference, whose match and slot no earlier pair has taken."""
     slot_of: dict[str, int] = {}
     taken: set[int] = set()
     for match_id, slot in pairs.iter_rows():

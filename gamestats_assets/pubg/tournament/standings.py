@@ -1,22 +1,21 @@
-"""Results of tournament matches, and the standings they add up to.
+"""Results of tournament matches, and the standings computed from them.
 
-A match counts in standings when its round is known and its status is confirmed or unscheduled. A team has a result in
-every tournament match of its division that one of its people played; where it was absent it has none, and no points.
+A match counts in standings if its round is known and its status is confirmed or unscheduled. A team has a result in
+every tournament match of its division with at least one of its people; in others it has no result and no points.
 
-**Points** of a match: placement points by the season's list (nothing behind its end, or without a placement) plus the
-season's kill points for every kill. A player's points are the own kill points, and the team's placement points where
-the season says so.
+**Points** of a match: placement points from the season's list (none beyond its end or without a placement) plus the
+season's kill points for every kill. A player's points are the player's kill points and, by the season's rule, the
+team's placement points.
 
-**Rank**: points, then the season's tie breakers in their order, out of `wins` (more is better), `kills` (more),
-`latest_placement` (of the team's own last match in the table; lower is better, unknown is last) and
-`average_placement` (lower). Teams equal in all of them share a rank, and the ranks after it are left out: 1, 1, 3.
-The alphabet decides nothing.
+**Rank**: points, then the season's tie breakers in order, from `wins` (more is better), `kills` (more),
+`latest_placement` (of the team's own last match in the table; lower is better, unknown is last) and `average_placement`
+(lower). Teams equal in all of them share a rank, and the following ranks are skipped: 1, 1, 3. Names do not matter.
 
-**Tables**: one per round and one overall for each division, with the teams that have played in it. They tell the names
-of teams, groups and rounds as they are now.
+**Tables**: one per round and one overall for each division, with the teams that have played in it. They contain the
+current names of teams, groups and rounds.
 
-**History** keeps the table of the round and the overall one at the end of each match that counts and at each change of
-a round's status: always what had ended by then. The last table of a scope is its standing.
+**History** contains the table of the round and the overall one at the end of each counting match and at each change of
+a round's status, with all matches that had ended by then. The last table of a scope is its standings.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES, TIE_BREAKER
 
 OVERALL = "overall"
 RECENT = 6
-"""Placements that a team's form shows."""
+"""Number of placements in a team's form."""
 OTHER = "Other"
 
 _TABLE = ("season", "division_id", "scope")
@@ -50,9 +49,9 @@ def tournament_team_results(
     summaries: dy.LazyFrame[t.MatchSummaries],
     seasons: dy.LazyFrame[t.Seasons],
 ) -> dy.LazyFrame[t.TournamentTeamResults]:
-    """Each team's result in each tournament match of its division.
+    """Returns each team's result in each tournament match of its division.
 
-    The placement is the best one of the team's people: who left early may have none or a worse one.
+    The placement is the best one of the team's people, because players who left early may have none or a worse one.
     """
     at_place = pl.col("placement").cast(pl.Int64) - 1
     return t.TournamentTeamResults.cast(
@@ -95,10 +94,10 @@ def tournament_matches(
     matches: dy.LazyFrame[t.MatchFacts],
     team_results: dy.LazyFrame[t.TournamentTeamResults],
 ) -> dy.LazyFrame[t.TournamentMatches]:
-    """Tournament matches whose division is known, with the team that won.
+    """Returns tournament matches with a known division, with the winning team.
 
-    Should the people of two teams have won together, the winner is the team with more of them, then with more kills,
-    then the one entered first.
+    If people of two teams won together, the winner is the team with more of them, then with more kills, then the one
+    entered first.
     """
     winners = (
         team_results.filter(pl.col("placement") == 1)
@@ -114,7 +113,7 @@ def tournament_matches(
 
 
 def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
-    """Contexts of tournament matches of a known division, with times, map and whether they count."""
+    """Returns contexts of tournament matches with a known division, with times, map and whether they count."""
     of_match = matches.unique("match_id").select(
         "match_id", "started_at", "map_name", ended_at=pl.coalesce("ended_at", "started_at")
     )
@@ -127,7 +126,7 @@ def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _deeds(summaries: pl.LazyFrame) -> pl.LazyFrame:
-    """What each person did in a match that standings count; what is unknown counts as nothing."""
+    """Returns each person's figures in a match for standings; unknown ones count as zero."""
     return summaries.unique(t.MatchSummaries.primary_key()).select(
         "match_id",
         "account_id",
@@ -149,7 +148,7 @@ def tournament_team_standings_history(
     rounds: dy.LazyFrame[t.Rounds],
     round_status_changes: dy.LazyFrame[t.RoundStatusChanges],
 ) -> dy.LazyFrame[t.TournamentTeamStandingsHistory]:
-    """The tables of a round and overall, as they were after every match and at every change of the round's status."""
+    """Returns the tables of a round and overall after every match and at every change of the round's status."""
     scoped = _scoped(team_results)
     after_match = scoped.select(*_TABLE, taken_at="ended_at", snapshot=pl.format("match:{}", "match_id")).unique()
     changed = round_status_changes.join(rounds.select("round_id", "division_id"), on="round_id").select(
@@ -158,7 +157,7 @@ def tournament_team_standings_history(
         taken_at="changed_at",
         snapshot=pl.format("status:{}", "round_status_change_id"),
     )
-    # A division is of one season; its results tell which.
+    # A division belongs to one season, which its results contain.
     at_change = (
         changed.explode("scope")
         .join(scoped.select(*_TABLE).unique(), on=["division_id", "scope"])
@@ -181,11 +180,11 @@ def tournament_team_standings(
     rounds: dy.LazyFrame[t.Rounds],
     round_status_changes: dy.LazyFrame[t.RoundStatusChanges],
 ) -> dy.LazyFrame[t.TournamentTeamStandings]:
-    """The tables of every round and overall, with how many ranks each team gained.
+    """Returns the tables of every round and overall, with the ranks that each team gained.
 
-    In a round: since the closing table of the previous round of the same division and group (cancelled ones passed
-    over), the one taken when it was completed, or its last one while it is not. Overall: since the last table before
-    the latest tournament day on which a match counted. Null for who was not in that table, or where there is none.
+    In a round: since the closing table of the previous round of the same division and group, without cancelled ones;
+    that is the table at its completion, or its last one if not completed. Overall: since the last table before the
+    latest tournament day with a counting match. Null for teams missing in that table, and without such a table.
     """
     earlier = pl.concat(
         [
@@ -201,7 +200,7 @@ def tournament_team_standings(
 
 
 def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
-    """Results that count, once for their round and once overall."""
+    """Returns counting results, once for their round and once overall."""
     counting = results.unique(t.TournamentTeamResults.primary_key()).filter("counts")
     return pl.concat(
         [
@@ -214,7 +213,7 @@ def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
 def team_tables(
     team_results: pl.LazyFrame, seasons: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, rounds: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """The tables of every round and overall, without what changed in them."""
+    """Returns the tables of every round and overall, without rank changes."""
     return _team_tables(_scoped(team_results), _TABLE, seasons, groups, teams, rounds)
 
 
@@ -226,7 +225,7 @@ def _team_tables(
     teams: pl.LazyFrame,
     rounds: pl.LazyFrame,
 ) -> pl.LazyFrame:
-    """Sums and rank of each team in each of the tables told apart by the columns `table`."""
+    """Returns sums and rank of each team in each of the tables identified by the columns `table`."""
     placements = pl.col("placement").sort_by(*_IN_TIME)
     sums = (
         results.group_by(*table, "team_id")
@@ -246,7 +245,7 @@ def _team_tables(
 
 
 def _deciding() -> list[pl.Expr]:
-    """Of each place in a season's list of tie breakers, the figure that decides there; more is better."""
+    """Returns the deciding figure for each position in a season's list of tie breakers; more is better."""
     figures = {
         "wins": pl.col("wins"),
         "kills": pl.col("kills"),
@@ -264,7 +263,7 @@ def _deciding() -> list[pl.Expr]:
 
 
 def _ranked(rows: pl.LazyFrame, table: Sequence[str], by: Sequence[str | pl.Expr]) -> pl.LazyFrame:
-    """Adds `rank` within each table: the most of `by` first, the unknown last; equals share a rank."""
+    """Adds `rank` within each table: the highest `by` first, unknown last; equals share a rank."""
     names = [f"by_{number}" for number in range(len(by))]
     expressions = [pl.col(each) if isinstance(each, str) else each for each in by]
     return (
@@ -276,7 +275,7 @@ def _ranked(rows: pl.LazyFrame, table: Sequence[str], by: Sequence[str | pl.Expr
 
 
 def _named(standings: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, rounds: pl.LazyFrame) -> pl.LazyFrame:
-    """Gives each team its present name and group, and the table of a round that round's present number and name."""
+    """Adds each team's current name and group, and the round's current number and name."""
     present = teams.join(groups.select("group_id", "group_name"), on="group_id", how="left").select(
         "team_id", "group_name", present_name="team_name"
     )
@@ -288,14 +287,14 @@ def _named(standings: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, r
 
 
 def _closing_tables(history: pl.LazyFrame, rounds: pl.LazyFrame, changes: pl.LazyFrame) -> pl.LazyFrame:
-    """For each round, the ranks in the closing table of the round before: _TABLE, team_id, earlier_rank."""
+    """Returns for each round the ranks in the closing table of the previous round: _TABLE, team_id, earlier_rank."""
     last_change = (
         changes.sort("changed_at", "round_status_change_id")
         .unique("round_id", keep="last", maintain_order=True)
         .filter(pl.col("status") == "completed")
         .select("round_id", closed_by=pl.format("status:{}", "round_status_change_id"))
     )
-    # The round before, in each division and group, as this round's scope.
+    # The previous round in each division and group, with this round's scope.
     follows = (
         rounds.filter(pl.col("status") != "cancelled")
         .sort("round_number", "round_id")
@@ -314,7 +313,7 @@ def _closing_tables(history: pl.LazyFrame, rounds: pl.LazyFrame, changes: pl.Laz
 
 
 def _tables_before_latest_day(results: pl.LazyFrame, history: pl.LazyFrame, seasons: pl.LazyFrame) -> pl.LazyFrame:
-    """The ranks in the last overall table before each division's latest day: _TABLE, team_id, earlier_rank."""
+    """Returns the ranks in the last overall table before each division's latest day: _TABLE, team_id, earlier_rank."""
     league = ("season", "division_id")
     day = pl.col("day")
     latest_day = (
@@ -333,7 +332,7 @@ def _tables_before_latest_day(results: pl.LazyFrame, history: pl.LazyFrame, seas
 
 
 def _last_ranks(tables: pl.LazyFrame) -> pl.LazyFrame:
-    """The ranks in the last table of each scope; a team that is in one table is in every later one."""
+    """Returns the ranks in the last table of each scope; a team in one table is in every later one."""
     return (
         tables.sort("taken_at", "snapshot")
         .unique([*_TABLE, "team_id"], keep="last", maintain_order=True)
@@ -354,7 +353,7 @@ def tournament_player_standings(
     teams: dy.LazyFrame[t.Teams],
     rounds: dy.LazyFrame[t.Rounds],
 ) -> dy.LazyFrame[t.TournamentPlayerStandings]:
-    """Players of every round and overall; a stand-in appears with the team last played for."""
+    """Returns players of every round and overall; a stand-in appears with the team last played for."""
     with_placement = pl.when(pl.col("player_points_with_placement")).then("placement_points").otherwise(0)
     team_columns = (*_TABLE, *_IN_TIME, "round_id", "division", "team_id", "placement_points")
     played = (
@@ -395,7 +394,7 @@ def tournament_player_standings(
 
 
 def _by_category(played: pl.LazyFrame, person: Sequence[str], distribution: pl.LazyFrame) -> pl.LazyFrame:
-    """Damage and kills of each person in each table by the page's categories; what it does not show is Other."""
+    """Returns damage and kills of each person in each table by the page's categories; all others are Other."""
     category = pl.col("weapon_category")
     done = distribution.unique(t.PlayerMatchWeaponDistribution.primary_key()).select(
         "match_id",

@@ -1,7 +1,7 @@
-"""Tournaments: what people enter, what a match counts for, its results by team, and the standings.
+"""Tournaments: entered data, tournament context of matches, team results, and standings.
 
-What people enter are snapshots of PostgreSQL's schema `ops`, so that lineage shows it. The tables of `ops` are made by
-the migrations in `sql/postgres/`; a snapshot has the columns of its table that decide something. Nothing is ever
+Entered data are snapshots of PostgreSQL's schema `ops`, which makes them part of the lineage. The migrations in
+`sql/postgres/` create the tables of `ops`; a snapshot has those columns that affect later tables. Snapshots are never
 written back.
 """
 
@@ -39,11 +39,15 @@ class Seasons(Table, key="pubg/seasons", published=True, **ENTERED):
     placement_points = dy.List(dy.Int32(), description="Points of placements 1, 2, ...; later placements give none.")
     kill_points = dy.Int32(min=0, description="Points of one kill.")
     player_points_with_placement = dy.Bool(
-        description="Whether a player's points hold the team's placement points, or the player's kill points alone."
+        description="Whether a player's points include the team's placement points, or only the player's kill points."
     )
-    tie_breakers = dy.List(dy.String(), description="What decides between equal points, in order.")
-    minimum_teams = dy.Int32(min=2, description="Teams below which a match may have been a warm-up or will be remade.")
-    slot_window_min = dy.Int32(min=1, description="Minutes a match may start before or after its slot.")
+    tie_breakers = dy.List(dy.String(), description="Tie breakers in order.")
+    minimum_teams = dy.Int32(
+        min=2, description="Number of teams below which a match may have been a warm-up or will be remade."
+    )
+    slot_window_min = dy.Int32(
+        min=1, description="Largest difference between a match's start and its slot, in minutes."
+    )
 
 
 class Divisions(Table, key="pubg/divisions", published=True, **ENTERED):
@@ -63,7 +67,7 @@ class Groups(Table, key="pubg/groups", published=True, **ENTERED):
 
 
 class Teams(Table, key="pubg/teams", published=True, **ENTERED):
-    """Teams of a division, and the group they play in."""
+    """Teams of a division, with their groups."""
 
     team_id = entered_id("team", primary_key=True)
     division_id = entered_id("division")
@@ -73,18 +77,18 @@ class Teams(Table, key="pubg/teams", published=True, **ENTERED):
 
 
 class RosterEntries(Table, key="pubg/roster_entries", published=True, **ENTERED):
-    """Who plays for which team, and when: both days count, in the season's time zone."""
+    """Members of teams, from a first to a last day, both included, in the season's time zone."""
 
     roster_entry_id = entered_id("roster entry", primary_key=True)
     team_id = entered_id("team")
-    account_id = dy.String(nullable=True, description="Account; null until a match or the API tells it for the name.")
+    account_id = dy.String(nullable=True, description="Account; null until known from a match or the API.")
     player_name = dy.String(description="In-game name as entered.")
     role = dy.String(
         check=lambda column: column.is_in(["player", "substitute", "stand_in"]),
         description="player, substitute or stand_in (for single days).",
     )
     valid_from = dy.Date(description="First day.")
-    valid_until = dy.Date(nullable=True, description="Last day; null while it goes on.")
+    valid_until = dy.Date(nullable=True, description="Last day; null for an open end.")
 
 
 class Rounds(Table, key="pubg/rounds", published=True, **ENTERED):
@@ -103,12 +107,12 @@ class Rounds(Table, key="pubg/rounds", published=True, **ENTERED):
 
 
 class RoundStatusChanges(Table, key="pubg/round_status_changes", **ENTERED):
-    """Every status a round had, and since when; PostgreSQL keeps it by itself."""
+    """Every status of a round with its start; recorded by PostgreSQL."""
 
     round_status_change_id = entered_id("change", primary_key=True)
     round_id = entered_id("round")
-    status = dy.String(description="The status from then on.")
-    changed_at = utc("When it was entered.")
+    status = dy.String(description="Status from that time on.")
+    changed_at = utc("Time of the entry.")
 
 
 class ScheduledMatches(Table, key="pubg/scheduled_matches", published=True, **ENTERED):
@@ -117,34 +121,34 @@ class ScheduledMatches(Table, key="pubg/scheduled_matches", published=True, **EN
     scheduled_match_id = entered_id("slot", primary_key=True)
     round_id = entered_id("round")
     match_number = dy.Int32(min=1, description="Number within the round; unique there.")
-    scheduled_at = utc("When the match is to start.")
-    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; null when any map will do.")
+    scheduled_at = utc("Scheduled start of the match.")
+    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; null for any map.")
     status = dy.String(
         check=lambda column: column.is_in(SLOT_STATUSES), description="scheduled, active, completed or cancelled."
     )
-    is_remake = dy.Bool(description="Whether the slot is played again because its first match failed.")
-    original_match_id = dy.String(nullable=True, regex=MATCH_ID, description="The match that failed.")
-    remake_reason = dy.String(nullable=True, description="Why it is played again.")
+    is_remake = dy.Bool(description="Whether the slot is a remake of a failed match.")
+    original_match_id = dy.String(nullable=True, regex=MATCH_ID, description="Match that failed.")
+    remake_reason = dy.String(nullable=True, description="Reason for the remake.")
 
 
 class MatchOverrides(Table, key="pubg/match_overrides", **ENTERED):
-    """What an admin decided of a match; a null leaves the derived value."""
+    """An admin's decision on a match; a null keeps the derived value."""
 
-    match_id = dy.String(primary_key=True, regex=MATCH_ID, description="The match.")
+    match_id = dy.String(primary_key=True, regex=MATCH_ID, description="Match that the decision is about.")
     is_tournament_match = dy.Bool(nullable=True, description="Whether it is a tournament match.")
     round_id = entered_id("round", nullable=True)
     scheduled_match_id = entered_id("slot", nullable=True)
     validation_status = dy.String(
         nullable=True,
         check=lambda column: column.is_in(VALIDATION_STATUSES),
-        description="The status it is to have.",
+        description="Decided status.",
     )
     reason = dy.String(min_length=1, description="Why.")
-    admin = dy.String(min_length=1, description="Who decided.")
+    admin = dy.String(min_length=1, description="Author of the decision.")
 
 
 PAGE_CATEGORIES = tuple(name for name in CATEGORIES if name not in ("Special", "Vehicle", "Environment"))
-"""Weapon categories of the tournament page, what players carry and use to fight; everything else counts as Other."""
+"""Weapon categories of the tournament page: weapons carried for fighting; everything else counts as Other."""
 
 _SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by": "season"}
 
@@ -152,7 +156,7 @@ _SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by":
 class TournamentLineups(
     MatchRow, key="pubg/tournament_lineups", published=True, indexes=(("team_id",), ("account_id",)), **SILVER
 ):
-    """Who played for which team: one row per person of a roster and match that may be a tournament match."""
+    """Who played for which team: one row per roster member and candidate match."""
 
     account_id = dy.String(primary_key=True, description="Account of the player.")
     player_name = dy.String(description="In-game name, as last seen.")
@@ -161,12 +165,12 @@ class TournamentLineups(
     group_id = dy.Int64(nullable=True, description="Group of the team.")
     team_id = dy.Int64(description="Team the player played for.")
     team_name = dy.String(description="Its name.")
-    roster_entry_id = dy.Int64(description="Roster entry that says so.")
+    roster_entry_id = dy.Int64(description="Roster entry behind the assignment.")
     role = dy.String(description="player, substitute or stand_in.")
 
 
 class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", **SILVER):
-    """What a match counts for: one row per match in which somebody of a roster played, or that an admin overrode."""
+    """Tournament context of a match: one row per match with a roster member or an admin's override."""
 
     is_tournament_match = dy.Bool(description="Whether it counts as a tournament match.")
     validation_status = dy.String(
@@ -190,9 +194,10 @@ class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", **SI
     unmatched_player_count = dy.Int16(min=0, description="People who played and are on no roster of that day.")
     lobby = dy.String(
         nullable=True,
-        description="Its tournament players by division and group, such as 'Division 1 / A: 32, Division 2: 4'.",
+        description="Number of its tournament players by division and group, such as 'Division 1 / A: 32, Division 2: "
+        "4'.",
     )
-    is_overridden = dy.Bool(description="Whether an admin's override decided any of this.")
+    is_overridden = dy.Bool(description="Whether an admin's override affected any of this.")
     override_reason = dy.String(nullable=True, description="The admin's reason.")
     override_admin = dy.String(nullable=True, description="The admin.")
 
@@ -215,19 +220,19 @@ class TournamentMatches(
     round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
     scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
-    validation_status = dy.String(description="As in match_tournament_context.")
-    counts = dy.Bool(description="Whether it counts in standings: a round is known and it is not to be remade.")
+    validation_status = dy.String(description="Validation status, as in match_tournament_context.")
+    counts = dy.Bool(description="Whether it counts in standings: its round is known and it is not to be remade.")
     started_at = utc("Start of the match.")
-    ended_at = utc("End of the match; its start where the end is unknown.")
+    ended_at = utc("End of the match; its start if the end is unknown.")
     map_name = dy.String(nullable=True, description="Map in words.")
     team_count = dy.Int16(min=0, description="Tournament teams that played.")
     winner_team_id = dy.Int64(
-        nullable=True, description="Team of the division that won; null when another team or nobody did."
+        nullable=True, description="Team of the division that won; null if another team or none did."
     )
     winner_team_name = dy.String(nullable=True, description="Its name.")
     is_overridden = dy.Bool(
         nullable=True,
-        description="Whether an admin's override decided any of this; null in rows made before this was told.",
+        description="Whether an admin's override affected any of this; null in rows from before the column existed.",
     )
     override_reason = dy.String(nullable=True, description="The admin's reason; null without an override.")
     overridden_by = dy.String(nullable=True, description="The admin; null without an override.")
@@ -252,10 +257,10 @@ class TournamentTeamResults(
     round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
     started_at = utc("Start of the match.")
-    ended_at = utc("End of the match; its start where the end is unknown.")
+    ended_at = utc("End of the match; its start if the end is unknown.")
     counts = dy.Bool(description="Whether the match counts in standings.")
     team_name = dy.String(description="Name of the team.")
-    placement = dy.Int16(nullable=True, min=1, description="Placement in the match; the best one of its players.")
+    placement = dy.Int16(nullable=True, min=1, description="Placement in the match: the best one of its players.")
     players = dy.Int16(min=1, description="Players of the team in the match.")
     kills = dy.Int32(min=0, description="Kills of its players.")
     damage_dealt = dy.Float64(min=0, description="Damage dealt by its players, in hit points.")
@@ -265,7 +270,7 @@ class TournamentTeamResults(
 
     @dy.rule()
     def points_are_their_sum(cls) -> Any:
-        """Points are placement points and kill points."""
+        """Points are the sum of placement points and kill points."""
         return cls.points.col == cls.placement_points.col + cls.kill_points.col
 
 
@@ -274,14 +279,14 @@ class _Standing(Table):
 
     season = dy.String(primary_key=True, description="Short name of the season.")
     division_id = dy.Int64(primary_key=True, description="Division.")
-    scope = dy.String(primary_key=True, description="'overall', or the number of the round (round_id) the table is of.")
+    scope = dy.String(primary_key=True, description="'overall', or the number of the table's round (round_id).")
     division = dy.String(description="Name of the division.")
     group_name = dy.String(nullable=True, description="Group the team plays in.")
     round_id = dy.Int64(nullable=True, description="Round; null in the overall table.")
     round_number = dy.Int32(
         nullable=True, description="Number of the round within its division or group; null in the overall table."
     )
-    round_name = dy.String(nullable=True, description="Present name of the round in words; null in the overall table.")
+    round_name = dy.String(nullable=True, description="Current name of the round in words; null in the overall table.")
 
 
 class _TeamStanding(_Standing):
@@ -289,7 +294,7 @@ class _TeamStanding(_Standing):
 
     team_id = dy.Int64(primary_key=True, description="Team.")
     team_name = dy.String(description="Name of the team.")
-    rank = dy.Int32(min=1, description="Rank in its division and scope; teams equal in everything share a rank.")
+    rank = dy.Int32(min=1, description="Rank in its division and scope; teams equal in all criteria share a rank.")
     points = dy.Int32(min=0, description="Points.")
     placement_points = dy.Int32(min=0, description="Points for placements.")
     kill_points = dy.Int32(min=0, description="Points for kills.")
@@ -297,7 +302,7 @@ class _TeamStanding(_Standing):
     wins = dy.Int32(min=0, description="Matches won (WWCD).")
     matches_played = dy.Int32(min=0, description="Matches played that count.")
     average_placement = dy.Float64(nullable=True, min=1, description="Mean placement.")
-    recent_placements = dy.List(dy.Int16(nullable=True), description="Last six placements, the oldest first.")
+    recent_placements = dy.List(dy.Int16(nullable=True), description="Last six placements, oldest first.")
 
 
 class TournamentTeamStandings(
@@ -311,7 +316,8 @@ class TournamentTeamStandings(
 
     rank_change = dy.Int32(
         nullable=True,
-        description="Ranks gained since the closing table of the previous round; overall: since before the latest day.",
+        description="Ranks gained since the closing table of the previous round; overall: since the table before the "
+        "latest day.",
     )
 
 
@@ -322,10 +328,10 @@ class TournamentTeamStandingsHistory(
     reconciled=("points",),
     **_SEASON,
 ):
-    """Team standings as they were after every match, and whenever a round changed its status."""
+    """Team standings after every match, and at every change of a round's status."""
 
     snapshot = dy.String(primary_key=True, description="match:<match id>, or status:<number of the status change>.")
-    taken_at = utc("End of the match, or when the status changed.")
+    taken_at = utc("End of the match, or time of the status change.")
 
 
 class TournamentPlayerStandings(
@@ -346,7 +352,7 @@ class TournamentPlayerStandings(
     kills = dy.Int32(min=0, description="Kills.")
     assists = dy.Int32(min=0, description="Assists.")
     damage_dealt = dy.Float64(min=0, description="Damage dealt, in hit points.")
-    average_damage = dy.Float64(nullable=True, min=0, description="Damage dealt a match.")
+    average_damage = dy.Float64(nullable=True, min=0, description="Damage dealt per match.")
     killsteals = dy.Int32(min=0, description="Killsteals.")
     wins = dy.Int32(min=0, description="Matches won by the player's team.")
     matches_played = dy.Int32(min=0, description="Matches played that count.")
@@ -356,10 +362,10 @@ class TournamentPlayerStandings(
 
 
 class MatchValidation(MatchRow, key="pubg/match_validation", indexes=(("validation_status",),), **GOLD):
-    """What needs a person, and why: one row per match and concern."""
+    """Problems that need a person: one row per match and concern."""
 
     concern = dy.String(primary_key=True, description="Short name of the concern.")
-    validation_status = dy.String(description="As in match_tournament_context.")
+    validation_status = dy.String(description="Validation status, as in match_tournament_context.")
     season = dy.String(nullable=True, description="Short name of the season.")
     round_id = dy.Int64(nullable=True, description="Round.")
     started_at = utc("Start of the match.")

@@ -1,4 +1,4 @@
-"""What needs a person to look at it: matches that were placed doubtfully, or count with something missing."""
+"""Problems that need a person: doubtful assignments, and counting matches with missing data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import tournament_day
 
 NAMES_TOLD = 8
-"""Names that an explanation lists before it says how many more there are."""
+"""Names that an explanation lists before it only counts the others."""
 
 
 def match_validation(
@@ -22,9 +22,9 @@ def match_validation(
     seasons: dy.LazyFrame[t.Seasons],
     overrides: dy.LazyFrame[t.MatchOverrides],
 ) -> dy.LazyFrame[t.MatchValidation]:
-    """What needs a person: one row per match and concern.
+    """Returns problems that need a person: one row per match and concern.
 
-    Where a status raises the concern, an override of the match settles it.
+    An override of the match settles concerns raised by a status.
     """
     known = (
         context.unique("match_id")
@@ -43,7 +43,7 @@ def match_validation(
             "no_winner",
             pl.lit(
                 "The match counts, but no team of the division is placed first. Check the rosters of the team that "
-                "won; if the match was broken off, override its status to remake_failed."
+                "won; if the match was aborted, override its status to remake_failed."
             ),
         ),
         _without_placement(counted, results),
@@ -75,8 +75,8 @@ def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
             unscheduled.filter(has_round),
             "no_slot",
             pl.lit(
-                "No free slot of the schedule is near the match's start with its map, and the match counts for its "
-                "round all the same. Give it a slot, move a slot to its time, or override it as no tournament match."
+                "No free slot of the schedule fits the match's start and map; the match still counts for its round. "
+                "Give it a slot, move a slot to its time, or override it as no tournament match."
             ),
         ),
         _concern(
@@ -91,8 +91,9 @@ def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
             unscheduled.filter(~has_round & ~has_days),
             "unknown_time_zone",
             pl.format(
-                "The time zone of season {} is {}, which is none such as Europe/Berlin, so the day of the match is "
-                "unknown and it has no round. Correct it: gamestats tournament season change {} --time-zone ZONE",
+                "The time zone of season {} is {}, which is not a valid one such as Europe/Berlin, so the day of the "
+                "match is unknown and it has no round. Correct it: gamestats tournament season change {} --time-zone "
+                "ZONE",
                 "season",
                 "time_zone",
                 "season",
@@ -103,7 +104,7 @@ def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
             "few_teams",
             pl.format(
                 "{} teams of {} played, at least {} were expected, so the match does not count. If it was valid, give "
-                "it its slot or round; else override it as no tournament match, or enter a remake.",
+                "it its slot or round; otherwise override it as no tournament match, or enter a remake.",
                 "team_count",
                 "division",
                 "minimum_teams",
@@ -113,7 +114,7 @@ def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
             known.filter(status == "mixed_division"),
             "mixed_division",
             pl.format(
-                "People of one division and group were expected, found {}, so it is no tournament match. If somebody "
+                "People of one division and group were expected, found {}, so it is no tournament match. If a player "
                 "stood in, add a stand-in to the roster for that day; if it was a friendly match, override it.",
                 "lobby",
             ),
@@ -152,7 +153,7 @@ def _without_placement(counted: pl.LazyFrame, results: pl.LazyFrame) -> pl.LazyF
     return _concern(
         counted.join(unplaced, on="match_id"),
         "no_placement",
-        pl.format("No source tells the placement of {}; they get no placement points for this match.", "teams"),
+        pl.format("No source contains the placement of {}; they get no placement points for this match.", "teams"),
     )
 
 
@@ -167,8 +168,8 @@ def _two_winners(counted: pl.LazyFrame, results: pl.LazyFrame) -> pl.LazyFrame:
         counted.join(first, on="match_id"),
         "several_winners",
         pl.format(
-            "One team was expected in first place, found {}: their people played as one. Check the rosters; who stood "
-            "in for another team needs an entry there for that day.",
+            "One team was expected in first place, found {}: their people played as one. Check the rosters; a "
+            "stand-in for another team needs an entry there for that day.",
             "teams",
         ),
     )
@@ -185,8 +186,8 @@ def _of_overrides(known: pl.LazyFrame, overrides: pl.LazyFrame) -> list[pl.LazyF
             .filter(pl.col("scheduled_match_id").ne_missing(pl.col("wanted"))),
             "slot_given_twice",
             pl.format(
-                "Slot {} was given to this match by hand, and to another one too, which has it. Correct one of the two "
-                "overrides.",
+                "Slot {} was assigned to this match by hand, and also to another one, which has it. Correct one of "
+                "the two overrides.",
                 "wanted",
             ),
         ),
@@ -194,7 +195,7 @@ def _of_overrides(known: pl.LazyFrame, overrides: pl.LazyFrame) -> list[pl.LazyF
             known.filter(pl.col("is_tournament_match") & pl.col("season").is_null()),
             "no_division",
             pl.lit(
-                "An override says that it is a tournament match, but nobody in it is on a roster of that day, so its "
+                "An override declares it a tournament match, but no player in it is on a roster of that day, so its "
                 "division is unknown and the match is left out. Add a round or a slot to the override."
             ),
         ),

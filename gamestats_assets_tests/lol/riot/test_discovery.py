@@ -117,7 +117,7 @@ def test_what_cannot_be_asked_for_is_refused(url: SecretStr, riot_id: str, platf
 def test_nobody_is_entered_twice_on_a_platform(url: SecretStr) -> None:
     seed(url, "Caps#EUW", platform="euw1")
     seed(url, "Caps#EUW", platform="eun1")
-    with entering(url, "ada") as conn, pytest.raises(ExistsAlreadyError, match="euw1 already"):
+    with entering(url, "ada") as conn, pytest.raises(ExistsAlreadyError, match="already a seeded player on euw1"):
         discovery.add_seed(conn, "CAPS#euw", "euw1", days=1, now=NOW)
     with entering(url, "ada") as conn, pytest.raises(UnknownNameError, match="is on eun1, euw1: choose one"):
         discovery.remove_seed(conn, "Caps#EUW", None, now=NOW)

@@ -318,7 +318,7 @@ def test_a_body_that_stays_unreadable_is_kept_with_its_reason(
     damaged = {"gzip damaged": zipped[:20] + b"\xff" * 50 + zipped[70:], "gzip cut on the server's disk": zipped[:-9]}
     body, headers = damaged.get(flaw, b"<html>sign in</html>"), {"Content-Encoding": "gzip"} if flaw in damaged else {}
     server.answer(match_path(TELEMETRY_ID), Answer(body=body, headers=headers))
-    assert "no good" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert "unusable body" in failure(api.fetch_whole_match(TELEMETRY_ID))
     (kept,) = refused(landing)
     (file,) = landing.files("pubg", "unreadable")
     assert landing.read(file) == body

@@ -37,7 +37,7 @@ def test_rounds_that_share_days_are_pointed_out(conn: psycopg.Connection, season
 
 def test_a_round_of_a_group_is_named_with_its_group(conn: psycopg.Connection, season: str) -> None:
     ROUND.add(conn, season, "Division 1", 2, first_day=FIRST, group="A")
-    with pytest.raises(UnknownNameError, match=r"Round 2 of Division 1 is one of groups \(A\); say which with --group"):
+    with pytest.raises(UnknownNameError, match=r"Round 2 of Division 1 is one of groups \(A\); choose one with"):
         ROUND.change(conn, season, "Division 1", 2, status="active")
     assert ROUND.change(conn, season, "Division 1", 2, group="A", status="active").outcome == "changed"
 
@@ -96,14 +96,14 @@ def test_a_slot_after_midnight_is_of_the_round_of_its_evening(conn: psycopg.Conn
     with pytest.raises(EntryError, match=f"{message}2026-10-02"):
         SLOT.change(*where, scheduled_at="2026-10-03 00:20")
     moved = ROUND.change(conn, season, "Division 1", 2, first_day=date(2026, 10, 2), last_day=date(2026, 10, 2))
-    assert moved.notes == ("Outside its days now: match 1. Change their times too, unless they are postponed.",)
+    assert moved.notes == ("Now outside its days: match 1. Change their times too, unless they are postponed.",)
     moved = ROUND.change(conn, season, "Division 1", 2, last_day=date(2026, 10, 3))
     assert moved.notes == ()
 
 
 def test_a_map_nobody_knows_is_taken_as_written(conn: psycopg.Connection, season: str) -> None:
     done = SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", map_name="Atlantis")
-    assert "Atlantis is no map known here" in done.notes[0]
+    assert "Atlantis is not a known map" in done.notes[0]
     assert ops.select(conn, "scheduled_matches", {})[0]["map_name"] == "Atlantis"
 
 
@@ -141,11 +141,11 @@ def test_a_match_that_is_played_again_has_a_reason(
             refused()
         assert caught.value.column == "remake_reason"
     text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-1\n"
-    with pytest.raises(ImportRefusedError, match="row 2, remake_reason: Say why match m-1 is played again"):
+    with pytest.raises(ImportRefusedError, match="row 2, remake_reason: Give the reason for the remake of match m-1"):
         SCHEDULE_FILE.take(conn, season=season, file=write(text))
     assert all_rows(conn) == before
     SLOT.change(*where, 1, original_match_id="m-1", remake_reason="crash")
-    with pytest.raises(EntryError, match="Say why"):
+    with pytest.raises(EntryError, match="Give the reason"):
         SLOT.change(*where, 1, remake_reason=None)
     # The reason that is there holds for another match that failed.
     assert SCHEDULE_FILE.take(conn, season=season, file=write(text.replace("m-1", "m-2"))).counts == {
@@ -157,7 +157,7 @@ def test_a_remake_of_no_match_that_landed_is_told(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
     where, landed = (conn, season, "Division 1", 1), Knows(landed=["m-1"])
-    message = "No match m-2 has landed; if the id is right, one that is to land counts as failed."
+    message = "No match m-2 has landed; if the id is correct, the match counts as failed once it lands."
     remake: dict[str, Any] = {"remake_reason": "crash", "context": landed}
     for number, (match_id, notes) in enumerate((("m-1", ()), ("M-2", (message,))), 1):
         at = f"2026-10-24 18:0{number}"
@@ -180,7 +180,7 @@ def test_a_match_is_postponed_only_when_it_is_said(
     with pytest.raises(EntryError, match=r"outside Round 1, which is .* schedule change ... --postponed"):
         SLOT.change(*where, 1, **later)
     done = SLOT.change(*where, 1, postponed=True, **later)
-    assert done.notes == ("It counts for Round 1, though 2026-10-30 is none of its days.",)
+    assert done.notes == ("It counts for Round 1, although 2026-10-30 is not one of its days.",)
     assert SLOT.list(conn)["scheduled_at"].to_list() == ["2026-10-30 18:00+01:00"]
     # What stands is not asked about again.
     assert SLOT.change(*where, 1, map_name="Erangel", **later).outcome == "changed"
@@ -195,7 +195,7 @@ def test_a_match_is_postponed_only_when_it_is_said(
 
 def test_slots_of_one_time_are_pointed_out(conn: psycopg.Connection, season: str, write: Callable[..., Path]) -> None:
     where, six = (conn, season, "Division 1", 1), "2026-10-24 18:00"
-    message = "of Round 1, all groups are at the same time, 2026-10-24 18:00+02:00: only its map can tell"
+    message = "of Round 1, all groups are at the same time, 2026-10-24 18:00+02:00: only their maps distinguish them"
     assert SLOT.add(*where, 1, scheduled_at=six, map_name="Erangel").notes == ()
     assert f"Matches 1, 2 {message}" in SLOT.add(*where, 2, scheduled_at=six, map_name="Miramar").notes[0]
     assert SLOT.add(*where, 3, scheduled_at="2026-10-24 19:00").notes == ()
@@ -218,7 +218,7 @@ def test_what_is_done_to_a_round_says_of_which_group_it_is(conn: psycopg.Connect
     assert ROUND.add(conn, season, "Division 2", 1, **day).what == "round 1 of Division 2"
     of_all = ROUND.change(conn, season, "division 1", 1, status="active")
     assert of_all.what == "round 1 of Division 1, all groups"
-    assert of_all.notes == ("Group A has a round 1 too; --group means that one.",)
+    assert of_all.notes == ("Group A has a round 1 too, which --group selects.",)
     of_group = ROUND.change(conn, season, "division 1", 1, group="a", status="active")
     assert (of_group.what, of_group.notes) == ("round 1 of Division 1, group A", ())
     slots = [
@@ -283,7 +283,7 @@ def test_a_schedule_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Con
 def test_what_was_played_by_a_removed_slot_or_round_is_placed_anew(conn: psycopg.Connection, season: str) -> None:
     ROUND.add(conn, season, "Division 1", 2, first_day=date(2025, 3, 1))
     SLOT.add(conn, season, "Division 1", 2, 1, scheduled_at="2025-03-01 18:00")
-    message = ("If matches were placed there, they are placed anew.",)
+    message = ("Matches already assigned there are assigned again.",)
     assert SLOT.remove(conn, season, "Division 1", 2, 1).notes == message
     assert ROUND.remove(conn, season, "Division 1", 2).notes == message
 
@@ -365,11 +365,11 @@ def test_the_match_of_an_override_is_written_as_matches_write_it(conn: psycopg.C
 
 def test_an_override_of_no_match_that_landed_is_told(conn: psycopg.Connection) -> None:
     landed = Knows(landed=["m-1"])
-    for match_id, notes in (("m-1", ()), ("m-2", ("No match m-2 has landed; the override waits for one.",))):
+    for match_id, notes in (("m-1", ()), ("m-2", ("No match m-2 has landed; the override applies once it has.",))):
         done = OVERRIDE.add(conn, match_id, reason="r", admin="ada", validation_status="confirmed", context=landed)
         assert done.notes == notes
     message = OVERRIDE.list(conn, context=landed).select("match_id", "note").sort("match_id").rows()
-    assert message == [("m-1", None), ("m-2", "no such match landed")]
+    assert message == [("m-1", None), ("m-2", "no such match has landed")]
 
 
 def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, season: str) -> None:
@@ -393,8 +393,8 @@ def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, se
     [
         ({"reason": " ", "validation_status": "confirmed"}, "reason is empty"),
         ({"admin": "", "validation_status": "confirmed"}, "admin is empty"),
-        ({}, "Nothing is decided"),
-        ({"season": None, "validation_status": None}, "Nothing is decided"),
+        ({}, "The decision is empty"),
+        ({"season": None, "validation_status": None}, "The decision is empty"),
         ({"validation_status": "fine"}, "none of confirmed"),
         ({"is_tournament_match": False, **place("fall", "Division 1", 1)}, "has no round"),
         ({"match_id": "m 1", "validation_status": "confirmed"}, "no match id"),

@@ -1,4 +1,4 @@
-"""What people enter of tracked players, one declaration per thing (see `lakehouse.entries`)."""
+"""Entered data of tracked players, one declaration per kind of thing (see `lakehouse.entries`)."""
 
 from gamestats_assets.pubg.players.entered.tracked import TRACKED_PLAYER
 

@@ -1,4 +1,4 @@
-"""Days of history that are to be taken up of tracked players: asking for them, and calling them off."""
+"""Days of history to backfill for tracked players: requests and cancellations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gamestats_assets.lakehouse.entries.ops import Row
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of a player in some days: matches, those with processed telemetry, those lost for ever."""
+    """A player's matches on some days: all of them, those with processed telemetry, and those lost for ever."""
 
     matches: int
     with_telemetry: int
@@ -23,29 +23,29 @@ class Found:
 
 
 def refuse_no_span(first: date, last: date, today: date) -> None:
-    """Refuse days that are none to take up.
+    """Refuses days that cannot be backfilled.
 
     Raises:
-        EntryError: when they begin in the future, or end before they begin.
+        EntryError: if they begin in the future, or end before they begin.
     """
     if first > today:
-        raise EntryError(f"The first day, {first}, lies in the future: today is {today} in UTC.", "from_day")
+        raise EntryError(f"The first day, {first}, is in the future: today is {today} in UTC.", "from_day")
     if last < first:
-        raise EntryError(f"The days end ({last}) before they begin ({first}).", "to_day")
+        raise EntryError(f"The last day ({last}) is before the first one ({first}).", "to_day")
 
 
 def request_backfill(conn: psycopg.Connection, row: Row, first: date, last: date, found: Found) -> int:
-    """Enter days of history to take up of a tracked player; the number of the backfill.
+    """Enters days of history to backfill for a tracked player; returns the id of the backfill.
 
     Raises:
-        EntryError: when the days are no span of days, or the player is inactive.
+        EntryError: if the days are invalid, or the player is inactive.
     """
     refuse_no_span(first, last, datetime.now(UTC).date())
     if not row["is_active"]:
         instead = command("players", "change", row["player_name"], "--active")
         raise EntryError(
-            f"{row['player_name']} is inactive, and no history is taken up of an inactive player. "
-            f"Make the player active first: {instead}",
+            f"{row['player_name']} is inactive, so no history can be backfilled. Make the player active first: "
+            f"{instead}",
             "player",
         )
     entered = ops.insert(
@@ -63,9 +63,9 @@ def request_backfill(conn: psycopg.Connection, row: Row, first: date, last: date
 
 
 def cancel_backfills(conn: psycopg.Connection, row: Row, person: str) -> int:
-    """Cancel every backfill of a tracked player that is not cancelled; how many that were.
+    """Cancels every active backfill of a tracked player; returns their number.
 
-    What was taken up stays, and so do the matches since the player is tracked.
+    Matches already backfilled are kept, and so are those since the player has been tracked.
     """
     number = row["tracked_player_id"]
     cancelled = {"cancelled_at": datetime.now(UTC), "cancelled_by": person}

@@ -1,4 +1,4 @@
-"""CSV files of tracked players, and what files of players share; see `lakehouse.entries.csv_files`."""
+"""CSV files of tracked players, and parts shared by all files of players; see `lakehouse.entries.csv_files`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gamestats_assets.pubg.players.entered.people import ACCOUNT, PLAYER, Matche
 from gamestats_assets.pubg.players.entered.tracked import TRACKED_PLAYER
 
 _TRACKED = {field.name: field for field in (*TRACKED_PLAYER.beside, *TRACKED_PLAYER.fields)}
-ACCOUNT_COLUMN = Column(ACCOUNT, "account of the name, where known for certain; else matches tell it")
+ACCOUNT_COLUMN = Column(ACCOUNT, "account of the player, if known for certain; otherwise taken from matches")
 PLAYER_COLUMN = Column(PLAYER, "in-game name with its capitals, or account id", required=True)
 
 
 class _LookedUp(Matches):
-    """What is known of the players of a file, looked up once."""
+    """Known facts about the players of a file, looked up once."""
 
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
@@ -25,7 +25,7 @@ class _LookedUp(Matches):
 
 
 def look_up(known: Matches, rows: Sequence[Mapping[str, Any]]) -> Matches:
-    """What is known of the players of a file's rows, looked up once for all."""
+    """Looks up known facts about the players of a file's rows, once for all."""
     return _LookedUp(known.players([given["player"] for given in rows if "player" in given]))
 
 
@@ -35,7 +35,7 @@ PLAYER_FILE = Takes(
         PLAYER_COLUMN,
         ACCOUNT_COLUMN,
         Column(_TRACKED["shard"], "platform; steam when empty"),
-        Column(_TRACKED["backfill_days"], "days of history to take up; 180 when empty"),
+        Column(_TRACKED["backfill_days"], "days of history to backfill; 180 when empty"),
         Column(_TRACKED["is_active"], "yes or no; yes when empty"),
     ),
     look_up=look_up,

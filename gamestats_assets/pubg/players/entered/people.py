@@ -1,4 +1,4 @@
-"""Players as people name them, and what matches know of whom and what people name."""
+"""Players by entered names, and facts about them from matches."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _ACCOUNT = re.compile(r"account\.[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the matches know of some players.
+    """Names and accounts of players in matches.
 
     Attributes:
-        accounts: name to the account that had it in the newest match; a name that two accounts
-            had on that day is left out.
+        accounts: name to the account with it in the newest match; a name that two accounts had on that day is left out.
         names: account to its name in the newest match.
     """
 
@@ -31,14 +30,14 @@ class Seen:
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, str, date]]) -> Seen:
-        """What names, accounts and days of matches tell."""
+        """Builds it from names, accounts and days of matches."""
         newest: dict[str, tuple[date, set[str]]] = {}
         names: dict[str, tuple[date, str]] = {}
         for name, account, day in rows:
             had, accounts = newest.get(name, (day, set()))
             if day >= had:
                 newest[name] = day, accounts | {account} if day == had else {account}
-            # Of two names on the newest day nobody says which is the newer; either is as good for showing.
+            # Of two names on the newest day it is unknown which is newer; either may be shown.
             names[account] = max(names.get(account, (day, name)), (day, name))
         known = {name: accounts for name, (_, accounts) in sorted(newest.items()) if len(accounts) == 1}
         return cls(
@@ -47,36 +46,36 @@ class Seen:
         )
 
     def other_capitals(self, name: str) -> str | None:
-        """The name as matches show it, when it was written with other capitals."""
+        """Returns the name in matches, if it was entered with other capitals."""
         return next((other for other in self.accounts if other != name and other.lower() == name.lower()), None)
 
 
 class Matches:
-    """What is known of what people name: here nothing is, and nothing is doubted."""
+    """Facts from matches about entered names; this base class knows none and objects to none."""
 
     def players(self, names: Collection[str]) -> Seen:
-        """What is known of players, given by names or accounts."""
+        """Returns facts about players, given by names or accounts."""
         return Seen()
 
     def has_landed(self, match_id: str) -> bool:
-        """Whether anything of a match has landed."""
+        """Whether any file of a match has landed."""
         return True
 
     def played_by(self, roster_entry_id: int) -> int:
-        """In how many matches somebody played for a team by a roster entry, given by its number."""
+        """Returns in how many matches a player took part under a roster entry, given by its id."""
         return 0
 
     def taken_of(self, tracked: Row) -> int:
-        """How many matches of a tracked player were taken up."""
+        """Returns the number of a tracked player's matches with copied details."""
         return 0
 
 
-# --------------------------------------------------------------------------- as they are written
+# --------------------------------------------------------------------------- entered names
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A player as entered, and what is known by now."""
+    """A player as entered, completed with known facts."""
 
     name: str
     account_id: str | None
@@ -84,52 +83,52 @@ class Player:
 
     @property
     def columns(self) -> Row:
-        """As tables have the player."""
+        """Returns the player's columns in tables."""
         return {"player_name": self.name, "account_id": self.account_id}
 
     def is_of(self, row: Row) -> bool:
-        """Whether a row is the player's: of the account, else of the name where an account is unknown."""
+        """Whether a row belongs to the player: by account, or by name if an account is unknown."""
         if row["account_id"] is not None and self.account_id is not None:
             return row["account_id"] == self.account_id
         return row["player_name"].casefold() == self.name.casefold()
 
 
 def player_of(player: str, account_id: str | None, seen: Seen) -> Player:
-    """Name and account of a player given by name, by account, or by both; an explicit account wins.
+    """Returns name and account of a player given by name, by account, or by both; an explicit account takes precedence.
 
     Raises:
-        EntryError: when the name cannot be one or the account is no account id.
+        EntryError: if the name or the account id is invalid.
     """
     player = _player_name(player, "player")
     if player.startswith("account."):
         if account_id not in (None, player):
-            raise EntryError(f"{player} is an account, and so is {account_id}; which one is it?", "account_id")
+            raise EntryError(f"{player} and {account_id} are both accounts; enter only one.", "account_id")
         account_id, player = player, seen.names.get(player, player)
     if account_id is not None:
         _account(account_id, "account_id")
-        note = (f"{account_id} is in no match yet; the account stands for the name until it is.",)
+        note = (f"{account_id} is in no match yet; until then the account is shown instead of the name.",)
         return Player(player, account_id, note if player == account_id else ())
     known = seen.accounts.get(player)
     if known is not None:
         return Player(player, known)
-    note = f"No match knows {player} yet; the account stays unknown until one does."
+    note = f"{player} is in no match yet; the account stays unknown until then."
     if other := seen.other_capitals(player):
-        note = f"No match knows {player}, but one knows {other}; capitals matter."
+        note = f"{player} is in no match, but {other} is; capitals matter."
     return Player(player, None, (note,))
 
 
 def recognised(names: Mapping[str, Any], known: Matches) -> dict[str, Any]:
-    """Names of something of a player, with who is `recognised` by what matches know.
+    """Returns names with the player `recognised` from matches.
 
     Raises:
-        EntryError: when the name cannot be one or the account is no account id.
+        EntryError: if the name or the account id is invalid.
     """
     seen = known.players([names["player"]])
     return {**names, "recognised": player_of(names["player"], names.get("account_id"), seen)}
 
 
 def account_of(entry: Entry) -> Row:
-    """The account of who is recognised, where it is known or the row is new; a new player's notes are told."""
+    """Returns the account of the recognised player, if it is known or the row is new; adds a new player's notes."""
     player: Player | None = entry.names.get("recognised")
     if player is None or not (entry.is_new or player.account_id):
         return {}
@@ -138,12 +137,12 @@ def account_of(entry: Entry) -> Row:
 
 
 def _player_name(text: str, column: str) -> str:
-    """A name that the API can be asked for: it takes several in one request, with commas between them."""
+    """Returns a name that can be sent to the API, which takes several names separated by commas."""
     name = visible_text(text, column)
     if "," in name:
         raise EntryError(
-            f"{name!r} has a comma, which no in-game name has, and the API cannot be asked for it; enter one player "
-            "at a time, by the name as the game shows it or by account id.",
+            f"{name!r} contains a comma, which no in-game name does; enter one player at a time, by in-game name or "
+            "by account id.",
             column,
         )
     return name
@@ -151,15 +150,15 @@ def _player_name(text: str, column: str) -> str:
 
 def _account(text: str, column: str) -> str:
     if not _ACCOUNT.fullmatch(text):
-        raise EntryError(f"{text!r} is no account id; one is `account.` and 32 digits from 0 to f.", column)
+        raise EntryError(f"{text!r} is not an account id, which is `account.` and 32 digits from 0 to f.", column)
     return text
 
 
 def _match_id(text: str, column: str) -> str:
-    """A match id as matches have it: in small letters, without blanks around it."""
+    """Returns a match id in the spelling of matches: in lower case, without surrounding blanks."""
     written = text.strip()
     if not re.fullmatch(MATCH_ID, written):
-        raise EntryError(f"{text!r} is no match id; the API writes them with letters, digits and dashes.", column)
+        raise EntryError(f"{text!r} is not a match id, which consists of letters, digits and dashes.", column)
     return written.lower()
 
 
@@ -167,7 +166,7 @@ MATCH = Kind(str, str, _match_id)
 PLAYER = Field("player", "In-game name with its capitals, or account id.", TEXT)
 ACCOUNT = Field(
     "account_id",
-    "Account of the player, where known for certain; else matches tell it.",
+    "Account of the player, if known for certain; otherwise taken from matches.",
     Kind(str, str, _account, "ID"),
     lacks=True,
     option="account",

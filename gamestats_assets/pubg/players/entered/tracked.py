@@ -1,4 +1,4 @@
-"""Tracked players: whose detail is published."""
+"""Tracked players, whose details are published."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from gamestats_assets.pubg.players.entered.people import (
 )
 
 BACKFILL_DAYS = 180
-"""Days of history taken up of a player who is newly tracked, unless said otherwise."""
+"""Default number of days of history for a newly tracked player."""
 SHARD = "steam"
 
 
 def _shard(text: str, column: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+", text):
-        raise EntryError(f"{text!r} is no shard; write it as in steam, kakao, psn, xbox.", column)
+        raise EntryError(f"{text!r} is not a shard; examples are steam, kakao, psn, xbox.", column)
     return text
 
 
 class TrackedPlayer(Thing):
-    """A player whose detail is published; who has data stays, if inactive."""
+    """A player whose details are published; players with data cannot be removed, only made inactive."""
 
     kind = "tracked player"
     table = "tracked_players"
@@ -48,7 +48,7 @@ class TrackedPlayer(Thing):
     beside = (
         Field(
             "shard",
-            "Platform of the player; to find one, where the name is tracked on several.",
+            "Platform of the player; needed to find a name that is tracked on several.",
             Kind(str, str, _shard),
             verbs=("add", "change", "remove"),
             default="steam, or any",
@@ -57,14 +57,14 @@ class TrackedPlayer(Thing):
     fields = (
         Field(
             "is_active",
-            "Whether new matches refresh the detail.",
+            "Whether new matches refresh the details.",
             YES_NO,
             column="active",
             option="active/--inactive",
             default="yes",
         ),
         ACCOUNT,
-        Field("backfill_days", "Days of history to take up.", whole_number(0, 3650), default=str(BACKFILL_DAYS)),
+        Field("backfill_days", "Days of history to backfill.", whole_number(0, 3650), default=str(BACKFILL_DAYS)),
         NEW_NAME,
     )
     listed = ("player_name AS player", "account_id", "shard", "is_active AS active", "backfill_days", "added_at")
@@ -72,7 +72,7 @@ class TrackedPlayer(Thing):
     default_context: ClassVar[Matches] = Matches()
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
-        """See `Thing.alike`: by name, with its capitals, or by account."""
+        """See `Thing.alike`: by exact name, or by account."""
         player, shard = names["player"], names.get("shard")
         of_name = [row for row in rows if player in (row["player_name"], row["account_id"])]
         return [row for row in of_name if shard in (None, row["shard"])]
@@ -88,13 +88,13 @@ class TrackedPlayer(Thing):
         return {**recognised(names, context), "shard": _shard(names.get("shard") or SHARD, "shard")}
 
     def there(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.there`: of the account, else of the name where one of both accounts is unknown."""
+        """See `Thing.there`: by account, or by name if one of the two accounts is unknown."""
         player: Player = names["recognised"]
         rows = self.rows(conn)
         of_account = [row for row in rows if player.account_id is not None and row["account_id"] == player.account_id]
         of_name = [row for row in rows if (row["player_name"], row["shard"]) == (player.name, names["shard"])]
         unknown = [row for row in of_name if row["account_id"] is None]
-        # By a name alone, whoever is tracked under it is meant; an account of its own is somebody else.
+        # A name alone refers to any tracked player with it; a different account is a different player.
         found = of_account or unknown or ([] if player.account_id is not None else of_name)
         return found[0] if found else None
 
@@ -115,17 +115,17 @@ class TrackedPlayer(Thing):
         return {**at_first, **self.stored(entry.given), **account_of(entry)}
 
     def leave(self, entry: Entry) -> None:
-        """See `Thing.leave`: whoever has data stays, if inactive."""
+        """See `Thing.leave`: players with data stay, but inactive."""
         row = entry.row
         if row["account_id"] is not None and (matches := entry.context.taken_of(row)):
-            taken = "1 match was" if matches == 1 else f"{matches} matches were"
+            taken = "1 match is" if matches == 1 else f"{matches} matches are"
             instead = command("players", "change", row["player_name"], "--inactive")
             raise StillNeededError(
-                f"{row['player_name']} on {row['shard']} cannot be removed: {taken} taken up already. Make the player "
-                f"inactive, which keeps them and takes up no more: {instead}",
+                f"{row['player_name']} on {row['shard']} cannot be removed: {taken} already backfilled. Make the "
+                f"player inactive, which keeps the data and adds no more: {instead}",
                 "player",
             )
-        # PostgreSQL cannot look into the tables that hold what was taken up, and believes whoever has.
+        # PostgreSQL cannot read the tables with the details, so this setting confirms that there are none.
         number = row[self.key]
         ops.rows(entry.conn, "SELECT set_config('gamestats.nothing_taken_of', %s, true)", [str(number)])
         ops.delete(entry.conn, "backfills", {self.key: number})

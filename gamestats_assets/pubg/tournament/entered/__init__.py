@@ -1,4 +1,4 @@
-"""What people enter for tournaments, one declaration per thing (see `lakehouse.entries`)."""
+"""Entered data of tournaments, one declaration per kind of thing (see `lakehouse.entries`)."""
 
 from gamestats_assets.pubg.tournament.entered.overrides import OVERRIDE
 from gamestats_assets.pubg.tournament.entered.schedule import ROUND, SLOT

@@ -20,8 +20,8 @@ ROSTER_FILE = Takes(
     (TEAM, ROSTER_ENTRY),
     (
         Column(OF_DIVISION, "its name", required=True),
-        Column(_TEAM["group"], "the team's group; empty where the division has none"),
-        Column(OF_TEAM, "its name; made when there is none of that name", required=True),
+        Column(_TEAM["group"], "the team's group; empty if the division has none"),
+        Column(OF_TEAM, "its name; a new name adds a team", required=True),
         Column(_TEAM["tag"], "short form before players' names"),
         PLAYER_COLUMN,
         ACCOUNT_COLUMN,
@@ -32,26 +32,26 @@ ROSTER_FILE = Takes(
             required=True,
             instead="write the first day, or give one for all with --valid-from",
         ),
-        Column(_ENTRY["valid_until"], "last day; empty while it goes on"),
+        Column(_ENTRY["valid_until"], "last day; empty for an open end"),
     ),
-    asked=(_SEASON, Field("valid_from", "First day of rows that give none.", DAY)),
+    asked=(_SEASON, Field("valid_from", "First day of rows without one.", DAY)),
     look_up=look_up,
 )
 SCHEDULE_FILE = Takes(
     (SLOT,),
     (
         Column(OF_DIVISION, "its name", required=True),
-        Column(OF_GROUP, "its name, where the round is one of a group"),
+        Column(OF_GROUP, "its name, if the round belongs to a group"),
         Column(OF_ROUND, "number of the round", required=True),
         Column(OF_MATCH, "number within the round", required=True),
         Column(
             _SLOT["scheduled_at"], "start, 2026-10-03 18:00, or with an offset, 2026-10-03 18:00+02:00", required=True
         ),
         Column(_SLOT["time_zone"], "zone of the time, Europe/Berlin; the season's when empty"),
-        Column(_SLOT["map_name"], "in words, Erangel, or by id; empty or any when any will do"),
+        Column(_SLOT["map_name"], "in words, Erangel, or by id; empty or any for any map"),
         Column(_SLOT["status"], "scheduled, active, completed or cancelled; scheduled when empty"),
-        Column(_SLOT["original_match_id"], "of a remake: id of the match that failed"),
-        Column(_SLOT["remake_reason"], "of a remake: why it is played again; needed with original_match_id"),
+        Column(_SLOT["original_match_id"], "id of the failed match, if this is a remake"),
+        Column(_SLOT["remake_reason"], "reason for the remake; required with original_match_id"),
     ),
     asked=(_SEASON,),
 )

@@ -1,4 +1,4 @@
-"""What an admin decides of a match; it wins over what is derived."""
+"""Decisions of admins on matches, which take precedence over derived values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _DECIDING = ("is_tournament_match", "round_id", "scheduled_match_id", "validatio
 
 
 class Override(Thing):
-    """What an admin decides of a match; what is not said, or taken away, stays as it is derived.
+    """An admin's decision on a match; missing and removed values stay derived.
 
-    The match may be still to come. A round is named by its season, division and number; with a match of it, the match
+    The match may be in the future. A round is named by its season, division and number; with a match of it, the match
     takes that slot.
     """
 
@@ -45,7 +45,7 @@ class Override(Thing):
     lacking = "Match {wanted} has no override."
     fields = (
         Field("reason", "Why.", PROSE, required=["add", "change"]),
-        Field("admin", "Who decides.", TEXT, default="the user of this machine"),
+        Field("admin", "Author of the decision.", TEXT, default="the user of this machine"),
         Field(
             "is_tournament_match",
             "Whether it is a tournament match.",
@@ -66,7 +66,7 @@ class Override(Thing):
             column="status",
             option="status",
         ),
-        Field("notes", "What else should be known.", PROSE, lacks=True),
+        Field("notes", "Further remarks.", PROSE, lacks=True),
     )
     listed = (
         *("match_id", "is_tournament_match", "season", "division", "group_name AS group", "round_number AS round"),
@@ -78,7 +78,7 @@ class Override(Thing):
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """See `Thing.alike`."""
-        # As written first: an id with capitals may stand beside one without, entered before they were written small.
+        # Exact spelling first: an id with capitals may exist besides a lower-case one, entered before ids were lowered.
         written = names["match_id"].strip()
         exact = [row for row in rows if row["match_id"] == written]
         return exact or [row for row in rows if row["match_id"] == written.lower()]
@@ -88,9 +88,9 @@ class Override(Thing):
         return f"of match {row['match_id']}"
 
     def list(self, conn: psycopg.Connection, *of: Any, context: Any = None, **where: Any) -> pl.DataFrame:
-        """Overrides with the round and slot they name, the newest first; `note` tells those of no match that landed."""
+        """Lists overrides with their round and slot, newest first; `note` marks those without a landed match."""
         frame, context = super().list(conn, *of, **where), context or self.default_context
-        notes = [None if context.has_landed(match_id) else "no such match landed" for match_id in frame["match_id"]]
+        notes = [None if context.has_landed(match_id) else "no such match has landed" for match_id in frame["match_id"]]
         return frame.with_columns(pl.Series("note", notes, dtype=pl.String))
 
     def settle(self, entry: Entry) -> dict[str, Any]:
@@ -101,20 +101,20 @@ class Override(Thing):
         decided = {name: entry.would_be(values).get(name) for name in _DECIDING}
         if all(value is None for value in decided.values()):
             raise EntryError(
-                "Nothing is decided: say whether it is a tournament match, its round or slot, or its status. "
-                "To take an override back, remove it."
+                "The decision is empty: give whether it is a tournament match, its round or slot, or its status. To "
+                "revoke an override, remove it."
             )
         if decided["is_tournament_match"] is False and decided["round_id"] is not None:
-            raise EntryError("A match that is no tournament match has no round and no slot.", "is_tournament_match")
+            raise EntryError("A match that is not a tournament match has no round and no slot.", "is_tournament_match")
         if entry.is_new and not entry.context.has_landed(entry.row["match_id"]):
-            entry.notes.append(f"No match {entry.row['match_id']} has landed; the override waits for one.")
+            entry.notes.append(f"No match {entry.row['match_id']} has landed; the override applies once it has.")
         return values
 
     def _place(self, conn: psycopg.Connection, named: Mapping[str, Any]) -> dict[str, Any]:
         if all(value is None for value in named.values()):
             return {"round_id": None, "scheduled_match_id": None}
         if lacking := [name for name in ("season", "division", "round") if named.get(name) is None]:
-            raise EntryError("A round is named by --season, --division and --round together.", lacking[0])
+            raise EntryError("A round needs --season, --division and --round together.", lacking[0])
         round_id = ROUND.find(conn, **named)["round_id"]
         slot = None if named.get("match") is None else SLOT.find(conn, **named)[SLOT.key]
         return {"round_id": round_id, "scheduled_match_id": slot}

@@ -1,4 +1,4 @@
-"""Rounds, and the slots of their schedules."""
+"""Rounds and the slots of their schedules."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from gamestats_assets.pubg.tournament.tables import ROUND_STATUSES, SLOT_STATUSE
 
 OF_ROUND = Field("round", "Number of the round.", whole_number(1, noun="number of a round or match"))
 OF_MATCH = Field("match", "Number of the match in its round.", whole_number(1, noun="number of a round or match"))
-GROUP_OF_ROUND = Field("group", "Group, where the round is one of a group.", verbs=("add", "change", "remove"))
+GROUP_OF_ROUND = Field("group", "Group, if the round belongs to one.", verbs=("add", "change", "remove"))
 NEW_NUMBER = Field(
     "new_number",
     "The new number.",
@@ -52,7 +52,7 @@ NEW_NUMBER = Field(
     option="number",
     stored="",
 )
-_PLACED_ANEW = "If matches were placed there, they are placed anew."
+_PLACED_ANEW = "Matches already assigned there are assigned again."
 
 
 def _statuses(words: Sequence[str]) -> Field:
@@ -60,7 +60,8 @@ def _statuses(words: Sequence[str]) -> Field:
 
 
 class Round(Thing):
-    """A round of a division, or of one of its groups: days, each until 5 in the morning, whose matches count for it."""
+    """A round of a division or one of its groups: a range of days, each until 5 in the morning, whose matches count for
+    it."""
 
     kind = "round"
     table = "rounds"
@@ -114,12 +115,12 @@ class Round(Thing):
         found = self.rows(conn, division_id=of["division_id"], round_number=number)
         if names.get("group") is None and found:
             groups = ", ".join(row["group_name"] for row in found)
-            message = f"Round {number} of {of['division']} is one of groups ({groups}); say which with --group"
-            raise UnknownNameError(f"{message}, in a file in the column group.", "group")
+            message = f"Round {number} of {of['division']} is one of groups ({groups}); choose one with --group"
+            raise UnknownNameError(f"{message}, in a file with the column group.", "group")
         return super().missing(conn, names)
 
     def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`. Every status is remembered with its time, by PostgreSQL."""
+        """See `Thing.settle`. PostgreSQL records every status with its time."""
         values, row = self.stored(entry.given), entry.row
         if entry.is_new:
             first = values["first_day"]
@@ -135,23 +136,23 @@ class Round(Thing):
         if entry.is_new or {"first_day", "last_day"} & entry.given.keys():
             entry.notes += self._shared_days(entry.conn, would_be)
             if outside := [] if entry.is_new else _outside(entry.conn, would_be):
-                message = f"Outside its days now: match {', '.join(outside)}."
+                message = f"Now outside its days: match {', '.join(outside)}."
                 entry.notes.append(f"{message} Change their times too, unless they are postponed.")
         if not entry.is_new and row["group_id"] is None:
             others = self.rows(entry.conn, division_id=row["division_id"], round_number=row["round_number"])
             if names := [other["group_name"] for other in others if other["group_id"] is not None]:
                 has = "has a round" if len(names) == 1 else "have rounds"
-                message = f"Group {', '.join(names)} {has} {row['round_number']} too; --group means that one."
+                message = f"Group {', '.join(names)} {has} {row['round_number']} too, which --group selects."
                 entry.notes.append(message)
         return values
 
     def _shared_days(self, conn: psycopg.Connection, row: Row) -> list[str]:
-        """A note for every round that the same teams play on some of the days."""
+        """Returns a note for every round that the same teams play on some of the days."""
         if row["status"] == "cancelled":
             return []
         return [
-            f"It shares days with {other['round_name']} ({period(other['first_day'], other['last_day'])}): "
-            "only the schedule can tell whose a match of these days is."
+            f"It shares days with {other['round_name']} ({period(other['first_day'], other['last_day'])}): on these "
+            "days only the schedule can assign matches to the rounds."
             for other in self.rows(conn, division_id=row["division_id"])
             if other["round_id"] != row.get("round_id")
             and other["status"] != "cancelled"
@@ -167,16 +168,16 @@ class Round(Thing):
 
 
 def _refuse_taken(thing: Thing, entry: Entry) -> None:
-    """Refuse a number that another row of the same place has."""
+    """Refuses a number that another row of the same place has."""
     row, number = entry.row, entry.given["new_number"]
     place = {name: row[name] for name in thing.placed_by}
     if any(other[thing.key] != row[thing.key] for other in thing.rows(entry.conn, **place, **{thing.column: number})):
         text = capitalised(thing.describe({**row, thing.column: number}))
-        raise ExistsAlreadyError(f"{text} exists already; give it another number first, or remove it.", "new_number")
+        raise ExistsAlreadyError(f"{text} already exists; give it another number first, or remove it.", "new_number")
 
 
 def _outside(conn: psycopg.Connection, round_row: Row) -> list[str]:
-    """Numbers of the round's slots that are on none of its days."""
+    """Returns the numbers of the round's slots outside its days."""
     slots = ops.select(conn, "scheduled_matches", {"round_id": round_row["round_id"]})
     if not slots:
         return []
@@ -195,13 +196,13 @@ ROUND = Round()
 
 
 def map_named(written: str) -> tuple[str | None, tuple[str, ...]]:
-    """The map's name in words, and what to tell; None for `any`.
+    """Returns the map's name in words, and a note; None for `any`.
 
-    Ids such as Baltic_Main are understood. A map nobody knows is taken as written, as new maps
-    come, unless it looks like a slip of the pen.
+    Ids such as Baltic_Main are accepted. An unknown map is accepted as entered, because new maps appear, unless it
+    resembles a known one.
 
     Raises:
-        EntryError: when a known map is spelt nearly so.
+        EntryError: if it is nearly the name of a known map.
     """
     written = written.strip()
     if written.lower() in ("", "any"):
@@ -214,14 +215,14 @@ def map_named(written: str) -> tuple[str | None, tuple[str, ...]]:
     near = difflib.get_close_matches(written.lower(), names, n=1, cutoff=0.75)
     if near:
         raise EntryError(f"There is no map {written!r}; did you mean {names[near[0]]}?", "map")
-    return written, (f"{written} is no map known here; a match fits the slot only if its map has exactly this name.",)
+    return written, (f"{written} is not a known map; a match fits the slot only if its map has exactly this name.",)
 
 
 def moment_of(written: str, zone: ZoneInfo) -> datetime:
-    """The moment of a time as people write it; see `local_times.instant`.
+    """Returns the moment of an entered time; see `local_times.instant`.
 
     Raises:
-        EntryError: when it names none, or two.
+        EntryError: if the time is skipped, ambiguous or invalid.
     """
     try:
         return local_times.instant(written, zone)
@@ -244,7 +245,7 @@ _REMAKE = ("original_match_id", "remake_reason")
 
 
 class Slot(Thing):
-    """A slot of a round's schedule: when a match is to start, and on which map."""
+    """A slot of a round's schedule: the planned start and map of a match."""
 
     kind = "slot"
     noun = "match"
@@ -274,7 +275,7 @@ class Slot(Thing):
     fields = (
         Field(
             "scheduled_at",
-            'Start, as "2026-10-03 18:00" in the time zone, or with an offset of its own.',
+            'Start, as "2026-10-03 18:00" in the time zone, or with its own offset.',
             Kind(str, str, metavar="TIME"),
             required=["add"],
             option="at",
@@ -282,7 +283,7 @@ class Slot(Thing):
         ),
         Field(
             "postponed",
-            "Take a time outside the round's days; it counts for it all the same.",
+            "Accepts a time outside the round's days; the match still counts for the round.",
             YES_NO,
             verbs=["change"],
             stored="",
@@ -298,12 +299,12 @@ class Slot(Thing):
         _statuses(SLOT_STATUSES),
         Field(
             "original_match_id",
-            "Of a remake: the match that failed.",
+            "For a remake: the match that failed.",
             Kind(str, str, MATCH.check, "MATCH_ID"),
             lacks=True,
             option="remake-of",
         ),
-        Field("remake_reason", "Of a remake: why it is played again.", PROSE, lacks=True),
+        Field("remake_reason", "For a remake: the reason for it.", PROSE, lacks=True),
         NEW_NUMBER,
     )
     listed = (
@@ -324,15 +325,15 @@ class Slot(Thing):
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`.
 
-        A time outside the round's days is refused, unless it is the slot's by now or the match is postponed: then it
-        counts for the round all the same.
+        A time outside the round's days is refused, unless the slot already has it or the match is postponed, in which
+        case it still counts for the round.
         """
         values, row = self.stored(entry.given), entry.row
         if not entry.is_new and (number := entry.given.get("new_number")) is not None:
             values["match_number"] = number
             _refuse_taken(self, entry)
         if entry.given.get("postponed") and "scheduled_at" not in values:
-            raise EntryError("Postponed to when? Give the new time with --at.", "scheduled_at")
+            raise EntryError("The postponed match needs a time. Give the new one with --at.", "scheduled_at")
         if "scheduled_at" in values:
             of_season = zone_of_season(row)
             named = entry.names.get("time_zone")
@@ -351,15 +352,17 @@ class Slot(Thing):
         if row["first_day"] <= day <= row["last_day"] or row.get("scheduled_at") == moment:
             return
         if entry.given.get("postponed"):
-            entry.notes.append(f"It counts for {row['round_name']}, though {day} is none of its days.")
+            entry.notes.append(f"It counts for {row['round_name']}, although {day} is not one of its days.")
             return
         hour = (datetime.min + DAY_BEGINS).strftime("%H:%M")
-        night = f": before {hour} it is still the evening of {day}" if day != moment.astimezone(zone).date() else ""
+        night = (
+            f": before {hour} it still counts as the evening of {day}" if day != moment.astimezone(zone).date() else ""
+        )
         advice = "change the time, or the round's days first"
         if not entry.is_new:
             advice = (
-                "change the time, or the round's days; or, where the match is postponed and still counts for this "
-                "round, say so: gamestats tournament schedule change ... --postponed"
+                "change the time, or the round's days; or, if the match is postponed and still counts for this round: "
+                "gamestats tournament schedule change ... --postponed"
             )
         raise EntryError(
             f"{local_times.format_local(moment, zone)} is outside {row['round_name']}, "
@@ -368,23 +371,23 @@ class Slot(Thing):
         )
 
     def _remake(self, entry: Entry, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What makes a slot a remake, of what is given and what it has."""
+        """Returns the columns of a remake, from given and existing values."""
         would_be = entry.would_be(values)
         merged = {name: would_be.get(name) for name in _REMAKE}
         original = merged["original_match_id"]
         if original is not None and merged["remake_reason"] is None:
             raise EntryError(
-                f"Say why match {original} is played again: with --remake-reason, in a file in the column "
+                f"Give the reason for the remake of match {original}: with --remake-reason, in a file in the column "
                 "remake_reason.",
                 "remake_reason",
             )
         if original not in (None, entry.row.get("original_match_id")) and not entry.context.has_landed(original):
-            message = f"No match {original} has landed; if the id is right, one that is to land counts as failed."
+            message = f"No match {original} has landed; if the id is correct, the match counts as failed once it lands."
             entry.notes.append(message)
         return {**merged, "is_remake": any(value is not None for value in merged.values())}
 
     def noticed(self, conn: psycopg.Connection, row: Row, given: Mapping[str, Any]) -> Sequence[str]:
-        """See `Thing.noticed`: that other slots of the round have the same time."""
+        """See `Thing.noticed`: reports other slots of the round at the same time."""
         if not {"scheduled_at", "status"} & given.keys():
             return ()
         slots: defaultdict[datetime, list[int]] = defaultdict(list)
@@ -394,15 +397,15 @@ class Slot(Thing):
         zone = zone_of_season(row)
         return [
             f"Matches {', '.join(map(str, sorted(numbers)))} of {row['round_name']}{row['of_group']} are at the same "
-            f"time, {local_times.format_local(moment, zone)}: only its map can tell which of them a match is."
+            f"time, {local_times.format_local(moment, zone)}: only their maps distinguish them."
             for moment, numbers in sorted(slots.items())
             if len(numbers) > 1 and row["match_number"] in numbers
         ]
 
     def list(self, conn: psycopg.Connection, *of: Any, context: Any = None, **where: Any) -> pl.DataFrame:
-        """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it.
+        """Lists the schedule in order of time; `scheduled_at` is in the season's time zone.
 
-        In UTC where the season was entered with a time zone that is none.
+        UTC is used if the season has an invalid time zone.
         """
         frame = super().list(conn, *of, **where)
         local = [

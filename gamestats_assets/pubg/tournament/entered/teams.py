@@ -1,4 +1,4 @@
-"""Seasons, divisions, groups, teams, and who plays for them."""
+"""Seasons, divisions, groups, teams, and rosters."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _SHORT_NAME = re.compile(r"[a-z0-9_.-]+")
 
 @functools.cache
 def _known_zone(name: str) -> ZoneInfo:
-    # Listing the time zone database takes a while, and a schedule names its zone in every row.
+    # Listing the time zone database takes a while, and every row of a schedule names its zone.
     return local_times.time_zone(name)
 
 
 def zone_of(name: str, column: str = "time_zone") -> ZoneInfo:
-    """The time zone of a name.
+    """Returns the time zone with a name.
 
     Raises:
-        EntryError: when there is none of that name.
+        EntryError: if there is none.
     """
     try:
         return _known_zone(name)
@@ -53,10 +53,10 @@ def zone_of(name: str, column: str = "time_zone") -> ZoneInfo:
 
 
 def zone_of_season(season: Row) -> ZoneInfo:
-    """The time zone that a season's days and times are read in.
+    """Returns the time zone of a season's days and times.
 
     Raises:
-        EntryError: when it was entered with one that is none.
+        EntryError: if the season was entered with an invalid one.
     """
     try:
         return zone_of(season["time_zone"])
@@ -69,17 +69,17 @@ def zone_of_season(season: Row) -> ZoneInfo:
 
 
 def period(first: date, last: date | None) -> str:
-    """Days in words."""
+    """Returns a range of days in words."""
     if last is None:
         return f"from {first} on"
     return f"on {first}" if first == last else f"from {first} to {last}"
 
 
 def in_order(first: date, last: date | None, columns: tuple[str, str]) -> None:
-    """Refuse a last day before the first.
+    """Refuses a last day before the first.
 
     Raises:
-        EntryError: when it is.
+        EntryError: if it is.
     """
     if last is not None and last < first:
         raise EntryError(f"{columns[1]} {last} is before {columns[0]} {first}.", columns[1])
@@ -88,7 +88,9 @@ def in_order(first: date, last: date | None, columns: tuple[str, str]) -> None:
 def _short_name(text: str, column: str) -> str:
     if not _SHORT_NAME.fullmatch(text):
         raise EntryError(
-            f"{text!r} cannot be a season's short name: small letters, digits, '_', '.' and '-' make one.", column
+            f"{text!r} is not a valid short name of a season: it may only contain small letters, digits, '_', '.' and "
+            "'-'.",
+            column,
         )
     return text
 
@@ -96,7 +98,7 @@ def _short_name(text: str, column: str) -> str:
 def _season_zone(text: str, column: str) -> str:
     zone = zone_of(text, column).key
     if not is_time_zone(zone):
-        raise EntryError(f"{zone} is a time zone that the tables cannot be read in; choose another.", column)
+        raise EntryError(f"The tables do not support the time zone {zone}; choose another.", column)
     return zone
 
 
@@ -106,12 +108,12 @@ OF_DIVISION = Field("division", "Name of the division.")
 OF_GROUP = Field("group", "Name of the group.")
 OF_TEAM = Field("team", "Name of the team.")
 _FINDS = ("change", "remove")
-DIVISION_OF_TEAM = Field("division", "Its division, where two have a team of that name.", verbs=_FINDS)
+DIVISION_OF_TEAM = Field("division", "Its division, if two divisions have a team of that name.", verbs=_FINDS)
 NEW = Field("name", "The new name.", verbs=["change"], required=["change"])
 
 
 class Season(Thing):
-    """A season and its points rules; without other ones it has those of SUPER."""
+    """A season and its points rules, by default those of SUPER."""
 
     kind = "season"
     table = "seasons"
@@ -129,7 +131,9 @@ class Season(Thing):
     called = "season {season}"
     fields = (
         Field("name", "Name in words.", default="its short name"),
-        Field("time_zone", "Time zone of its days, as Europe/Berlin.", Kind(str, str, _season_zone), required=["add"]),
+        Field(
+            "time_zone", "Time zone of its days, such as Europe/Berlin.", Kind(str, str, _season_zone), required=["add"]
+        ),
         Field("shard", "Platform of its players.", TEXT, default="steam"),
         Field(
             "placement_points",
@@ -141,21 +145,27 @@ class Season(Thing):
         Field("kill_points", "Points of one kill.", whole_number(0), default="1"),
         Field(
             "player_points_with_placement",
-            "What a player gets: with-placement, the team's placement points too, or by-kills, own kills alone.",
+            "Points of a player: with-placement includes the team's placement points, by-kills only the player's kill "
+            "points.",
             choice(with_placement=True, by_kills=False),
             option="player-points",
             default="with-placement",
         ),
         Field(
             "tie_breakers",
-            f"What decides between equal points, in order: of {', '.join(TIE_BREAKERS)}.",
+            f"Tie breakers in order, from {', '.join(TIE_BREAKERS)}.",
             several(choice(*TIE_BREAKERS), "WORD,..."),
             default="wins,kills,latest_placement",
         ),
-        Field("minimum_teams", "Teams below which a match may be a warm-up or remade.", whole_number(2), default="8"),
+        Field(
+            "minimum_teams",
+            "Number of teams below which a match may be a warm-up or remade.",
+            whole_number(2),
+            default="8",
+        ),
         Field(
             "slot_window_min",
-            "Minutes a match may start before or after its slot.",
+            "Largest difference between a match's start and its slot, in minutes.",
             whole_number(1),
             option="slot-window",
             default="45",
@@ -165,14 +175,12 @@ class Season(Thing):
     order = ("season_id",)
 
     def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`. A new time zone leaves the slots' times: they are moments, however they were written."""
+        """See `Thing.settle`. A new time zone does not change the slots' times, which are stored as moments."""
         values = self.stored(entry.given)
         if entry.is_new:
             return {"name": entry.row["season"], **values}
         if values.get("time_zone", entry.row["time_zone"]) != entry.row["time_zone"] and _has_slots(entry):
-            entry.notes.append(
-                "The slots already entered keep their moments; rounds and rosters now follow the new zone's days."
-            )
+            entry.notes.append("Existing slots keep their moments; rounds and rosters now use the new zone's days.")
         return values
 
 
@@ -240,10 +248,10 @@ GROUP = Group()
 
 
 def group_of(conn: psycopg.Connection, division: Row, group: str | None) -> Row:
-    """Number and name of a division's group; of none they are None.
+    """Returns number and name of a division's group; None without a group.
 
     Raises:
-        UnknownNameError: when there is none of that name.
+        UnknownNameError: if there is none of that name.
     """
     if group is None:
         return {"group_id": None, "group_name": None}
@@ -252,7 +260,7 @@ def group_of(conn: psycopg.Connection, division: Row, group: str | None) -> Row:
 
 
 class Team(Thing):
-    """A team of a division, and the group it plays in."""
+    """A team of a division, with its group."""
 
     kind = "team"
     table = "teams"
@@ -282,7 +290,7 @@ class Team(Thing):
     order = ("season_id", "division_id", "group_id NULLS FIRST", "team_id")
 
     def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-        """See `Thing.siblings`: teams of a division where it is named, else those of the season."""
+        """See `Thing.siblings`: teams of a division if given, else those of the season."""
         if names.get("division") is not None:
             return super().siblings(conn, names)
         season = SEASON.find(conn, **names)
@@ -291,11 +299,11 @@ class Team(Thing):
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
         places = " and ".join(row["division"] for row in rows)
-        message = f"There is a team {names['team']!r} in {places}; say which with --division."
+        message = f"There is a team {names['team']!r} in {places}; choose one with --division."
         return UnknownNameError(message, "division")
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
-        """See `Thing.alike`: of two divisions' teams neither is meant, whatever its capitals."""
+        """See `Thing.alike`: a name that teams of two divisions have is ambiguous, whatever its capitals."""
         wanted = names["team"].strip().casefold()
         return [row for row in rows if row["team_name"].casefold() == wanted]
 
@@ -311,7 +319,7 @@ TEAM = Team()
 
 
 class RosterEntry(Thing):
-    """That a player is on a team's roster, from a day to a day, both included."""
+    """A player's membership in a team's roster, from a first to a last day, both included."""
 
     kind = "roster entry"
     table = "roster_entries"
@@ -326,18 +334,18 @@ class RosterEntry(Thing):
     names = (OF_SEASON, OF_TEAM, PLAYER)
     beside = (
         replace(DIVISION_OF_TEAM, verbs=("add", *_FINDS)),
-        Field("since", "First day of the entry, where there are several.", DAY, verbs=_FINDS),
+        Field("since", "First day of the entry, if there are several.", DAY, verbs=_FINDS),
     )
     column = "player_name"
     lacking = "{player!r} is not on the roster of {team_name}{since_told}; {there}"
     fields = (
-        Field("valid_until", "Last day; without it, it goes on.", DAY, lacks=True, option="until"),
+        Field("valid_until", "Last day; open end if missing.", DAY, lacks=True, option="until"),
         Field("valid_from", "First day.", DAY, required=["add"], option="from"),
         Field("role", f"{', '.join(ROLES[:-1])} or {ROLES[-1]}.", choice(*ROLES), default="player"),
         ACCOUNT,
         NEW_NAME,
     )
-    narrowed_by = (Field("team", "Only of this team."), Field("on", "Only who is on a roster that day.", DAY))
+    narrowed_by = (Field("team", "Only of this team."), Field("on", "Only players on a roster that day.", DAY))
     listed = (
         *("season", "division", "team_name AS team", "player_name AS player", "account_id", "role"),
         *("valid_from", "valid_until"),
@@ -351,7 +359,7 @@ class RosterEntry(Thing):
         return f"{message}, {period(row['valid_from'], row['valid_until'])}"
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
-        """See `Thing.alike`: of the account, else of the name where an account is unknown."""
+        """See `Thing.alike`: by account, or by name if an account is unknown."""
         name, since = names["player"], names.get("since")
         player = names.get("recognised") or Player(name, name if name.startswith("account.") else None)
         return [row for row in rows if player.is_of(row) and since in (None, row["valid_from"])]
@@ -360,7 +368,7 @@ class RosterEntry(Thing):
         """See `Thing.which`."""
         days = ", ".join(str(row["valid_from"]) for row in rows)
         message = f"{names['player']} is on the roster of {rows[0]['team_name']} several times, from {days}"
-        advice = f"say which by its first day: --since {rows[-1]['valid_from']}"
+        advice = f"choose one by its first day: --since {rows[-1]['valid_from']}"
         return UnknownNameError(f"{message}; {advice}", "valid_from")
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
@@ -369,12 +377,12 @@ class RosterEntry(Thing):
         return super().missing(conn, {**names, "since_told": since})
 
     def recognised(self, names: Mapping[str, Any], context: Matches) -> Mapping[str, Any]:
-        """See `Thing.recognised`: the same player may be on the roster from another first day."""
+        """See `Thing.recognised`: the same player may be on the roster again from another first day."""
         return {**recognised(names, context), "since": names.get("valid_from")}
 
     def exists(self, row: Row, names: Mapping[str, Any]) -> str:
         """See `Thing.exists`."""
-        return f"{names['recognised'].name} is on the roster of {row['team_name']} from {row['valid_from']} already"
+        return f"{names['recognised'].name} is already on the roster of {row['team_name']} from {row['valid_from']}"
 
     def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
         """See `Thing.place`."""
@@ -390,7 +398,7 @@ class RosterEntry(Thing):
         return values
 
     def list(self, conn: psycopg.Connection, *of: Any, context: Any = None, **where: Any) -> pl.DataFrame:
-        """See `Thing.list`; `on` a day are those who are on a roster that day."""
+        """See `Thing.list`; `on` a day lists players on a roster that day."""
         frame, on = super().list(conn, *of, **where), where.get("on")
         if on is None:
             return frame
@@ -398,13 +406,13 @@ class RosterEntry(Thing):
         return frame.filter(pl.col("valid_from") <= on, goes_on)
 
     def leave(self, entry: Entry) -> None:
-        """See `Thing.leave`: who has played is told."""
+        """See `Thing.leave`: reports players who have played."""
         row = entry.row
         if played := entry.context.played_by(row["roster_entry_id"]):
             matches, they = ("1 match", "it is") if played == 1 else (f"{played} matches", "they are")
             entry.notes.append(
-                f"{row['player_name']} played {matches} for {row['team_name']} by this entry; {they} counted anew "
-                "without it. Who only leaves gets a last day: roster change ... --until DAY"
+                f"{row['player_name']} played {matches} for {row['team_name']} by this entry; {they} counted again "
+                "without it. For a player who only leaves, enter a last day: roster change ... --until DAY"
             )
 
 

@@ -1,1 +1,1 @@
-"""What is served of tournaments: routes and pages of standings, matches, teams and players."""
+"""Routes and pages of tournaments: standings, matches, teams and players."""

@@ -1,4 +1,4 @@
-"""What a request asks of a tournament: season, division, group, round, match; found by name, in one snapshot."""
+"""The context of a request (season, division, group, round, match), found by name in one snapshot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
 
 CONTEXT_TABLES = (Seasons, Divisions, Groups, Rounds, TournamentMatches)
-"""Tables that a context is found in."""
+"""Tables from which a context is read."""
 
 
 class OfSeason(Parameters):
@@ -28,18 +28,18 @@ class OfSeason(Parameters):
 
     season: Annotated[Name | None, Field(description="Short name of the season.", examples=["fall"])] = None
     season_id: Annotated[
-        Number | None, Field(description="Number of the season; one of `season` and `season_id` is needed.")
+        Number | None, Field(description="Number of the season; either `season` or `season_id` is required.")
     ] = None
 
     @model_validator(mode="after")
     def _is_one(self) -> OfSeason:
         if (self.season is None) == (self.season_id is None):
-            raise ValueError("give the season by season or by season_id, one of both")
+            raise ValueError("give either season or season_id")
         return self
 
 
 class OfDivision(OfSeason):
-    """A division of a season, and of it a group or a round."""
+    """A division of a season, and optionally a group or a round of it."""
 
     division: Annotated[Name, Field(description="Name of the division.", examples=["Division 1"])]
     group: Annotated[Name | None, Field(description="Name of a group.")] = None
@@ -47,7 +47,7 @@ class OfDivision(OfSeason):
 
 
 class OfAnyDivision(OfDivision):
-    """A season, or a division of it, and of that a group or a round."""
+    """A season, and optionally a division with a group or a round of it."""
 
     division: Annotated[Name | None, Field(description="Name of a division; all without it.")] = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -55,12 +55,12 @@ class OfAnyDivision(OfDivision):
     def _has_its_division(self) -> OfAnyDivision:
         for name in ("group", "round"):
             if getattr(self, name) is not None and self.division is None:
-                raise ValueError(f"{name} is one of a division; give division, too")
+                raise ValueError(f"{name} belongs to a division; give division, too")
         return self
 
 
 class OfDivisionOrMatch(OfDivision):
-    """A division of a season, and of it a group, a round or one match."""
+    """A division of a season, and optionally a group, a round or one match of it."""
 
     match: Annotated[Number | None, Field(ge=1, description="Number of a match of the round; with `round`.")] = None
     match_id: Annotated[Name | None, Field(description="Id of a match of the round; with `round`.")] = None
@@ -69,14 +69,14 @@ class OfDivisionOrMatch(OfDivision):
     def _has_its_round(self) -> OfDivisionOrMatch:
         for name in ("match", "match_id"):
             if getattr(self, name) is not None and self.round is None:
-                raise ValueError(f"{name} is one of a round; give round, too")
+                raise ValueError(f"{name} belongs to a round; give round, too")
         if self.match is not None and self.match_id is not None:
-            raise ValueError("give the match by match or by match_id, one of both")
+            raise ValueError("give either match or match_id")
         return self
 
 
 class Metadata(BaseModel):
-    """Which context was applied."""
+    """The applied context."""
 
     season_id: Annotated[int, Field(description="Number of the season.")]
     season: Annotated[str, Field(description="Its short name.")]
@@ -91,15 +91,15 @@ class Metadata(BaseModel):
     filtered_by: Annotated[
         Literal["season", "division", "group", "round", "match"], Field(description="The narrowest context applied.")
     ]
-    timestamp: Annotated[datetime, Field(description="When the data were published, UTC.")]
+    timestamp: Annotated[datetime, Field(description="Time of publication, UTC.")]
     data_as_of: Annotated[datetime | None, Field(description="End of the newest match that counts.")]
-    page: Annotated[int | None, Field(description="Which page; null where there are none.")]
-    page_size: Annotated[int | None, Field(description="Rows of a page.")]
+    page: Annotated[int | None, Field(description="Page number; null without pages.")]
+    page_size: Annotated[int | None, Field(description="Rows per page.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What was found: the season and, where they were asked for, its division, group by name, round and match."""
+    """The context found: the season and, if requested, its division, group by name, round and match."""
 
     season: dict[str, Any]
     division: dict[str, Any] | None = None
@@ -109,7 +109,7 @@ class Context:
 
     @property
     def bound(self) -> dict[str, Any]:
-        """What queries are bound to; what was not asked for is null."""
+        """Query parameters; values that were not requested are null."""
         return {
             "season": self.season["season"],
             "season_id": self.season["season_id"],
@@ -122,16 +122,16 @@ class Context:
 
     @property
     def narrowest(self) -> str:
-        """The narrowest that was asked for."""
+        """The narrowest requested level."""
         return next(name for name in ("match", "round", "group", "division", "season") if getattr(self, name))
 
 
 async def find(conn: Connection, asked: OfDivision | OfAnyDivision | OfDivisionOrMatch) -> Context:
-    """The context that a request names.
+    """Returns the context that a request names.
 
     Raises:
-        ProblemError: 404 when there is none of that name; the answer says which is nearest. 422 when the round is one
-            of several groups and none is named.
+        ProblemError: 404 if a name does not exist, with the nearest one; 422 if several groups have the round and no
+            group is given.
     """
     season = await find_season(conn, asked)
     if asked.division is None:
@@ -148,10 +148,10 @@ async def find(conn: Connection, asked: OfDivision | OfAnyDivision | OfDivisionO
 
 
 async def find_season(conn: Connection, asked: OfSeason) -> dict[str, Any]:
-    """The season that a request names.
+    """Returns the season that a request names.
 
     Raises:
-        ProblemError: 404 when there is none.
+        ProblemError: 404 if there is none.
     """
     seasons = await rows_of(conn, "SELECT * FROM pubg.seasons ORDER BY season_id", [])
     if asked.season is not None:
@@ -171,13 +171,13 @@ async def _round(
     """
     rounds = await rows_of(conn, query, [division["division_id"]])
     numbered = [row for row in rounds if row["round_number"] == number]
-    # A group's own round goes before one of the whole division.
+    # A group's own round takes precedence over one of the whole division.
     fitting = [row for row in numbered if row["group_id"] in (None, group and group["group_id"])]
     if fitting:
         return fitting[-1]
     if numbered and group is None:
         groups = ", ".join(row["group_name"] for row in numbered)
-        detail = f"Round {number} of {division['division']} is one of each group; add group: {groups}."
+        detail = f"Round {number} of {division['division']} exists in each group; add group: {groups}."
         raise ProblemError(422, detail, errors=[{"name": "group", "message": detail}])
     there = ", ".join(dict.fromkeys(str(row["round_number"]) for row in rounds)) or "none"
     raise _missing("round", f"There is no round {number} in {division['division']}; there is {there}.")
@@ -215,7 +215,7 @@ def _missing(name: str, detail: str) -> ProblemError:
 
 
 SIMULATED: LiteralString = "season_state = 'simulated'"
-"""The condition that a row of `pubg.matches` meets where a simulator made its match."""
+"""Condition of rows in `pubg.matches` that a simulator created."""
 
 
 async def are_synthetic(conn: Connection, *, seasons: Iterable[str] = (), match_id: str | None = None) -> bool:
@@ -231,7 +231,7 @@ async def are_synthetic(conn: Connection, *, seasons: Iterable[str] = (), match_
 async def metadata(
     conn: Connection, context: Context, asked: Parameters, tables: Sequence[type[Table]]
 ) -> dict[str, Any]:
-    """What every answer says of its context, and of the tables that it is made of."""
+    """Returns the metadata of an answer: its context and its tables."""
     [row] = await rows_of(
         conn,
         """

@@ -1,8 +1,7 @@
-"""What an edit does to the standings, before it is saved: the game's own functions over what is published.
+"""Effects of an edit on the standings before it is saved: the game's own functions over the published data.
 
-Who played for whom, what a match counts for and what it adds up to is decided as when tables are made (see
-`tournament.context` and `tournament.standings`), by what is entered in the transaction; the matches and people's
-results are the published ones.
+Lineups, contexts and standings are computed as for tables (see `tournament.context` and `tournament.standings`), from
+the data entered in the transaction and the published matches and results.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ State = Mapping[Line, tuple[int, ...]]
 
 
 class Standings:
-    """The tables of the divisions that an edit concerns."""
+    """The tables of the divisions that an edit affects."""
 
     def concerns(self, conn: psycopg.Connection, rows: Sequence[Row]) -> Collection[int]:
-        """The divisions that rows are of, and those that their matches counted for."""
+        """Returns the divisions of rows, and those that their matches counted for."""
         found = {row["division_id"] for row in rows if row.get("division_id") is not None}
         seasons = [row["season_id"] for row in rows if "season_id" in row and "division_id" not in row]
         matches = [row["match_id"] for row in rows if "match_id" in row]
@@ -52,7 +51,7 @@ class Standings:
         return found
 
     def state(self, conn: psycopg.Connection, concerned: Collection[int]) -> State:
-        """The lines of the divisions' tables, by what is entered now."""
+        """Returns the lines of the divisions' tables, from the currently entered data."""
         if not concerned or not all(has_table(conn, "pubg", name) for name in ("matches", "match_summaries")):
             return {}
         entered = {table: _frame(conn, "ops", table, table.column_names()) for table in _ENTERED}
@@ -67,7 +66,7 @@ class Standings:
         )
         facts, deeds = matches.lazy(), summaries.lazy()
         known: Any = (facts, deeds, seasons, divisions)
-        # Each is made by itself: to plan all of them as one query takes much longer than to make them.
+        # Computed separately: planning all of them as one query takes much longer.
         lineups = _made(tournament_lineups(*known, teams, rosters, rounds, slots, overrides))  # type: ignore[arg-type]
         context = _made(
             match_tournament_context(*known, groups, teams, rosters, rounds, slots, overrides)  # type: ignore[arg-type]
@@ -83,10 +82,10 @@ class Standings:
         return {row[:5]: row[5:] for row in tables.iter_rows()}
 
     def difference(self, before: State, after: State) -> list[dict[str, Any]]:
-        """The lines that differ: `division`, `table`, `team_id`, `team`, and before and after of rank, points and
-        matches played; null where the team is not in the table."""
+        """Returns the lines that differ: `division`, `table`, `team_id`, `team`, and before and after of rank, points
+        and matches played; null if the team is not in the table."""
         lines = []
-        # Overall first, and in each table by the rank that is to be.
+        # Overall first, then each table by its future rank.
         for line in sorted({*before, *after}, key=lambda line: (line[1], line[2], after.get(line, (10**6,)), line)):
             was, becomes = before.get(line), after.get(line)
             if was == becomes:
@@ -116,7 +115,7 @@ def _made(frame: Any) -> Any:
 
 
 def _days(entered: Mapping[type[Table], pl.DataFrame], divisions: Collection[int]) -> tuple[date, date]:
-    """Days that hold every match that can count for the divisions, but for those given to them by hand."""
+    """Returns the days of every match that can count for the divisions, except those assigned by hand."""
     rounds = entered[t.Rounds].filter(pl.col("division_id").is_in([*divisions]))
     slots = entered[t.ScheduledMatches].join(rounds, on="round_id", how="semi")
     days = [
@@ -135,7 +134,7 @@ def _frame(
     where: LiteralString = "",
     values: Sequence[Any] = (),
 ) -> pl.DataFrame:
-    """Columns of a table as it stands in PostgreSQL."""
+    """Returns columns of a table in PostgreSQL."""
     query = sql.SQL("SELECT {} FROM {} {}").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, table.spec.name), sql.SQL(where)
     )

@@ -1,4 +1,4 @@
-"""Standings of the teams and of the players of a division, as they are published."""
+"""Published standings of the teams and players of a division."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAYER_TABLES = (
 
 
 class Weapon(BaseModel):
-    """What was done with a category of weapons."""
+    """Results with a category of weapons."""
 
     damage: float
     kills: int
@@ -58,13 +58,13 @@ PLAYER_FIGURES = {
     "matches_played": "matches_played",
 }
 PLAYER_DIGITS = {"total_damage": 1, "avg_damage": 1}
-"""What standings say of a team and of a player, on boards and on pages of their own; and to how many digits."""
+"""Columns of teams and players in standings, on boards and on their own pages, with their number of digits."""
 TEAM = Lines(
     "TeamLine",
     t.TournamentTeamStandings,
     {
         "rank": "rank",
-        "rank_change": Annotated[int | None, Field(description="Ranks climbed; null when there is none before.")],
+        "rank_change": Annotated[int | None, Field(description="Ranks gained; null without an earlier rank.")],
         "team_id": "team_id",
         "team_name": "team_name",
         "group": "group_name",
@@ -90,19 +90,19 @@ PlayerLeaderboard = answer_of("PlayerLeaderboard", {"players": PLAYER.model}, me
 
 
 class TeamBoard(OfDivisionOrMatch, Page):
-    """What may be asked of a team leaderboard."""
+    """Parameters of a team leaderboard."""
 
     sort: Annotated[
         Literal["rank", "team_name", "total_points", "total_kills", "wwcd", "matches_played", "avg_placement"],
-        Field(description="By which column."),
+        Field(description="Column to sort by."),
     ] = "rank"
     order: Order = "asc"
 
 
 class PlayerBoard(OfDivisionOrMatch, Page):
-    """What may be asked of a player leaderboard."""
+    """Whether to include damage and kills by weapon category."""
 
-    include_weapons: Annotated[Flag, Field(description="With damage and kills by weapon category.")] = False
+    include_weapons: Annotated[Flag, Field(description="Parameters of a player leaderboard.")] = False
     sort: Annotated[
         Literal[
             "rank",
@@ -115,16 +115,17 @@ class PlayerBoard(OfDivisionOrMatch, Page):
             "killsteals",
             "matches_played",
         ],
-        Field(description="By which column."),
+        Field(description="Column to sort by."),
     ] = "rank"
     order: Order = "asc"
 
 
 async def team_leaderboard(conn: Connection, asked: TeamBoard) -> Made:
-    """Standings of the teams of a division: of all rounds, of one, or of one match; of all groups, or of one.
+    """Returns the standings of the teams of a division: over all rounds, one round, or one match; of all groups, or
+    one.
 
-    `rank` is the official one, by the season's points and tie breakers, whatever the list is sorted by.
-    `rank_change` compares it with the end of the previous round; in a round, with before its last match.
+    `rank` is the official one, by the season's points and tie breakers, whatever the order of the list. `rank_change`
+    compares it with the end of the previous round, or within a round with the state before its last match.
     """
     context = await find(conn, asked)
     query, bound = (_of_match(context) if context.match else TEAM.select(rank=_AMONG_THESE) + _WHERE), context.bound
@@ -139,7 +140,8 @@ async def team_leaderboard(conn: Connection, asked: TeamBoard) -> Made:
 
 
 async def player_leaderboard(conn: Connection, asked: PlayerBoard) -> Made:
-    """Standings of the players of a division: of all rounds, of one, or of one match; of all groups, or of one."""
+    """Returns the standings of the players of a division: over all rounds, one round, or one match; of all groups, or
+    one."""
     context = await find(conn, asked)
     weapons = ("weapon_categories", "weapon_damage", "weapon_kills")
     query = _PLAYERS_OF_MATCH if context.match else PLAYER.select(*weapons, rank=_AMONG_THESE) + _WHERE
@@ -159,7 +161,7 @@ def _weapons(row: dict[str, Any]) -> dict[str, Any]:
 
 
 _AMONG_THESE = "rank() OVER (ORDER BY rank)"
-"""The rank of a line among those that are asked for: of a group, its place within the group."""
+"""Rank of a line among the requested ones: with a group, its place within the group."""
 _WHERE = sql.SQL(
     " WHERE season = %(season)s AND division_id = %(division)s AND scope = %(scope)s"
     " AND (%(group)s::text IS NULL OR group_name = %(group)s)"
@@ -174,7 +176,7 @@ _TIES: Mapping[str, LiteralString] = {
 
 
 def _of_match(context: Context) -> sql.Composed:
-    """Each team's line in one match, ranked as the season ranks."""
+    """Returns each team's line in one match, ranked by the season's rules."""
     deciding = sql.SQL(", ").join(sql.SQL(_TIES[name]) for name in ["points", *context.season["tie_breakers"]])
     return sql.SQL("""
         SELECT rank() OVER (ORDER BY {}) AS rank, r.team_id, r.team_name, g.group_name AS "group",

@@ -1,4 +1,4 @@
-"""A match on its map: both circles, where everybody landed and died, and ways of tracked players."""
+"""A match on its map: both circles, landings and deaths, and paths of tracked players."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAP_TABLES = (
     t.PlayerCirclePositions,
 )
 _CIRCLE = ("blue_x_m", "blue_y_m", "blue_radius_m", "white_x_m", "white_y_m", "white_radius_m")
-_TEAM = Annotated[int | None, Field(description="Team of the tournament; null for who played for none.")]
+_TEAM = Annotated[int | None, Field(description="Team of the tournament; null for players without one.")]
 CIRCLE = Lines(
     "CircleState",
     t.Circles,
@@ -49,7 +49,7 @@ DEATH = Lines(
 
 
 class Way(BaseModel):
-    """The way of a tracked player, from the first zone on."""
+    """Path of a tracked player, from the first zone on."""
 
     account_id: str
     player_name: str
@@ -71,7 +71,7 @@ _MapData = create_model(
     "MatchMapData",
     match_id=str,
     map_name=str | None,
-    side_m=Annotated[float | None, Field(description="Length of a side of the map; null for one that is unknown.")],
+    side_m=Annotated[float | None, Field(description="Length of a side of the map; null if unknown.")],
     teams=list[TeamOfMap],
     circles=list[CIRCLE.model],
     landings=list[LANDING.model],
@@ -82,10 +82,10 @@ MatchMap = answer_with("MatchMap", _MapData)
 
 
 async def match_map(conn: Connection, asked: OfMatch) -> Made:
-    """A tournament match on its map, in metres from the left and from the top edge.
+    """Returns a tournament match on its map, in metres from the left and from the top edge.
 
     Raises:
-        ProblemError: 404 when there is none of that id.
+        ProblemError: 404 if there is none with that id.
     """
     found = await rows_of(conn, _MATCH, [asked.match_id.lower()])
     if not found:

@@ -1,4 +1,4 @@
-"""Tournament matches: in order, the newest, and one with all that happened in it."""
+"""Tournament matches: in order, the newest, and one with all details."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONE_MATCH_TABLES = (
     t.TeamFights,
     t.FightParticipants,
 )
-_TEAM = Annotated[str | None, Field(description="Team of the tournament; null for who is on no roster.")]
+_TEAM = Annotated[str | None, Field(description="Team of the tournament; null for players on no roster.")]
 _RESULT_COLUMNS = ("team_id", "team_name", "placement", "kills", "damage_dealt")
 _RESULT_COLUMNS += ("placement_points", "kill_points", "points")
 RESULT = Lines("TeamResult", t.TournamentTeamResults, named(*_RESULT_COLUMNS))
@@ -35,7 +35,7 @@ _MATCH_COLUMNS: dict[str, Any] = {
     "group": "group_name",
     "round": "round_number",
     **named("round_name", "match_number", "map_name", "started_at", "ended_at", "counts"),
-    "is_remake": Annotated[bool, Field(description="Whether it was played because the first one failed.")],
+    "is_remake": Annotated[bool, Field(description="Whether it is a remake of a failed match.")],
     **named("validation_status", "winner_team_id", "winner_team_name"),
 }
 LISTED = Lines("MatchInList", t.TournamentMatches, _MATCH_COLUMNS)
@@ -46,7 +46,7 @@ PLAYER = Lines(
     {
         "account_id": "account_id",
         "player_name": "player_name",
-        "team_id": Annotated[int | None, Field(description="Team of the tournament; null for who is on no roster.")],
+        "team_id": Annotated[int | None, Field(description="Team of the tournament; null for players on no roster.")],
         "team_name": _TEAM,
         **named("placement", "kills", "assists"),
         "knocks": "dbnos",
@@ -74,7 +74,7 @@ WEAPON = Lines(
         "damage": "total_damage",
         "kills": "total_kills",
         "knocks": "knock_downs",
-        "players": Annotated[int, Field(description="Who did damage, killed or knocked with it.")],
+        "players": Annotated[int, Field(description="Players who dealt damage, killed or knocked with it.")],
     },
     digits={"damage": 1},
 )
@@ -84,9 +84,9 @@ FIGHT = Lines(
     {
         **named("fight_number", "elapsed_time_s", "duration_s"),
         "teams": Annotated[list[str], Field(description="Teams of the tournament that took part.")],
-        "other_teams": Annotated[int, Field(description="Teams that took part and are none of the tournament.")],
+        "other_teams": Annotated[int, Field(description="Number of other teams that took part.")],
         "winner_team_name": Annotated[
-            str | None, Field(description="Team that won; null for a draw or a team that is none of the tournament.")
+            str | None, Field(description="Team that won; null for a draw or a team outside the tournament.")
         ],
         **named(
             "is_third_party", "participants", "casualties", "knocks", "kills", "damage", "center_x_m", "center_y_m"
@@ -102,14 +102,14 @@ _Detailed: type[BaseModel] = create_model(
     __base__=MATCH.model,
     **{
         **{name: list[lines.model] for name, lines in _DETAILED.items()},
-        "has_telemetry": Annotated[bool, Field(description="Whether kills, weapons and fights are known.")],
+        "has_telemetry": Annotated[bool, Field(description="Whether kills, weapons and fights are available.")],
     },  # pyright: ignore[reportArgumentType]
 )
 OneMatch = answer_with("OneMatch", _Detailed)
 
 
 class OfDivisionPaged(OfAnyDivision, Page):
-    """A season, or a division of it, and of that a group or a round."""
+    """A season, and optionally a division with a group or a round of it."""
 
 
 class OfMatch(Parameters):
@@ -119,14 +119,14 @@ class OfMatch(Parameters):
 
 
 async def list_matches(conn: Connection, asked: OfDivisionPaged) -> Made:
-    """The matches of a season, a division or a round, in the order in which they were played."""
+    """Returns the matches of a season, a division or a round, in the order of play."""
     return await _matches(conn, asked, newest_first=False)
 
 
 async def recent_matches(conn: Connection, asked: OfDivisionPaged) -> Made:
-    """The matches of a season, a division or a round, the newest first, with each team's result.
+    """Returns the matches of a season, a division or a round, newest first, with each team's result.
 
-    Matches that do not count in standings are among them, and say so.
+    Includes matches that do not count in standings, and marks them.
     """
     return await _matches(conn, asked, newest_first=True)
 
@@ -146,10 +146,10 @@ async def _matches(conn: Connection, asked: OfDivisionPaged, *, newest_first: bo
 
 
 async def one_match(conn: Connection, asked: OfMatch) -> Made:
-    """A tournament match: each team's result, what each player did, and its kills, weapons and fights.
+    """Returns a tournament match: team results, player results, kills, weapons and fights.
 
     Raises:
-        ProblemError: 404 when there is none of that id.
+        ProblemError: 404 if there is none with that id.
     """
     query = _MATCH + sql.SQL(" WHERE match_id = %(match_id)s")
     found = await rows_of(conn, query, {"match_id": asked.match_id.lower()})
@@ -194,7 +194,7 @@ _WEAPONS = sql.SQL("""
     FROM pubg.player_match_weapon_distribution WHERE match_id = %(match)s AND match_date = %(day)s
     GROUP BY weapon_category ORDER BY damage DESC, weapon_category
 """)
-# Fights name teams by their number in the match; lineups tell who of these played for which team.
+# Fights contain teams by their number in the match; lineups map these numbers to tournament teams.
 _FIGHTS = (
     sql.SQL("""
         WITH named AS (

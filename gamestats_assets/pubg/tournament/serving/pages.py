@@ -1,4 +1,4 @@
-"""Pages of tournaments: the leaderboards, and one page for each match, team and player."""
+"""Pages of tournaments: the leaderboards, and one page per match, team and player."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gamestats_assets.serving.pages.rendering import Column, Pages, Place
 router = APIRouter(prefix="/tournaments", dependencies=[Depends(public)])
 ROWS = 20
 _MOST = 100
-"""Lines of a list that the API gives at most, and those of a search."""
+"""Most lines of a list that the API returns, and of a search."""
 _TABLES = tuple(
     dict.fromkeys(
         (*leaderboards.TEAM_TABLES, *leaderboards.PLAYER_TABLES, *matches.MATCH_TABLES, *plans.PLAN_TABLES, Matches)
@@ -58,7 +58,7 @@ _TEXTS |= {"scheduled_at", "map_name", "slot_status"}
 
 
 def _listed(*keys: str) -> tuple[Column, ...]:
-    """Columns of a table that is not sorted; the first is the heading of its rows."""
+    """Returns the columns of an unsorted table; the first is the heading of its rows."""
     return (
         Column(keys[0], "name", None),
         *(Column(key, "text" if key in _TEXTS else "number", None) for key in keys[1:]),
@@ -97,7 +97,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 
 @router.get("")
 async def tournaments(request: Request) -> Response:
-    """The leaderboards and the matches of what is chosen."""
+    """Shows the leaderboards and matches of the selection."""
     if "was" in request.query_params:
         return RedirectResponse(Place(request.url.path, after_change(request.query_params)).link(), 303)
     chosen = ask(Chosen, request, only_known=False)
@@ -116,7 +116,7 @@ async def tournaments(request: Request) -> Response:
 
 
 async def _shown(conn: Connection, selection: Selection, chosen: Chosen) -> dict[str, Any]:
-    """What the tab shows."""
+    """Returns the content of the tab."""
     sorted_by = {"sort": chosen.sort or "rank", "order": chosen.order or "asc"}
     asked: dict[str, Any] = {**selection.context, "page": chosen.page, "page_size": ROWS}
     kept = chosen.model_dump(include={"tab", "sort", "order", "page", "view"}, exclude_defaults=True)
@@ -160,7 +160,7 @@ async def _shown(conn: Connection, selection: Selection, chosen: Chosen) -> dict
 
 
 async def _slots(conn: Connection, selection: Selection) -> list[dict[str, Any]]:
-    """The schedule of what is chosen: first what is to come, the next before all; then what was, the newest first."""
+    """Returns the schedule of the selection: future slots first, the next one on top; then past ones, newest first."""
     slots = selection.matches
     if selection.match:
         slots = [selection.match]
@@ -171,12 +171,12 @@ async def _slots(conn: Connection, selection: Selection) -> list[dict[str, Any]]
 
 
 def _file(text: str, path: str, asked: Mapping[str, Any]) -> tuple[str, int, str]:
-    """What is had of the API as a file: the text that names it, which of several it is, and its address."""
+    """Returns a download of the API: its label, its number among several, and its address."""
     return text, 1, Place(f"/api/v1/tournaments/{path}", asked).link()
 
 
 def _lists(path: str, asked: Mapping[str, Any], total: int) -> list[tuple[str, int, str]]:
-    """A list as CSV: in as many files as the API divides it into."""
+    """Returns a list as CSV, in as many files as the API's pages."""
     pages = [*range(1, -(-total // _MOST) + 1)]
     place = Place(f"/api/v1/tournaments/{path}", {**asked, "page_size": _MOST})
     text = "csv" if len(pages) == 1 else "csv_of_several"
@@ -185,7 +185,7 @@ def _lists(path: str, asked: Mapping[str, Any], total: int) -> list[tuple[str, i
 
 @router.get("/matches/{match_id}")
 async def match(request: Request) -> Response:
-    """A match: results, kills, weapons, fights, and a map that comes when it is opened."""
+    """Shows a match: results, kills, weapons, fights, and a map that loads when opened."""
     asked = ask(matches.OfMatch, request, only_known=False)
 
     async def make(conn: Connection) -> dict[str, Any]:
@@ -199,7 +199,7 @@ async def match(request: Request) -> Response:
 
 @router.get("/teams/{team_id}")
 async def team(request: Request) -> Response:
-    """A team: standings, results and roster."""
+    """Shows a team: standings, results and roster."""
     asked = ask(teams.OfTeam, request, only_known=False)
 
     async def make(conn: Connection) -> dict[str, Any]:
@@ -213,7 +213,7 @@ async def team(request: Request) -> Response:
 
 @router.get("/players/{account_id}")
 async def player(request: Request) -> Response:
-    """A player: standings, results, weapons and teams."""
+    """Shows a player: standings, results, weapons and teams."""
     asked = ask(players.OfPlayer, request, only_known=False)
 
     async def make(conn: Connection) -> dict[str, Any]:
@@ -227,7 +227,7 @@ async def player(request: Request) -> Response:
 
 @router.get("/head-to-head")
 async def head_to_head(request: Request) -> Response:
-    """Two teams in the matches of both."""
+    """Shows two teams in the matches of both."""
     asked = ask(teams.OfPair, request, only_known=False)
 
     async def make(conn: Connection) -> dict[str, Any]:
@@ -241,14 +241,14 @@ async def head_to_head(request: Request) -> Response:
 
 
 class Sought(Parameters):
-    """What may be asked of the page of a search; nothing is sought without a text."""
+    """Parameters of the search page; without a text nothing is searched."""
 
     q: Annotated[str, Field(max_length=100)] = ""
 
 
 @router.get("/search")
 async def search(request: Request) -> Response:
-    """Teams and players by a part of their names."""
+    """Shows teams and players by a part of their names."""
     sought = ask(Sought, request, only_known=False).q.strip()
     asked = asked_of(players.Sought, {"q": sought, "limit": _MOST}) if sought else None
 

@@ -1,4 +1,4 @@
-"""What is planned: seasons and their points, divisions, rounds and the schedule."""
+"""Plans: seasons and their points, divisions, rounds and the schedule."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ ROUND = Lines(
         "division": Annotated[str, Field(description="Its division.")],
         "round": "round_number",
         "round_name": "round_name",
-        "group": Annotated[str | None, Field(description="Its group; null when it is of the whole division.")],
+        "group": Annotated[str | None, Field(description="Its group; null if it belongs to the whole division.")],
         **named("status", "first_day", "last_day"),
-        "starts_at": Annotated[datetime | None, Field(description="When its first match is to start, UTC.")],
-        "ends_at": Annotated[datetime | None, Field(description="When its last match is to start, UTC.")],
+        "starts_at": Annotated[datetime | None, Field(description="Scheduled start of its first match, UTC.")],
+        "ends_at": Annotated[datetime | None, Field(description="Scheduled start of its last match, UTC.")],
         "matches_scheduled": Annotated[int, Field(description="Slots that are not cancelled.")],
         "matches_played": Annotated[int, Field(description="Matches that count.")],
     },
@@ -51,14 +51,14 @@ SLOT = Lines(
     {
         "schedule_match_id": "scheduled_match_id",
         "division": Annotated[str, Field(description="Its division.")],
-        "group": Annotated[str | None, Field(description="Its group; null when it is of the whole division.")],
+        "group": Annotated[str | None, Field(description="Its group; null if it belongs to the whole division.")],
         "round": Annotated[int, Field(description="Number of the round.")],
         "round_name": Annotated[str, Field(description="Name of the round in words.")],
         "match_number": "match_number",
         "scheduled_datetime": "scheduled_at",
         "map_name": "map_name",
         "status": "status",
-        "actual_match_id": Annotated[str | None, Field(description="The match that was played, once it is known.")],
+        "actual_match_id": Annotated[str | None, Field(description="Match played in the slot; null if unknown.")],
         **named("is_remake", "original_match_id", "remake_reason"),
     },
 )
@@ -69,16 +69,16 @@ Schedule = answer_of("Schedule", {"matches": SLOT.model}, metadata=Metadata)
 
 
 class Rest(OfAnyDivision):
-    """A season, or a division of it, and of that a group or a round."""
+    """A season, and optionally a division with a group or a round of it."""
 
 
 async def seasons(conn: Connection, asked: Nothing) -> Made:
-    """Every season, the newest first, with its points and tie breakers."""
+    """Returns every season, newest first, with its points and tie breakers."""
     return {"data": {"seasons": await rows_of(conn, SEASON.select() + sql.SQL(" ORDER BY season_id DESC"), [])}}
 
 
 async def divisions(conn: Connection, asked: OfSeason) -> Made:
-    """The divisions of a season with their groups."""
+    """Returns the divisions of a season with their groups."""
     context = Context(await find_season(conn, asked))
     query = """
         SELECT division_id, division,
@@ -91,7 +91,7 @@ async def divisions(conn: Connection, asked: OfSeason) -> Made:
 
 
 async def rounds(conn: Connection, asked: Rest) -> Made:
-    """The rounds of a season or of a division, with their days in the season's time zone and how much is played.
+    """Returns the rounds of a season or a division, with their days in the season's time zone and their progress.
 
     The rounds of a group are its own and those of its whole division.
     """
@@ -114,9 +114,9 @@ async def rounds(conn: Connection, asked: Rest) -> Made:
 
 
 async def schedule(conn: Connection, asked: Rest) -> Made:
-    """The scheduled matches of a season, a division or a round, and which match was played for each.
+    """Returns the scheduled matches of a season, a division or a round, with the match played for each.
 
-    The schedule of a group has its own rounds and those of its whole division.
+    The schedule of a group contains its own rounds and those of its whole division.
     """
     context = await find(conn, asked)
     query = """
@@ -137,9 +137,9 @@ async def schedule(conn: Connection, asked: Rest) -> Made:
 
 
 def events_of(made: Made) -> tuple[str, list[Event]]:
-    """A schedule as a calendar: its name, and an event for each match.
+    """Returns a schedule as a calendar: its name, and an event per match.
 
-    An event is stamped with when the schedule was published, so the same schedule is the same file.
+    Events carry the time of the schedule's publication, so the same schedule gives the same file.
     """
     about = made["metadata"]
     published: datetime = about["timestamp"]
@@ -166,6 +166,6 @@ def events_of(made: Made) -> tuple[str, list[Event]]:
 
 
 MATCH_LASTS = timedelta(minutes=35)
-"""How long a match stands in a calendar."""
+"""Length of a match in a calendar."""
 _FIRST_SEQUENCE = 1_767_225_600
-"""Seconds from 1970 to 2026: a sequence of a calendar has 31 bits, and seconds since then fit into them."""
+"""Seconds from 1970 to 2026: calendar sequences have 31 bits, which seconds since 2026 fit."""

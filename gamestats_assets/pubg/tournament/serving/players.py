@@ -1,4 +1,4 @@
-"""A player of tournaments: teams, standings, results; and search among teams and players."""
+"""A tournament player: teams, standings, results; and search for teams and players."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ class OfPlayer(Parameters):
 
 
 async def one_player(conn: Connection, asked: OfPlayer) -> Made:
-    """A player of tournaments: teams, standing overall and in each round, results, the newest first, and weapons.
+    """Returns a tournament player: teams, standings overall and per round, results (newest first), and weapons.
 
     Raises:
-        ProblemError: 404 when nobody of that account is on a roster or played.
+        ProblemError: 404 if the account is on no roster and in no tournament match.
     """
     bound = {"account": asked.account_id}
     teams = await rows_of(conn, _TEAMS, bound)
@@ -97,7 +97,7 @@ async def one_player(conn: Connection, asked: OfPlayer) -> Made:
     results = await rows_of(conn, _RESULTS, bound)
     names = [row["name"] for row in (*results, *standings, *teams)]
     if not names:
-        detail = f"Nobody with the account {asked.account_id[:80]!r} is on a roster or played in a tournament."
+        detail = f"No player with the account {asked.account_id[:80]!r} is on a roster or played in a tournament."
         raise ProblemError(404, detail, errors=[{"name": "account_id", "message": detail}])
     has_weapons = await are_published(conn, t.PlayerMatchWeaponDistribution)
     weapons = await rows_of(conn, _WEAPONS, bound) if has_weapons else []
@@ -151,11 +151,11 @@ _WEAPONS = """
 
 
 class Sought(Parameters):
-    """What is sought."""
+    """Parameters of a search."""
 
     q: Annotated[Name, Field(max_length=100, description="Part of the name of a team or a player.", examples=["alpha"])]
     season: Annotated[Name | None, Field(description="Short name of a season; all without it.")] = None
-    limit: Annotated[Number, Field(ge=1, le=100, description="At most so many.")] = 20
+    limit: Annotated[Number, Field(ge=1, le=100, description="Largest number of results.")] = 20
 
 
 class Found(BaseModel):
@@ -174,7 +174,7 @@ Search = answer_of("Search", {"found": Found})
 
 
 async def search(conn: Connection, asked: Sought) -> Made:
-    """Teams and players whose name has a text in it, whatever its capitals; those that begin with it come first."""
+    """Returns teams and players with a text in their name, in any case; names that begin with it come first."""
     escaped = asked.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     bound = {"within": f"%{escaped}%", "first": f"{escaped}%", "season": asked.season, "limit": asked.limit}
     return {"data": {"found": await rows_of(conn, _SOUGHT, bound)}}

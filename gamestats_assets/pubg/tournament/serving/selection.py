@@ -1,4 +1,4 @@
-"""What a page of a tournament is about: season, division, group, round, match; those not asked for are chosen."""
+"""The subject of a tournament page: season, division, group, round, match, with defaults for missing ones."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gamestats_assets.serving.middleware.problems import ProblemError
 
 OVERALL = "overall"
 LEVELS = ("season", "division", "group", "round", "match")
-"""What is chosen, from the widest to the narrowest: one that changes resets those after it."""
+"""Levels of the selection, widest first: changing one resets those after it."""
 
 
 class Chosen(Parameters):
-    """What may be asked of the page of a tournament."""
+    """Parameters of a tournament page."""
 
     season: str | None = None
     division: str | None = None
@@ -37,7 +37,7 @@ class Chosen(Parameters):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is chosen, and what else may be.
+    """The selection, and the alternatives.
 
     Attributes:
         season, division, round: rows, as the API lists them; no round means all of them.
@@ -58,33 +58,33 @@ class Selection:
 
     @property
     def context(self) -> dict[str, Any]:
-        """The parameters that an API's question of it has."""
+        """Parameters of an API request for it."""
         return {**self.whole, "match": self.match and self.match["match_number"]}
 
     @property
     def whole(self) -> dict[str, Any]:
-        """Those of them that all matches of the round, or of the division, have."""
+        """The subset of them that applies to all matches of the round or the division."""
         of = {"season": self.season["season"], "division": self.division["division"], "group": self.group}
         return {**of, "round": self.round and self.round["round"]}
 
     @property
     def asked(self) -> dict[str, Any]:
-        """The parameters that the page has, each said."""
+        """The page's parameters, all explicit."""
         return {**self.context, "round": OVERALL if self.round is None else self.round["round"]}
 
     @property
     def was(self) -> str:
-        """What is chosen, for `after_change`."""
+        """The current selection, for `after_change`."""
         return urlencode({name: value for name, value in self.asked.items() if value is not None})
 
     @property
     def is_live(self) -> bool:
-        """Whether a round of it is being played."""
+        """Whether the selection has an active round."""
         return any(row["status"] == "active" for row in ([self.round] if self.round else self.rounds))
 
     @property
     def running(self) -> dict[str, Any] | None:
-        """The match of an active round that is played, or is next; its slot, with `of`, how many there are."""
+        """The current or next match of an active round: its slot, with the number of slots in `of`."""
         if self.round is None or self.round["status"] != "active":
             return None
         ahead = [slot for slot in self.matches if slot["actual_match_id"] is None and slot["status"] != "cancelled"]
@@ -92,10 +92,10 @@ class Selection:
 
 
 def after_change(given: Mapping[str, str]) -> dict[str, str]:
-    """What is asked once somebody has changed a choice: what stood below it is reset.
+    """Returns the parameters after a changed choice, with the levels below it reset.
 
     Args:
-        given: the parameters of a form; `was` says what was chosen before.
+        given: the parameters of a form; `was` is the previous selection.
     """
     was = {name: values[0] for name, values in parse_qs(given.get("was", "")).items()}
     kept: dict[str, str] = {}
@@ -111,13 +111,13 @@ def after_change(given: Mapping[str, str]) -> dict[str, str]:
 
 
 async def select(conn: Connection, chosen: Chosen) -> Selection | None:
-    """What a page is about; None where there is no season with a division.
+    """Returns the subject of a page; None if no season has a division.
 
-    Without a season it is the one that is being played, else the newest; without a division the first; without a round
-    the active one, else the latest that is completed, else all of them.
+    The defaults are the season being played, else the newest; the first division; and the active round, else the latest
+    completed one, else all of them.
 
     Raises:
-        ProblemError: 404 when there is none of a name or a number.
+        ProblemError: 404 if a name or a number does not exist.
     """
     seasons = (await plans.seasons(conn, Nothing()))["data"]["seasons"]
     if not seasons:
@@ -133,7 +133,7 @@ async def select(conn: Connection, chosen: Chosen) -> Selection | None:
     [own] = [row for row in divisions if context.division and row["division_id"] == context.division["division_id"]]
     of_division = plans.Rest(season=name, division=own["division"])
     every = (await plans.rounds(conn, of_division))["data"]["rounds"]
-    # A group's own round goes before one of the whole division.
+    # A group's own round takes precedence over one of the whole division.
     rounds = {row["round"]: row for row in every if row["group"] in (None, context.group)}
     played = _round(chosen.round, rounds)
     matches: list[dict[str, Any]] = []

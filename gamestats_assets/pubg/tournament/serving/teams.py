@@ -1,4 +1,4 @@
-"""A team: its roster, standings and results; two teams beside each other; points of all teams by match."""
+"""A team: its roster, standings and results; a comparison of two teams; points of all teams by match."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ class OfTeam(Parameters):
 
 
 async def one_team(conn: Connection, asked: OfTeam) -> Made:
-    """A team: who is and was on its roster, its standing overall and in each round, and its results, newest first.
+    """Returns a team: current and former members, standings overall and per round, and results, newest first.
 
     Raises:
-        ProblemError: 404 when there is none of that number.
+        ProblemError: 404 if there is none with that number.
     """
     team = await _team(conn, asked.team_id)
     bound = {"team": asked.team_id}
@@ -100,7 +100,7 @@ _RESULTS = RESULT.select(
 
 
 async def others_of_division(conn: Connection, asked: OfTeam) -> list[dict[str, Any]]:
-    """The other teams of a team's division: `team_id` and `team_name`, by name."""
+    """Returns the other teams of a team's division: `team_id` and `team_name`, by name."""
     query = """
         SELECT team_id, team_name FROM pubg.teams
         WHERE division_id = (SELECT division_id FROM pubg.teams WHERE team_id = %(team)s) AND team_id <> %(team)s
@@ -142,10 +142,10 @@ class Side(BaseModel):
 
     team_id: int
     team_name: str
-    ahead: Annotated[int, Field(description="Matches in which it was placed before the other.")]
+    ahead: Annotated[int, Field(description="Matches with a better placement than the other team.")]
     points: Annotated[int, Field(description="Points in these matches.")]
     kills: Annotated[int, Field(description="Kills in these matches.")]
-    kills_of_other: Annotated[int, Field(description="Kills of players of the other, as far as telemetry tells.")]
+    kills_of_other: Annotated[int, Field(description="Kills of players of the other team, from telemetry.")]
 
 
 class Meeting(BaseModel):
@@ -174,10 +174,10 @@ HeadToHead = answer_with("HeadToHead", _Pair)
 
 
 async def head_to_head(conn: Connection, asked: OfPair) -> Made:
-    """Two teams in the matches that both played and that count, the newest first.
+    """Returns two teams in the counting matches that both played, newest first.
 
     Raises:
-        ProblemError: 404 when there is none of a number.
+        ProblemError: 404 if a number does not exist.
     """
     found = await _team(conn, asked.team, "team"), await _team(conn, asked.other, "other")
     bound = {"team": asked.team, "other": asked.other}
@@ -229,18 +229,18 @@ class MatchOfPoints(BaseModel):
     match_number: int | None
     map_name: str | None
     started_at: datetime
-    day: Annotated[date, Field(description="UTC day the match is filed under.")]
+    day: Annotated[date, Field(description="UTC day under which the match is filed.")]
 
 
 class PointsOfTeam(BaseModel):
     """A team's points."""
 
-    rank: Annotated[int, Field(description="The official one, of the round or of all.")]
+    rank: Annotated[int, Field(description="Official rank in the round, or overall.")]
     team_id: int
     team_name: str
     group: str | None
     total_points: int
-    points: Annotated[list[int | None], Field(description="By match; null where the team did not play.")]
+    points: Annotated[list[int | None], Field(description="Points by match; null if the team did not play.")]
     running: Annotated[list[int], Field(description="The sum after each match.")]
 
 
@@ -248,7 +248,7 @@ PointsByMatch = answer_of("PointsByMatch", {"matches": MatchOfPoints, "teams": P
 
 
 async def points_by_match(conn: Connection, asked: OfDivision) -> Made:
-    """The points of each team match by match: of a round, or of all rounds of a division."""
+    """Returns the points of each team by match: of a round, or of all rounds of a division."""
     context = await find(conn, asked)
     matches = await rows_of(conn, _MATCHES_OF_POINTS, context.bound)
     place = {row["match_id"]: number for number, row in enumerate(matches)}

@@ -1,4 +1,4 @@
-"""`/api/v1/tournaments`: standings, matches, teams, players, rounds and schedules, as they are published."""
+"""`/api/v1/tournaments`: published standings, matches, teams, players, rounds and schedules."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ ROUTES: tuple[Route[Any], ...] = (
     ),
     Route(
         "/head-to-head",
-        "Two teams beside each other",
+        "Comparison of two teams",
         asked=teams.OfPair,
         make=teams.head_to_head,
         answer=teams.HeadToHead,
@@ -161,6 +161,6 @@ ROUTES: tuple[Route[Any], ...] = (
         events=plans.events_of,
     ),
 )
-"""What is answered; `/matches/recent` is before `/matches/{match_id}`, which it would be taken for."""
+"""All routes; `/matches/recent` precedes `/matches/{match_id}`, which would match it too."""
 
 router = router_of("/tournaments", ROUTES)
