@@ -1,4 +1,4 @@
-"""The code location: every game's definitions with the resources they share."""
+"""The code location: every game's definitions with their shared resources."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def build_defs(
     *,
     sensor_waits_s: float = 0,
 ) -> dg.Definitions:
-    """Definitions over resources of their own.
+    """Returns definitions with their own resources.
 
     Args:
         resource_overrides: other resources by name (`stores`, `duckdb`).
-        games: the games to define, every one when None; no game's assets are made from another's, and of the
-            others nothing is imported.
-        sensor_waits_s: how long a tick of the sensor `behind` with nothing to do waits for a change.
+        games: games to define; None means all. Games do not depend on each other, and modules of other games are not
+            imported.
+        sensor_waits_s: seconds that an idle tick of the sensor `behind` waits for a change.
     """
     from dagster_duckdb import DuckDBResource
 
@@ -49,7 +49,7 @@ def build_defs(
         },
     )
     with warnings.catch_warnings(), _uncollected():
-        # Single-run backfills and partitioned checks are new in Dagster, which says so at every asset.
+        # Single-run backfills and partitioned checks are beta features, which Dagster reports for every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         modules = [import_module(f"gamestats_assets.{game}.definitions") for game in chosen]
@@ -59,13 +59,14 @@ def build_defs(
 
 
 def game_of(name: str) -> Game:
-    """A game by its name: how its tables are made."""
+    """Returns a game by its name."""
     return import_module(f"gamestats_assets.{name}.assets").game()
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Leave garbage where it is: nearly all that loading makes stays, and to look for the rest is a tenth of it."""
+    """Pauses garbage collection: nearly all objects created by loading stay in use, and searching for the others takes
+    a tenth of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -77,5 +78,5 @@ def _uncollected() -> Iterator[None]:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `workspace.yaml` loads."""
+    """Returns the definitions that `workspace.yaml` loads."""
     return build_defs(sensor_waits_s=WAITS_S)

@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped(*parts: str) -> Path:
-    """A file or folder that is shipped with gamestats: `sql/`, `data/reference/`, `dagster.yaml`, ...
+    """Returns the path of a shipped file or folder: `sql/`, `data/reference/`, `dagster.yaml`, ...
 
     In a checkout these are beside the package, in a wheel inside it.
     """
@@ -31,13 +31,13 @@ def shipped(*parts: str) -> Path:
 
 
 def shipped_rows(*parts: str) -> list[dict[str, str]]:
-    """The lines of a CSV file that is shipped, each with its cells by column."""
+    """Returns the lines of a shipped CSV file, each with its cells by column."""
     with shipped(*parts).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def shipped_facts(*parts: str) -> dict[str, Any]:
-    """What a TOML file that is shipped says."""
+    """Returns the contents of a shipped TOML file."""
     return tomllib.loads(shipped(*parts).read_text("utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Every table of every game, known without loading Dagster."""
+"""Every table of every game, without loading Dagster."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from gamestats_assets.lakehouse.table import Table
 
 GAMES = ("pubg", "demo_data", "l2m", "lol", "rocket_league")
-"""The games, each a package of its name; one is imported when it is asked for, for each costs its time."""
+"""The games, each a package of that name; imported on demand, because each import takes time."""
 
 
 def tables_of(*games: str) -> tuple[type[Table], ...]:
-    """The tables of the games given, or of every game, in the order of the layers within each."""
+    """Returns the tables of the given games, or of every game, ordered by layer within each game."""
     return tuple(table for game in games or GAMES for table in _of(game))
 
 
 def first_day(game: str) -> date | None:
-    """First day that rows of a game by day can be of."""
+    """Returns the first possible day of a game's tables by day."""
     return next((table.spec.first_day for table in _of(game) if table.spec.first_day is not None), None)
 
 

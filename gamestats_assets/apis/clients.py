@@ -46,7 +46,7 @@ class ApiClient:
         options: see `FetcherOptions`.
 
     Raises:
-        UnauthorisedError: if the key contains characters that no key has.
+        UnauthorisedError: if the key contains invalid characters.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ApiClient:
         text = key.get_secret_value().strip() if key else ""
         # The HTTP library would print a header that it refuses.
         if text and not _KEY.fullmatch(text):
-            raise UnauthorisedError(f"{setting} has characters no key has; copy it again, without quotes or spaces.")
+            raise UnauthorisedError(f"{setting} contains invalid characters; copy it again, without quotes or spaces.")
         self._key = SecretStr(text) if text else None
         self._base_url = base_url.rstrip("/")
         self._clock = clock

@@ -139,7 +139,7 @@ def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
     try:
         return read(decompressed(payload))
     except (GamestatsError, msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
+        raise UnreadableAnswerError(f"The body for {what} is unusable: {error}", payload) from None
 
 
 # ---------------------------------------------------------------- requests
@@ -187,7 +187,7 @@ class Fetcher:
         self._body_deadline = options.get("body_deadline", 180.0)
         self._deadline = options.get("deadline", float("inf"))
         self._attempts = options.get("attempts", 5)
-        # Every game's sensors know the errors of this module, and few processes ask anybody for anything.
+        # Imported here, because every game's sensors import this module, but few processes send requests.
         import httpx
 
         # Accepts only gzip, which the landing zone stores as received.
@@ -254,7 +254,7 @@ class Fetcher:
 
         def attempt() -> _T:
             if time.monotonic() >= self._deadline:
-                raise UnavailableError(f"The time for asking is over before {what} came to it.")
+                raise UnavailableError(f"The time is over before the request for {what}.")
             acquire()
             deadline = min(time.monotonic() + self._body_deadline, self._deadline)
             # Applies to connecting, sending and each piece of the answer.
@@ -274,10 +274,10 @@ class Fetcher:
                     payload = _body(response, deadline, url, what)
             # Not chained: httpx's errors carry the request, and with it the key.
             except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-                raise UnexpectedAnswerError(f"{host_of(url)} leads nowhere for {what}: {error}.") from None
+                raise UnexpectedAnswerError(f"{host_of(url)} cannot be reached for {what}: {error}.") from None
             except httpx.RequestError as error:
                 message = f"{type(error).__name__}: {error}".rstrip(": ")
-                raise UnavailableError(f"{host_of(url)} did not answer whole for {what}: {message}.") from None
+                raise UnavailableError(f"{host_of(url)} sent no complete answer for {what}: {message}.") from None
             return check(payload)
 
         return retrying(attempt)
@@ -312,4 +312,4 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    _log.warning("%s Try %d failed; the next comes in %.1f s.", error, state.attempt_number, state.upcoming_sleep)
+    _log.warning("%s Attempt %d failed; the next one is in %.1f s.", error, state.attempt_number, state.upcoming_sleep)

@@ -109,8 +109,8 @@ class Limits(ABC):
             wait = max(wait, self._shortest_wait)
             if waited + wait > self._patience or time.monotonic() + wait > self._deadline:
                 raise RateLimitedError(
-                    f"The limit of requests ({', '.join(limiters)}) is used up for the next {wait:.0f} s; what is left "
-                    "is asked for later.",
+                    f"The limit of requests ({', '.join(limiters)}) is used up for the next {wait:.0f} s; the "
+                    "remaining requests follow later.",
                     retry_after=wait,
                 )
             self._sleep(wait)

@@ -258,7 +258,7 @@ class TestTrouble:
     def test_after_the_deadline_nothing_is_asked_for(
         self, subject: Subject, server: ApiServer, new: Callable[..., ApiClient]
     ) -> None:
-        with pytest.raises(UnavailableError, match="time for asking is over"):
+        with pytest.raises(UnavailableError, match="The time is over before the request"):
             subject.ask(new(deadline=time.monotonic() - 1, attempts=1))
         assert server.requests == []
 

@@ -71,7 +71,7 @@ NUMBERS = msgspec.json.Decoder(list[int]).decode
 @pytest.mark.parametrize("payload", [b"[1", b'["a"]', b"", gzip.compress(b"[1]", mtime=0)[:-4], b"[" * 100_000])
 def test_the_error_of_an_unreadable_body_keeps_the_body(payload: bytes) -> None:
     read = NUMBERS if payload[:2] != b"[[" else msgspec.json.Decoder().decode
-    with pytest.raises(UnreadableAnswerError, match=r"^The body sent for it is no good: .") as error:
+    with pytest.raises(UnreadableAnswerError, match=r"^The body for it is unusable: .") as error:
         read_body(payload, "it", read)
     assert error.value.payload == payload
 

@@ -127,7 +127,9 @@ def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp
     assert "did you mean Division 1?" in admin.fails(t, "division", "change", season, "Divison 1", "--name", "X")
     output = admin.fails(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-25 02:30")
     assert "comes twice in Europe/Berlin" in output
-    assert "'1.10.2026' is no day" in admin.fails(t, "roster", "add", season, "Alpha", "Kim", "--from", "1.10.2026")
+    assert "'1.10.2026' is not a valid day" in admin.fails(
+        t, "roster", "add", season, "Alpha", "Kim", "--from", "1.10.2026"
+    )
     file = tmp_path / "rosters.csv"
     file.write_text("division,team,player,role\nDivision 1,Alpha,Kim,coach\nDivision 9,Alpha,Lee,\n")
     output = admin.fails(t, "roster", "import", season, str(file), "--valid-from", "2026-10-01")

@@ -473,7 +473,7 @@ class Lake(LakeReader):
         delta.update_incremental()
         self._opened.pop(table, None)
         if not issubclass(table, QuarantineRow):
-            # Nobody has to read older notes then, so their commits can be removed.
+            # Older notes are then no longer read, so their commits can be removed.
             self._transact(table, delta, self.ledger(table).as_note())
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
@@ -508,7 +508,7 @@ class Lake(LakeReader):
         if self.is_remote or partition is None:
             return
         for folder in Path(self.uri(table)).glob(f"{partition}=*"):
-            # A folder that a writer has filled meanwhile stays.
+            # A folder that a writer has filled in the meantime stays.
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

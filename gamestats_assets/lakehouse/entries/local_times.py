@@ -38,7 +38,7 @@ def time_zone(name: str) -> ZoneInfo:
     wanted = name.rsplit("/", 1)[-1].replace(" ", "_").lower()
     close = [cities[city] for city in difflib.get_close_matches(wanted, cities, n=2, cutoff=0.8)]
     advice = f"did you mean {' or '.join(close)}?" if close else "write it as in Europe/Berlin, or UTC."
-    raise LocalTimeError(f"{name!r} is no time zone; {advice}")
+    raise LocalTimeError(f"{name!r} is not a time zone; {advice}")
 
 
 def day(text: str) -> date:
@@ -50,7 +50,7 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
-        raise LocalTimeError(f"{text!r} is no day; write it as 2026-10-03.") from None
+        raise LocalTimeError(f"{text!r} is not a valid day; write it as 2026-10-03.") from None
 
 
 def instant(text: str, zone: ZoneInfo) -> datetime:
@@ -67,7 +67,7 @@ def instant(text: str, zone: ZoneInfo) -> datetime:
     except ValueError:
         local = offset = None
     if local is None:
-        raise LocalTimeError(f"{text!r} is no time; write it as 2026-10-03 18:00, or 2026-10-03 18:00+02:00.")
+        raise LocalTimeError(f"{text!r} is not a valid time; write it as 2026-10-03 18:00, or 2026-10-03 18:00+02:00.")
     if offset is not None:
         return offset.astimezone(UTC)
     first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))

@@ -166,7 +166,7 @@ def serving_urls(settings: Settings) -> tuple[SecretStr, SecretStr]:
 
     On the embedded server, they use the roles themselves. On another server, they use the users of
     GAMESTATS_POSTGRES_SERVING_URL and GAMESTATS_POSTGRES_WRITER_URL, or by default the user of GAMESTATS_POSTGRES_URL
-    in the roles. If both are set, nobody connects as the owner, who would otherwise grant missing privileges.
+    in the roles. If both are set, the owner's connection, which would otherwise grant missing privileges, is not used.
 
     Raises:
         PostgresError: if the user may not take a role; the message says what to do.

@@ -99,7 +99,7 @@ def test_a_local_time_names_its_moment_or_is_refused_where_another_moment_shows_
         ("Europe/Berln", "Europe/Berlin"),
         ("new york", "America/New_York"),
         ("CEST", "write it as in Europe/Berlin"),
-        ("../UTC", "no time zone"),
+        ("../UTC", "is not a time zone"),
         ("europe/berlin", "did you mean Europe/Berlin"),
         ("Europe/Berlin2", "did you mean Europe/Berlin"),
         ("Europa/Berlin-1", "did you mean Europe/Berlin"),

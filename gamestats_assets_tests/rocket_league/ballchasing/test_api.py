@@ -220,7 +220,7 @@ def test_pages_that_lead_in_a_circle_end(server: BallchasingServer, api: Ballcha
 @pytest.mark.parametrize("body", [b"{}", b"<html>", b'{"count": 1, "list": [{}]}', b"\x1f\x8bx"])
 def test_a_malformed_list_is_reported(server: BallchasingServer, api: BallchasingApi, body: bytes) -> None:
     server.answer("/api/replays", Answer(body=body))
-    with pytest.raises(UnreadableAnswerError, match=rf"the replays of {PLAYER} is no good"):
+    with pytest.raises(UnreadableAnswerError, match=rf"the replays of {PLAYER} is unusable"):
         api.list_replays(PLAYER)
     assert len(server.requests) == 5
 

@@ -1,7 +1,7 @@
-"""What people enter: seasons, rosters, schedule, overrides, tracked players; and the registers of discovery.
+"""Entered data: seasons, rosters, schedule, overrides, tracked players; and the registers of discovery.
 
-The columns that decide something are declared in the tables.py of gamestats_assets/pubg/tournament and
-gamestats_assets/pubg/players, whose snapshots take them from here.
+Columns that affect later tables are declared in the tables.py of gamestats_assets/pubg/tournament and
+gamestats_assets/pubg/players, whose snapshots copy them.
 """
 
 from alembic import op
@@ -444,5 +444,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

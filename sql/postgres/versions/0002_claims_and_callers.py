@@ -1,4 +1,4 @@
-"""Registers of discovery: who called the API, the newest match first, and claims that know their run."""
+"""Registers of discovery: callers of the API, newest match first, and claims that know their run."""
 
 from alembic import op
 
@@ -66,5 +66,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

@@ -1,8 +1,7 @@
-"""Exact names of time zones, names the API can be asked for, and match ids in the small letters that matches have.
+"""Exact names of time zones, names that the API accepts, and match ids in lower case.
 
-PostgreSQL reads more as a time zone than the tables do: names in any capitals, and rules such as `Europe/Berlin2`.
-Rows entered before stay as they are, except that match ids are written small. And a tracked player of whom nothing
-was taken up yet can be removed.
+PostgreSQL accepts more time zones than the tables do: names in any case, and rules such as `Europe/Berlin2`. Existing
+rows stay as they are, except that match ids are lowered. Tracked players without copied details can be removed.
 """
 
 from alembic import op
@@ -36,8 +35,8 @@ CREATE TRIGGER exact_time_zone BEFORE INSERT OR UPDATE OF time_zone ON ops.seaso
     FOR EACH ROW EXECUTE FUNCTION ops.exact_time_zone();
 """
 
-# The API takes several names in one request, with commas between them. An inactive player is not asked for,
-# so that one entered before can still be made inactive.
+# The API takes several names in one request, separated by commas. Inactive players are not polled, so existing ones can
+# still be made inactive.
 PLAYER_NAMES = """
 ALTER TABLE ops.tracked_players ADD CONSTRAINT tracked_players_name_without_comma
     CHECK (NOT is_active OR player_name COLLATE "C" !~ '[,[:cntrl:]]') NOT VALID;
@@ -72,7 +71,7 @@ UPDATE ops.match_overrides o SET match_id = lower(o.match_id)
     );
 """
 
-# What was taken up stands in tables that PostgreSQL does not see; who has looked there names the player in a setting.
+# Copied details are in tables that PostgreSQL does not see; whoever has checked them names the player in a setting.
 MISTAKEN_PLAYERS = """
 CREATE OR REPLACE FUNCTION ops.keep_tracked_player() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -117,5 +116,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

@@ -1,4 +1,4 @@
-"""Products whose event logs are read, and of which demo data are generated."""
+"""Products whose event logs are read, and for which demo data are generated."""
 
 from alembic import op
 
@@ -67,5 +67,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

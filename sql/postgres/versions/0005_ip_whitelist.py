@@ -1,4 +1,4 @@
-"""Addresses that many honest players share: nobody is taken for a farmer because of them."""
+"""Addresses shared by many honest players, whose accounts do not count as farmers because of them."""
 
 from alembic import op
 
@@ -48,5 +48,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

@@ -1,4 +1,4 @@
-"""Players whose League of Legends matches are fetched, the matches found, and limits of several windows."""
+"""Players whose League of Legends matches are fetched, the matches found, and limits with several windows."""
 
 from alembic import op
 
@@ -78,5 +78,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

@@ -1,4 +1,4 @@
-"""Rocket League players that are tracked, their ranks, consent and training, and the replays found for them."""
+"""Tracked Rocket League players, their ranks, consent and training, and the replays found for them."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-# What one table says of who entered and changed it, and what counts its changes.
+# Columns with the author of each row and change, and triggers that count changes.
 _ENTERED = """
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by text NOT NULL DEFAULT ops.person(),
@@ -118,7 +118,7 @@ DELETE FROM ops.changes WHERE table_name IN ('rl_players', 'rl_ranks', 'training
 def upgrade() -> None:
     _run(TABLES)
     for table in _COUNTED:
-        # A name of ours, in a statement that takes no parameters.
+        # A name from this file, in a statement without parameters.
         _run(CHANGES.format(table=table))
 
 
@@ -127,5 +127,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

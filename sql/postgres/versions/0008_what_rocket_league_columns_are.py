@@ -1,4 +1,4 @@
-"""How a Rocket League account is written, and descriptions of columns that people and programs read."""
+"""Format of Rocket League accounts, and descriptions of columns for people and programs."""
 
 from alembic import op
 
@@ -37,10 +37,10 @@ COMMENT ON COLUMN ops.rl_replays_found.last_error IS 'Why it failed, the last ti
 
 
 def upgrade() -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(CHANGES, execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
-    # The descriptions are true of the columns before, too.
+    # The descriptions also fit the earlier columns, so a downgrade keeps them.
     op.drop_column("rl_players", "account", schema="ops")

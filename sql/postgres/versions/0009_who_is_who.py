@@ -1,7 +1,7 @@
-"""Who signs in: users, what they are known by elsewhere, roles, sessions, keys; and the log of what admins did.
+"""Users, their external accounts, roles, sessions and keys; and the log of admins' actions.
 
-In a schema of its own, which only the role that writes for signed-in people may read: what is kept here, even hashed,
-is nobody's to look at who asks questions of `ops`.
+They are in a separate schema that only the role for signed-in people may read: even hashed, these data are not for
+users who query `ops`.
 """
 
 from alembic import op
@@ -146,7 +146,7 @@ CREATE TRIGGER keep_audit_log BEFORE UPDATE OR DELETE OR TRUNCATE ON accounts.au
 
 
 def upgrade() -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     for statements in (USERS, SESSIONS, AUDIT):
         op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})
 

@@ -1,4 +1,4 @@
-"""What became of entries: every change, to be told and undone; how far backfills are; and notes of overrides."""
+"""History of entries: every change, for display and undo; progress of backfills; and notes of overrides."""
 
 from alembic import op
 
@@ -109,5 +109,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

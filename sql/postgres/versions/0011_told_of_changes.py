@@ -1,4 +1,4 @@
-"""PostgreSQL tells whoever listens of every change of what people enter, as it is committed."""
+"""PostgreSQL notifies listeners of every change of entered data when it is committed."""
 
 from alembic import op
 
@@ -23,7 +23,7 @@ DROP FUNCTION ops.tell_changed();
 
 
 def upgrade() -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(TELLING, execution_options={"no_parameters": True})
 
 

@@ -1,8 +1,8 @@
-"""The trainer: whose players are whose, what people allow, jobs, uploads, shares, invitations and objections.
+"""The trainer: owners of players, consent, jobs, uploads, shares, invitations and objections.
 
-Of what is a person's own, PostgreSQL itself shows those who serve no row but the person's: a transaction says by the
-settings `gamestats.own_user_id`, `gamestats.own_player_id` and `gamestats.own_match_id` (ids with commas between them)
-whose rows it is about, and by `gamestats.sees_all` that it is an admin's.
+PostgreSQL shows the serving roles only the rows of the people in a transaction's settings: `gamestats.own_user_id`,
+`gamestats.own_player_id` and `gamestats.own_match_id` (ids separated by commas); `gamestats.sees_all` marks an admin's
+transaction.
 """
 
 from alembic import op
@@ -189,7 +189,7 @@ _OWN_ROWS = {
     "rl_uploads": "ops.is_own('gamestats.own_user_id', user_id::text)",
     "jobs": "ops.is_own('gamestats.own_user_id', user_id::text)",
 }
-"""Tables of `ops` whose rows are a person's own, and which are."""
+"""Tables of `ops` with personal rows, and the condition of ownership."""
 
 GUARDED = """
 ALTER TABLE ops.{table} ENABLE ROW LEVEL SECURITY;
@@ -219,7 +219,7 @@ def upgrade() -> None:
     for statements in (OWN, ACCOUNTS, JOBS, CONSENTS, KEPT, CONSENT_LOG):
         _run(statements)
     for table, own in _OWN_ROWS.items():
-        # Names and conditions of ours, in statements that take no parameters.
+        # Names and conditions from this file, in statements without parameters.
         _run(GUARDED.format(table=table, own=own) + READ.format(table=table))
 
 
@@ -231,5 +231,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})

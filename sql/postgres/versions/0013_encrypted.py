@@ -1,4 +1,5 @@
-"""Ids at sign-in providers are encrypted, and found by a keyed hash; a text that is agreed to anew is kept."""
+"""Ids at sign-in providers are encrypted and found by a keyed hash; texts of consent are kept when they are agreed to
+again."""
 
 from alembic import op
 
@@ -24,12 +25,12 @@ COMMENT ON COLUMN accounts.signing_keys.private_key IS 'A JSON Web Key, encrypte
 
 
 def upgrade() -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(ENCRYPTED, execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
-    # Who is known by an encrypted id alone cannot be found without it.
+    # Users known only by an encrypted id cannot be found without it.
     op.get_bind().exec_driver_sql(
         "DELETE FROM accounts.identities WHERE subject IS NULL; "
         "DELETE FROM accounts.signing_keys WHERE private_key NOT LIKE '{%'; "

@@ -1,4 +1,4 @@
-"""What is kept of people who go: nothing of who they are; and how far that is, to whoever has the address."""
+"""Objections and erasures without any identity of the people; anyone with its address can see an erasure's progress."""
 
 from alembic import op
 
@@ -45,13 +45,13 @@ END $$;
 
 
 def upgrade() -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     for statements in (OBJECTIONS, CONSENT_LOG):
         op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
-    # The log of consents goes on as it is, with the texts that were agreed to anew.
+    # The log of consents stays as it is, with the texts that were agreed to again.
     op.get_bind().exec_driver_sql(
         "DROP FUNCTION ops.erasure; DELETE FROM ops.rl_objections WHERE player_id IS NULL; "
         "ALTER TABLE ops.rl_objections DROP CONSTRAINT rl_objections_name_nobody_once_granted, "

@@ -1,4 +1,4 @@
-"""Who saw the pages of whom, so that people can look at it."""
+"""Views of people's pages, with their viewers, for the people to see."""
 
 from alembic import op
 
@@ -23,7 +23,7 @@ COMMENT ON COLUMN accounts.views.guest_id IS 'Whom the user let see them; null: 
 
 
 def upgrade() -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(VIEWS, execution_options={"no_parameters": True})
 
 

@@ -1,4 +1,5 @@
-"""The register of PUBG matches as the other games' are, and when the API was last asked for each PUBG player."""
+"""Gives the register of PUBG matches the same columns as other games' registers, and records the latest poll of each
+PUBG player."""
 
 from alembic import op
 
@@ -78,5 +79,5 @@ def downgrade() -> None:
 
 
 def _run(statements: str) -> None:
-    # As written: without parameters the driver takes several statements at once and leaves % alone.
+    # Executed as is: without parameters the driver accepts several statements at once and does not interpret %.
     op.get_bind().exec_driver_sql(statements, execution_options={"no_parameters": True})
