@@ -420,7 +420,7 @@ def test_a_telemetry_that_came_cut_is_kept_and_fetched_again_until_it_is_whole(
     # Cut anew at every attempt, and cut where the server itself holds no more.
     for attempt in range(attempts_before):
         server.answer("/t", Answer(body=content[: len(content) // (attempt + 2)]))
-        assert "cut" in failure(api.fetch_whole_match(TELEMETRY_ID))
+        assert "truncated" in failure(api.fetch_whole_match(TELEMETRY_ID))
     assert kinds(landing) == ["match"], "a broken telemetry is not the telemetry of the match"
     assert len(refused(landing)) == attempts_before, "and nothing that arrived is lost"
     server.answer("/t", Answer(body=content))

@@ -212,7 +212,7 @@ def test_a_telemetry_cut_after_an_inner_array_is_seen_as_cut() -> None:
     whole = telemetry()
     cut = whole[: whole.index(b"}}]") + 3]
     assert cut.endswith(b"}]")
-    with pytest.raises(UnrecognisedContentError, match="cut"):
+    with pytest.raises(UnrecognisedContentError, match="truncated"):
         recognise(cut)
 
 

@@ -67,13 +67,13 @@ def test_a_slot_has_its_moment_its_map_in_words_and_its_place(conn: psycopg.Conn
         (
             {"scheduled_at": "2026-10-24 00:20"},
             "scheduled_at",
-            "from 2026-10-24 to 2026-10-25: before 05:00 it is still the evening of 2026-10-23; change",
+            "from 2026-10-24 to 2026-10-25: before 05:00 it still counts as the evening of 2026-10-23; change",
         ),
         ({"scheduled_at": "2026-10-24 04:59"}, "scheduled_at", "outside Round 1"),
         ({"scheduled_at": "2026-10-26 05:00"}, "scheduled_at", "to 2026-10-25; change"),
         ({"map_name": "Erangle"}, "map", "did you mean Erangel"),
         ({"status": "late"}, "status", "none of scheduled"),
-        ({"original_match_id": "m 1"}, "original_match_id", "no match id"),
+        ({"original_match_id": "m 1"}, "original_match_id", "is not a match id"),
         ({"time_zone": "Berlin"}, "time_zone", "Europe/Berlin"),
     ],
 )
@@ -90,10 +90,8 @@ def test_a_slot_after_midnight_is_of_the_round_of_its_evening(conn: psycopg.Conn
     ROUND.add(conn, season, "Division 1", 2, first_day=date(2026, 10, 3))
     where = (conn, season, "Division 1", 2, 1)
     SLOT.add(*where, scheduled_at="2026-10-04 00:20")
-    message = (
-        "2026-10-03 00:20.02:00 is outside Round 2, which is on 2026-10-03: before 05:00 it is still the evening of "
-    )
-    with pytest.raises(EntryError, match=f"{message}2026-10-02"):
+    message = "2026-10-03 00:20.02:00 is outside Round 2, which is on 2026-10-03: before 05:00 it still counts as the"
+    with pytest.raises(EntryError, match=f"{message} evening of 2026-10-02"):
         SLOT.change(*where, scheduled_at="2026-10-03 00:20")
     moved = ROUND.change(conn, season, "Division 1", 2, first_day=date(2026, 10, 2), last_day=date(2026, 10, 2))
     assert moved.notes == ("Now outside its days: match 1. Change their times too, unless they are postponed.",)
@@ -235,7 +233,7 @@ def test_a_round_gets_another_number_that_is_free_in_its_place(conn: psycopg.Con
     day: dict[str, Any] = {"first_day": date(2026, 10, 24)}
     ROUND.add(conn, season, "Division 1", 2, name="Final", **day)
     ROUND.add(conn, season, "Division 1", 1, group="A", **day)
-    with pytest.raises(ExistsAlreadyError, match="Round 2 of Division 1, all groups exists already"):
+    with pytest.raises(ExistsAlreadyError, match="Round 2 of Division 1, all groups already exists"):
         ROUND.change(conn, season, "Division 1", 1, new_number=2)
     with pytest.raises(EntryError, match="0 is no number"):
         ROUND.change(conn, season, "Division 1", 1, new_number=0)
@@ -250,7 +248,7 @@ def test_a_slot_gets_another_number_that_is_free_in_its_round(conn: psycopg.Conn
     where = (conn, season, "Division 1", 1)
     for number in (1, 2):
         SLOT.add(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
-    with pytest.raises(ExistsAlreadyError, match="Match 2 of Round 1, all groups exists already"):
+    with pytest.raises(ExistsAlreadyError, match="Match 2 of Round 1, all groups already exists"):
         SLOT.change(*where, 1, new_number=2)
     done = SLOT.change(*where, 1, new_number=3, scheduled_at="2026-10-24 12:00")
     assert "match_number 1 -> 3" in done.changes
@@ -397,7 +395,7 @@ def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, se
         ({"season": None, "validation_status": None}, "The decision is empty"),
         ({"validation_status": "fine"}, "none of confirmed"),
         ({"is_tournament_match": False, **place("fall", "Division 1", 1)}, "has no round"),
-        ({"match_id": "m 1", "validation_status": "confirmed"}, "no match id"),
+        ({"match_id": "m 1", "validation_status": "confirmed"}, "is not a match id"),
         (place("fall", "Division 1", 1, 9), "no match 9 in Round 1"),
     ],
 )

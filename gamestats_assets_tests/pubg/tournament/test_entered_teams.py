@@ -380,7 +380,9 @@ def test_a_tracked_player_who_was_a_mistake_is_removed_while_nothing_was_taken_u
     assert (done.outcome, done.what) == ("removed", "player Shruod on steam")
     TRACKED_PLAYER.remove(conn, LEE, context=Knows(held))
     for player, matches in (("Kim", "1 match is"), ("Mia", "2 matches are")):
-        message = f"{player} on steam cannot be removed: {matches} taken .* players change {player} --inactive"
+        message = (
+            f"{player} on steam cannot be removed: {matches} already backfilled.* players change {player} --inactive"
+        )
         with pytest.raises(StillNeededError, match=message):
             TRACKED_PLAYER.remove(conn, player, context=Knows(held))
     assert [row["player_name"] for row in ops.select(conn, "tracked_players", {})] == ["Kim", "Mia"]
