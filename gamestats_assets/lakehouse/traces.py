@@ -96,7 +96,7 @@ def files_with(
         root: folder or URL.
         sought: the texts.
         options: options of the object store.
-        inside: tells whether a content that is neither text nor Parquet contains one of them.
+        inside: returns whether other contents than text and Parquet contain one of them.
     """
     return [
         path

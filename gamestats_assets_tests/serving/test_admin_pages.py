@@ -118,11 +118,11 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     expect(tracked).to_contain_text(re.compile(r"2\d found\s*queued"))
     expect(page.get_by_text("The published standings follow")).to_have_count(0)
     keep(page, "admin-players")
-    page.get_by_role("button", name="Take up the history of the chosen").click()
+    page.get_by_role("button", name="Backfill the chosen").click()
     expect(page.get_by_role("alert")).to_have_text("Choose at least one player.")
     tracked.get_by_role("checkbox", name="Choose T05_Player1").check()
     page.get_by_label("Days of history").fill("30")
-    page.get_by_role("button", name="Take up the history of the chosen").click()
+    page.get_by_role("button", name="Backfill the chosen").click()
     expect(page.get_by_role("status").first).to_have_text("1 backfill is requested.")
     page.get_by_role("link", name="2 backfills are going on or waiting").click()
     expect(page.locator("tbody tr")).to_have_count(2)
@@ -145,7 +145,7 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     page.get_by_role("link", name="Round 7").click()
     first = page.locator(".card").filter(has=page.get_by_role("heading", name="Match 1"))
     expect(first).to_contain_text("Scheduled: 2026-11-21 22:00 Europe/Berlin")
-    expect(first).to_contain_text("Its time is over, and no match is linked.")
+    expect(first).to_contain_text("It is overdue without a match.")
     first.get_by_text("Link a match by hand").click()
     first.get_by_label("Id of the match").fill("friendly")
     first.locator("form:visible").get_by_role("button", name="Preview").click()
@@ -159,7 +159,7 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     page.get_by_label("CSV file of fall-2026").set_input_files(
         {"name": "week.csv", "mimeType": "text/csv", "buffer": rows}
     )
-    page.get_by_role("button", name="Take the file").click()
+    page.get_by_role("button", name="Import the file").click()
     mistakes = page.get_by_role("alert").get_by_role("listitem")
     expect(mistakes).to_have_text(
         [re.compile("Row 2, scheduled_at: 'yesterday'"), re.compile("Row 3, round: There is no")]

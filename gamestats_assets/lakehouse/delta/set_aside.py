@@ -50,7 +50,7 @@ class SetAside:
 
 
 def where_to_look(game: str) -> str:
-    """Tells people how to find out which units are set aside, and why."""
+    """Returns the query that shows which units are set aside, and why."""
     return f"Which, and why: gamestats query \"from {game}.quarantine where scope = 'unit'\""
 
 

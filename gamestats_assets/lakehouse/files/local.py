@@ -63,7 +63,7 @@ def files_within(
 ) -> tuple[list[Path], list[Path]]:
     """The files in a folder and its subfolders, in order, and separately the links that lead out of it.
 
-    These links are not followed: whoever may put a file into a folder must not choose what else on the disk is read.
+    These links are not followed: users who may put a file into a folder must not choose other files on the disk.
 
     Args:
         folder: the folder.

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 from gamestats_assets.lakehouse.files.local import sync_folder, temporary_file
 
 _CHUNK = 256 * 1024
-# A new folder may disappear before its file is written, since whoever deletes a folder's last file may remove it.
+# A new folder may disappear before its file is written, since deleting a folder's last file may also delete the folder.
 _ATTEMPTS = 5
 # HTTP settings that deltalake accepts among the store's settings.
 _CLIENT_OPTIONS = frozenset(

@@ -140,7 +140,7 @@ class SqlModel:
         bound = sorted({token[1:] for token in tokens if token[0] == "$" and token[1:].isidentifier()})
         if unknown := [name for name in bound if name not in parameters]:
             raise SqlModelError(
-                f"{path}: nobody binds the parameter ${unknown[0]}; bound is {', '.join(parameters) or 'none'}. "
+                f"{path}: the parameter ${unknown[0]} is not bound; bound are: {', '.join(parameters) or 'none'}. "
                 f"Declare it where the model is made an asset, or take it out."
             )
         reads = {name: known[name] for name in sorted(named & known.keys())}

@@ -192,7 +192,7 @@ def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
                 conn.adapters.register_loader(known.oid, TextLoader)
         with conn.transaction(force_rollback=True), conn.cursor() as cursor:
             cursor.execute("SET LOCAL timezone = 'UTC'")
-            # PostgreSQL prepares only single statements, so that nobody can leave the transaction.
+            # PostgreSQL prepares only single statements, so a query cannot leave the transaction.
             cursor.execute(statement, prepare=True)  # pyright: ignore[reportCallIssue, reportArgumentType]
             if cursor.description is None:
                 return pl.DataFrame()

@@ -1,7 +1,7 @@
 """Tables in PostgreSQL as their declarations define them: their statements, and whether they are up to date.
 
 Everything in PostgreSQL can be published again from Delta. A table whose declaration changed is therefore never
-altered, except for its comments: it is made anew beside the old one, which readers see until it is replaced (see
+altered, except for its comments: it is rebuilt beside the old one, which readers see until it is replaced (see
 `publication.rebuild`). The declaration of each table is recorded, as a hash, with its version (`notes.versions_of`).
 
 A table that grows with time (`TableSpec.months_of`) is partitioned by PostgreSQL into one table per month, so that a
@@ -191,7 +191,7 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> None:
             return
         if (found or "").split(" ")[0] != declared.split(" ")[0]:
             raise OutdatedTableError(
-                f"{table.spec.dotted} in PostgreSQL is not as declared; publication through Dagster makes it anew."
+                f"{table.spec.dotted} in PostgreSQL is not as declared; publication through Dagster rebuilds it."
             )
         if found != declared:
             for statement in _comments(table):
@@ -310,7 +310,7 @@ def create_month(conn: psycopg.Connection, table: type[Table], month: _Month) ->
     # CREATE TABLE ... PARTITION OF would block readers of the table and wait for them; ATTACH does not.
     conn.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(new, whole))
     if table.spec.guarded_by:
-        # The table's own policy applies to reads through the table; a month alone can be read by nobody.
+        # The table's own policy applies to reads through the table; a single month cannot be read directly.
         conn.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(new))
     attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
     conn.execute(attach.format(whole, new, *map(sql.Literal, bounds)))

@@ -1,6 +1,6 @@
 """Which partitions must not be read or made, and why.
 
-A partition that breaks a check is *blocked*: nobody reads it, and whatever is made from it is *held*, that is, stays as
+A partition that breaks a check is *blocked*: it is not read, and everything made from it is *held*, that is, stays as
 it was, until the partition is mended. A unit that a check blames is set aside instead, and the others go on.
 """
 
@@ -69,7 +69,7 @@ def known_keys(snapshot: Snapshot, table: type[Table]) -> Sequence[str]:
 @cached_in_snapshot
 def _unreadable(snapshot: Snapshot, table: type[Table]) -> Mapping[str, str]:
     """Partitions that must not be read, and why: they break a check, or are held and behind."""
-    # Usually no check fails anywhere, and nobody needs to examine what is behind.
+    # Usually no check fails anywhere, and the stale partitions need not be examined.
     if not _anything_fails(snapshot):
         return {}
     partitions = snapshot.ledger(table).partitions

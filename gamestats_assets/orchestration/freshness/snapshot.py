@@ -73,7 +73,7 @@ class Snapshot:
     """What the tables, the landing zone and people's entries hold now. Everything is read at most once.
 
     Args:
-        counted: also count published rows, to notice rows that somebody deleted from PostgreSQL.
+        counted: also count published rows, to notice rows that were deleted from PostgreSQL.
         only: by dimension, the partitions of interest; all if a dimension is missing. It applies to tables with that
             one dimension, so that a question about one player does not examine ten thousand.
     """

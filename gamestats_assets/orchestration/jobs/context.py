@@ -79,15 +79,15 @@ class DagsterJobContext:
 
     def let_runs_end(self, game: str, tell: Callable[[int], object]) -> None:
         """Waits until the current runs of a game have ended; see `JobContext`."""
-        deadline, last_told = time.monotonic() + _PATIENCE_S, 0
+        deadline, last_reported = time.monotonic() + _PATIENCE_S, 0
         running = {
             run.run_id
             for run in self.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
             if any(key.path[-2] == game for key in run.asset_selection or ())
         }
         while running and time.monotonic() < deadline:
-            if len(running) != last_told:
-                tell(last_told := len(running))
+            if len(running) != last_reported:
+                tell(last_reported := len(running))
             time.sleep(_POLL_S)
             still_running = self.instance.get_runs(dg.RunsFilter(run_ids=[*running], statuses=UNDER_WAY))
             running = {run.run_id for run in still_running}

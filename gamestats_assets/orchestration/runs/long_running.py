@@ -3,8 +3,8 @@
 Modules and definitions that such a process has loaded are never garbage. Searching them takes the collector longer than
 everything the daemon does when it loads a code location, so they are frozen.
 
-Dagster's webserver obeys whoever reaches it. It therefore listens on a Unix socket, which only our proxy for signed-in
-admins uses; the path is given as the host: `dagster-webserver -h /path/of/the/socket`.
+Dagster's webserver obeys everyone who reaches it. It therefore listens on a Unix socket, which only our proxy for
+signed-in admins uses; the path is given as the host: `dagster-webserver -h /path/of/the/socket`.
 
 Dagster opens a connection to the code server for each request, and asks every second whether the server is still the
 same. gRPC reuses an open connection with the same options, so one is kept open here. And since the code server lives as

@@ -83,7 +83,7 @@ def polling_sensor(
             messages = [str(error)]
         else:
             messages = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new {found_noun}."]
-            messages += [f"Nobody is called {unknown}." for unknown in found.unknown_names] + found.errors
+            messages += [f"There is no player {unknown}." for unknown in found.unknown_names] + found.errors
             context.log.info(" ".join(messages))
         request = _request(context.instance, pending(url, _MOST_OF_A_RUN))
         return dg.SensorResult(

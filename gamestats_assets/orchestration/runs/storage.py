@@ -48,7 +48,7 @@ _OF_ASSETS = {
     dg.DagsterEventType.ASSET_OBSERVATION,
 }
 _OF_CHECKS = {dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
-# Nobody waits for these events: a step's start, a message, a failure or the end of the run soon follows.
+# These events may wait: a step's start, a message, a failure or the end of the run soon follows.
 _CAN_WAIT = {
     *_OF_ASSETS,
     *_OF_CHECKS,

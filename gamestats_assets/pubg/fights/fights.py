@@ -51,7 +51,7 @@ import polars as pl
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.fights.knocks import MILLION, in_unit, last_blow, whole_mean
-from gamestats_assets.pubg.matches.kills import NOBODYS_BLOW
+from gamestats_assets.pubg.matches.kills import NO_BLOW
 from gamestats_assets.pubg.matches.matches import MATCH, seconds_since
 
 WINDOW_S = 45
@@ -237,7 +237,7 @@ def _exchanges(
         weapon_kills.filter((pl.col("event_kind") == "kill") & ~pl.col("is_suicide") & ~pl.col("is_team_kill"))
         .join(places, on=["match_id", "event_index"], how="left")
         .join(ends, on=["match_id", "event_index"], how="left")
-        .filter(pl.col("outcome").is_not_null() | ~pl.col("last_blow").is_in(NOBODYS_BLOW).fill_null(False))
+        .filter(pl.col("outcome").is_not_null() | ~pl.col("last_blow").is_in(NO_BLOW).fill_null(False))
         .with_columns(pl.lit("kill").alias("kind"), pl.when(without_blow).then("knock").alias("knock_index"))
         .rename({f"killer_{name}": f"attacker_{name}" for name in names})
     )

@@ -20,7 +20,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.matches.kills import NOBODYS_BLOW, distinct_revives
+from gamestats_assets.pubg.matches.kills import NO_BLOW, distinct_revives
 from gamestats_assets.pubg.matches.matches import MATCH, account, is_bot, seconds_since
 
 BLED = "Damage_Groggy"
@@ -79,8 +79,8 @@ def _deaths(weapon_kills: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
     )
     finisher = pl.coalesce("finisher_account_id", "killer_account_id")
     by_killer = (finisher == pl.col("killer_account_id")).fill_null(False)
-    somebody = finisher.is_not_null() & (finisher != pl.col("victim_account_id"))
-    blow = somebody & ~pl.col("last_blow").is_in(NOBODYS_BLOW).fill_null(False)
+    has_finisher = finisher.is_not_null() & (finisher != pl.col("victim_account_id"))
+    blow = has_finisher & ~pl.col("last_blow").is_in(NO_BLOW).fill_null(False)
     return (
         weapon_kills.filter(pl.col("event_kind") == "kill")
         .join(finishes, on=["match_id", "event_index"], how="left")

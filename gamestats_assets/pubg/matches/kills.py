@@ -22,7 +22,7 @@ from gamestats_assets.pubg.matches.matches import MATCH, account, is_bot, metres
 from gamestats_assets.pubg.matches.tables import WeaponKills
 from gamestats_assets.pubg.telemetry.tables import TelemetryFiles, TelemetryKills, TelemetryKnocks, TelemetryRevives
 
-NOBODYS_BLOW = (
+NO_BLOW = (
     "Damage_Groggy",
     "Damage_BlueZone",
     "Damage_Explosion_RedZone",
@@ -247,7 +247,7 @@ def _could_be_stolen() -> pl.Expr:
         & (pl.col("knocker_account_id") != pl.col("victim_account_id"))
         & (pl.col("knocker_team_id") != pl.col("victim_team_id")).fill_null(True)
         & (pl.col("finisher_account_id") != pl.col("victim_account_id")).fill_null(True)
-        & ~pl.col("finish_type").is_in(list(NOBODYS_BLOW)).fill_null(False)
+        & ~pl.col("finish_type").is_in(list(NO_BLOW)).fill_null(False)
         & (pl.col("damage_type_category") != "Damage_Groggy").fill_null(True)
         & ~pl.col("victim_is_bot")
         & ~pl.col("killer_is_bot").fill_null(False)

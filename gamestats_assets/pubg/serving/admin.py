@@ -135,8 +135,8 @@ def _done(
             return found if isinstance(found, list) else [found]
 
         done = do(conn, of, work, dry_run=dry_run)
-    tell = edited_all if isinstance(edits[0], list) else edited
-    return tell(done, of, 200 if dry_run else status)
+    answer = edited_all if isinstance(edits[0], list) else edited
+    return answer(done, of, 200 if dry_run else status)
 
 
 @router.post(

@@ -176,7 +176,7 @@ def test_the_version_of_a_model_is_of_its_words(load: Callable[..., SqlModel]) -
     ("text", "said"),
     [
         pytest.param("SELECT * FROM demo.totals", "the table it makes", id="itself"),
-        pytest.param(totals() + " WHERE day >= $sinse", "bound is since", id="parameter-misspelt"),
+        pytest.param(totals() + " WHERE day >= $sinse", "bound are: since", id="parameter-misspelt"),
     ],
 )
 def test_a_model_that_cannot_be_an_asset_is_not_loaded(load: Callable[..., SqlModel], text: str, said: str) -> None:

@@ -33,7 +33,7 @@ CREATE TABLE ops.changes (
 );
 COMMENT ON TABLE ops.changes IS 'A number per table that grows with every statement that changed rows of it.';
 
--- With the owner's rights: whoever may write a table need not be allowed to write its version.
+-- With the owner's rights, because users who may write a table need no right to write its version.
 CREATE FUNCTION ops.bump_version() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -56,7 +56,7 @@ CREATE TABLE ops.seasons (
     season text NOT NULL UNIQUE CHECK (season ~ '^[a-z0-9_.-]+$'),
     name text NOT NULL CHECK (name = btrim(name) AND name <> ''),
     shard text NOT NULL DEFAULT 'steam' CHECK (shard ~ '^[a-z0-9-]+$'),
-    -- A name of the time zone database; PostgreSQL refuses by itself those it does not know.
+    -- A name of the time zone database; PostgreSQL refuses unknown ones.
     time_zone text NOT NULL CHECK (
         time_zone ~ '^(UTC|[A-Za-z_]+(/[A-Za-z0-9_+-]+)+)$'
         AND timestamptz '2026-01-01 00:00:00+00' AT TIME ZONE time_zone IS NOT NULL
@@ -123,7 +123,7 @@ CREATE TABLE ops.teams (
 );
 COMMENT ON TABLE ops.teams IS 'Teams of a division, and the group they play in.';
 
--- What hangs on a division or a team is of its season: rosters, rounds, standings.
+-- Rosters, rounds and standings of a division or a team belong to its season.
 CREATE FUNCTION ops.stay_in_season() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_TABLE_NAME = 'divisions' THEN
@@ -162,20 +162,20 @@ CREATE INDEX ON ops.roster_entries (team_id);
 CREATE INDEX ON ops.roster_entries (account_id);
 
 -- A trigger, as an exclusion constraint would need the extension btree_gist and the season in the row.
--- Where an account is unknown the name stands for it; names differ by more than capitals.
+-- The name replaces an unknown account; names that differ only in case are equal.
 CREATE FUNCTION ops.one_roster_a_day() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     mine record;
     other record;
 BEGIN
-    -- As it is by now: the check may be deferred to the end of the transaction.
+    -- The current row: the check may be deferred to the end of the transaction.
     SELECT e.*, t.team_name, d.season_id INTO mine
     FROM ops.roster_entries e JOIN ops.teams t USING (team_id) JOIN ops.divisions d USING (division_id)
     WHERE e.roster_entry_id = NEW.roster_entry_id;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    -- One at a time in a season, so that two who enter the same player at once see each other.
+    -- Serialised per season, so that two users who enter the same player at once see each other.
     PERFORM 1 FROM ops.seasons WHERE season_id = mine.season_id FOR NO KEY UPDATE;
     SELECT e.*, t.team_name INTO other
     FROM ops.roster_entries e JOIN ops.teams t USING (team_id) JOIN ops.divisions d USING (division_id)

@@ -11,7 +11,7 @@ LIMIT = """
 ALTER TABLE ops.api_calls ADD COLUMN caller text NOT NULL DEFAULT '';
 COMMENT ON COLUMN ops.api_calls.caller IS 'Who called: one who leaves requests to others is held to their own calls.';
 
--- What stands there may be a default of its moment; the next answer tells the limit again.
+-- Existing rows may be defaults; the next answer reports the limit again.
 ALTER TABLE ops.api_limits ALTER COLUMN requests DROP NOT NULL;
 UPDATE ops.api_limits SET requests = NULL;
 COMMENT ON COLUMN ops.api_limits.requests IS 'As the API last said; null while it has said nothing.';
@@ -37,7 +37,7 @@ CREATE INDEX matches_discovered_newest_first
 CREATE INDEX matches_discovered_claims ON ops.matches_discovered (claimed_until)
     WHERE state = 'registered' AND claim IS NOT NULL;
 
--- Found by somebody who wants every type, while a run that did not know of it passed them over.
+-- Found by a finder of all types, but passed over by a run that did not know this.
 UPDATE ops.matches_discovered SET state = 'registered', settled_at = NULL, claimed_until = NULL
 WHERE state = 'passed_over' AND 'tracked_players' = ANY (also_seen_by || discovered_by);
 """

@@ -14,7 +14,7 @@ depends_on = None
 TIME_ZONES = """
 CREATE FUNCTION ops.exact_time_zone() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    -- The view reads every file of the time zone database, so once.
+    -- Queried only once, because the view reads every file of the time zone database.
     names text[] := ARRAY(SELECT name FROM pg_timezone_names WHERE name !~ '^(posix|right)/');
     meant text := (SELECT zone FROM unnest(names) AS known (zone) WHERE lower(zone) = lower(NEW.time_zone) LIMIT 1);
 BEGIN
@@ -61,7 +61,7 @@ CREATE TRIGGER small_match_id BEFORE INSERT OR UPDATE OF original_match_id ON op
 
 UPDATE ops.scheduled_matches SET original_match_id = lower(original_match_id)
     WHERE original_match_id <> lower(original_match_id);
--- Of several overrides of one match the one in small letters was in force, else the newest is to be.
+-- Of several overrides of one match, the one in lower case was in force; otherwise the newest is kept.
 UPDATE ops.match_overrides o SET match_id = lower(o.match_id)
     WHERE o.match_id <> lower(o.match_id) AND NOT EXISTS (
         SELECT FROM ops.match_overrides other
@@ -71,7 +71,7 @@ UPDATE ops.match_overrides o SET match_id = lower(o.match_id)
     );
 """
 
-# Copied details are in tables that PostgreSQL does not see; whoever has checked them names the player in a setting.
+# PostgreSQL does not see the tables with copied details; the program that checked them names the player in a setting.
 MISTAKEN_PLAYERS = """
 CREATE OR REPLACE FUNCTION ops.keep_tracked_player() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -39,9 +39,9 @@ CREATE FUNCTION ops.entry_of(entered jsonb) RETURNS jsonb IMMUTABLE LANGUAGE sql
     RETURN entered - ARRAY['created_at', 'created_by', 'updated_at', 'changed_by'];
 COMMENT ON FUNCTION ops.entry_of IS 'Of a row, what people enter: all but who wrote it and when.';
 
--- With the owner's rights: whoever may write a table need not be allowed to write its history.
+-- With the owner's rights, because users who may write a table need no right to write its history.
 CREATE FUNCTION ops.keep_history() RETURNS trigger LANGUAGE plpgsql
-    -- Moments are written with the offset of the session's zone: one row is to be one text.
+    -- Times are written with the offset of the session's zone, so UTC makes equal rows equal texts.
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     was jsonb := CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE ops.entry_of(to_jsonb(OLD)) END;

@@ -171,7 +171,7 @@ BEGIN
         ('analysis', 'consented_at'), ('cohorts', 'cohorts_at'), ('models', 'models_at'),
         ('comparison', 'comparison_at'), ('ballchasing', 'share_at_ballchasing')
     ) AS purposes (purpose, of), LATERAL (
-        -- Of a new row there is no old one, and nothing was given.
+        -- A new row has no old one, and no consent was given before.
         SELECT to_jsonb(OLD) ->> of IS NOT NULL AS was_given, to_jsonb(NEW) ->> of IS NOT NULL AS is_given
     ) AS told
     WHERE was_given <> is_given;

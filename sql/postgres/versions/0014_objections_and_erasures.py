@@ -34,10 +34,10 @@ BEGIN
         ('analysis', 'consented_at'), ('cohorts', 'cohorts_at'), ('models', 'models_at'),
         ('comparison', 'comparison_at'), ('ballchasing', 'share_at_ballchasing')
     ) AS purposes (purpose, of), LATERAL (
-        -- Of a new row there is no old one, and nothing was given.
+        -- A new row has no old one, and no consent was given before.
         SELECT to_jsonb(OLD) ->> of IS NOT NULL AS was_given, to_jsonb(NEW) ->> of IS NOT NULL AS is_given
     ) AS told
-    -- One that stands is given anew when another text is agreed to.
+    -- An existing consent is given again when another text is agreed to.
     WHERE was_given <> is_given OR is_given AND NEW.consent_text <> coalesce(OLD.consent_text, 0);
     RETURN NULL;
 END $$;
