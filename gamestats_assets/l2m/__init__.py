@@ -1,1 +1,1 @@
-"""L2M, an MMO: so far its raw logs, simulated with a known truth in them."""
+"""L2M, an MMO: its raw logs, players, economy and live operations."""

@@ -1,4 +1,5 @@
-"""Which function or SELECT makes which table of the MMO, from which days, and what is published."""
+"""Links the MMO's tables to the functions and SELECTs that make them and to the days they need, and names the published
+ones."""
 
 import functools
 from datetime import date
@@ -25,17 +26,17 @@ CHECKS: tuple[Check, ...] = checks.ALL
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 LANDED_VERSION = "1"
-"""To be raised when the same landed files give other rows."""
+"""Raise this when the same landed files give other rows."""
 DAYS_READ: dict[type[Table], dict[type[Table], int | None]] = {
     tables.CumulativeRevenue: {tables.Recharge: ALL_BEFORE},
     tables.KpiDaily: {tables.Active: 30},
     tables.Retention: {tables.Active: 31},
 }
-"""How many days of an input a day is made from, up to itself, where that is not the one day."""
+"""Days of an input that a day is made from, ending with itself, if it is more than that day."""
 
 
 def _deliveries() -> dg.AssetsDefinition:
-    """The step that fetches logs."""
+    """Returns the step that fetches logs."""
 
     @dg.asset(
         key=DELIVERIES,
@@ -48,12 +49,12 @@ def _deliveries() -> dg.AssetsDefinition:
         kinds={"python", "landing"},
         retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
         code_version="1",
-        description="A day's logs, fetched into the landing zone from where the settings say that a studio keeps them: "
-        "a folder (GAMESTATS_L2M_INBOX), an Iceberg catalogue (GAMESTATS_L2M_ICEBERG). What was fetched before and has "
-        "not changed lands nothing. Without these settings logs come by `gamestats ingest l2m`.",
+        description="A day's logs, fetched into the landing zone from the studio's sources in the settings: "
+        "a folder (GAMESTATS_L2M_INBOX), an Iceberg catalogue (GAMESTATS_L2M_ICEBERG). A day that was fetched "
+        "before and has not changed lands nothing. Without these settings, `gamestats ingest l2m` brings logs.",
     )
     def deliveries(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        """Fetch the run's days."""
+        """Fetches the run's days."""
         from gamestats_assets.l2m.logs.fetch import fetch_day
 
         stores: Stores = context.resources.stores
@@ -68,11 +69,11 @@ def _deliveries() -> dg.AssetsDefinition:
             broken += report.count("refused")
         newest = date.fromisoformat(max(keys))
         if stores.settings.fetches_l2m_logs and not delivered_logs(stores.landing, newest):
-            # To make an empty day of it would show tables as fresh that are not.
+            # An empty day would show stale tables as fresh.
             raise dg.Failure(
-                f"No log of {newest} has come: the sources that GAMESTATS_L2M_INBOX and GAMESTATS_L2M_ICEBERG name "
-                "have none (the log of this step says where it looked), and none was ingested. Nothing is made of the "
-                "day. What came of other days is taken up by the sensor new_l2m_logs.",
+                f"No log of {newest} has come: the sources in GAMESTATS_L2M_INBOX and GAMESTATS_L2M_ICEBERG "
+                "have none (the log of this step lists them), and none was ingested. Nothing is made of the "
+                "day. The sensor new_l2m_logs picks up logs of other days.",
                 allow_retries=False,
             )
         return dg.MaterializeResult(metadata={"new_deliveries": delivered, "refused": broken})
@@ -81,7 +82,7 @@ def _deliveries() -> dg.AssetsDefinition:
 
 
 def _decode(*arguments: Any) -> Any:
-    """`logs.decode_days`, whose expressions of SQL are loaded by who makes something of them."""
+    """Calls `logs.decode_days`, whose SQL expressions are loaded only when something is decoded."""
     from gamestats_assets.l2m.logs.decoding import decode_days
 
     return decode_days(*arguments)
@@ -89,7 +90,7 @@ def _decode(*arguments: Any) -> Any:
 
 @functools.cache
 def game() -> Game:
-    """Every table of the MMO and what it is made from: extracts, what people enter, silver, gold, and publications."""
+    """Returns the game: all tables of the MMO with what makes them, and their publications."""
     l2m = Game(GAME, tables.ALL, CHECKS)
     l2m.asset(_deliveries, DELIVERIES, tables.LogCounts)
     l2m.landed(tables.LANDED_TABLES, _decode, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION)

@@ -1,7 +1,7 @@
-"""What the tables of the MMO must keep together: nothing lost, the same money in every layer, balances that follow.
+"""Checks that span the MMO's tables: nothing lost, the same money in every layer, balances that follow from the logs.
 
-All but warnings block: figures that do not add up are not published. The day's figures are of all seven logs together,
-so what is wrong with a log is wrong with the day; what is odd with the money of few accounts is only told.
+All but warnings block: figures that do not add up are not published. A day's figures need all seven logs, so an error
+in one log stops the day; oddities in the money of a few accounts only warn.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Quarantine: type[QuarantineRow] = quarantine_of("l2m")
 
 
 def _rejected(quarantine: pl.LazyFrame) -> pl.LazyFrame:
-    """What is in quarantine of the seven logs: ds, log, scope, reason, rejected_rows."""
+    """Returns the quarantine of the seven logs: ds, log, scope, reason, rejected_rows."""
     names = {table.spec.name: log for log, table in ETL.items()}
     return quarantine.filter(pl.col("table_name").is_in(list(names))).select(
         pl.col("partition_key").str.to_date("%Y-%m-%d", strict=False).alias("ds"),
@@ -45,7 +45,7 @@ def every_row_is_counted(
     decrease_money: dy.LazyFrame[t.EtlDecreaseMoney],
     quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
 ) -> pl.LazyFrame:
-    """The rows of each log are those of its extract, those in quarantine, and those that came twice."""
+    """The rows of each log are in its extract, in quarantine, or duplicates."""
     logs = {
         "login": login,
         "logout": logout,
@@ -73,18 +73,18 @@ def every_log_was_taken(
     counts: dy.LazyFrame[t.LogCounts],
     quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
 ) -> pl.LazyFrame:
-    """No file of a log was rejected, and no log as a whole: the day without it is not the day. Deliver it again."""
+    """No file of a log was rejected, and no log as a whole: without it the day is incomplete. Deliver the log again."""
     not_taken = _rejected(quarantine).filter(pl.col("scope") != "row").select("ds", "log", "reason")
     return not_taken.join(counts.select("ds").unique(), on="ds", how="semi")
 
 
-# Another day's log is off by a day at least; single clocks are wrong in every game.
+# Another day's log is off by a day at least; every game has single wrong clocks.
 _MOST_OF_OTHER_DAYS, _FEWEST_OF_OTHER_DAYS = 0.2, 3
 
 
 @breaking_rows(of=t.LogCounts)
 def rows_are_of_their_day(counts: dy.LazyFrame[t.LogCounts]) -> pl.LazyFrame:
-    """By their times not more than one in five rows of a log are of another day: else that day's log was delivered."""
+    """By their times at most one in five rows of a log are of another day; more mean that another day was delivered."""
     return counts.filter(
         pl.col("log").is_in(list(ETL)),
         pl.col("rows_of_other_days") > _MOST_OF_OTHER_DAYS * pl.col("rows_read"),
@@ -111,7 +111,7 @@ def every_payment_has_a_rate(recharge: dy.LazyFrame[t.EtlRecharge], counts: dy.L
 def dollars_are_amount_times_rate(
     recharge: dy.LazyFrame[t.EtlRecharge], rates: dy.LazyFrame[t.ExchangeRates]
 ) -> pl.LazyFrame:
-    """Every payment's worth is its amount times the day's rate of its currency."""
+    """Every payment in dollars is its amount times the day's rate of its currency."""
     wide = pl.Decimal(38, 12)
     worth = (pl.col("amount").cast(wide) * pl.col("usd_per_unit_of_day").cast(wide)).cast(pl.Decimal(20, 6))
     return (
@@ -139,7 +139,7 @@ def active_accounts_are_those_of_the_seven_logs(
     increase_money: dy.LazyFrame[t.EtlIncreaseMoney],
     decrease_money: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
-    """An account is active on a server on a day if any of the seven logs names it there, and only then."""
+    """An account is active on a server on a day exactly if any of the seven logs names it there."""
     logs = [login, logout, recharge, increase_item, decrease_item, increase_money, decrease_money]
     by = ["ds", "user_id", "server_id"]
     named = pl.concat([frame.select(by).unique() for frame in logs]).unique()
@@ -156,7 +156,7 @@ def _revenue(frame: pl.LazyFrame, column: str, name: str, by: Sequence[str] = ("
 
 
 def _other_revenue(frame: pl.LazyFrame, column: str, name: str, recharge: pl.LazyFrame) -> pl.LazyFrame:
-    """Days whose revenue by a table is not what was recharged."""
+    """Returns days whose revenue in a table differs from what was recharged."""
     wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
     return unequal(_revenue(frame, column, name), wanted, ["ds"], [(name, "revenue_usd")])
 
@@ -173,13 +173,13 @@ def revenue_is_that_of_the_payments(
 def active_accounts_have_the_days_revenue(
     active: dy.LazyFrame[t.Active], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
-    """What the active accounts paid is the day's revenue, to the last decimal."""
+    """The payments of the active accounts are the day's revenue, to the last decimal."""
     return _other_revenue(active, "revenue_usd", "revenue_of_active_usd", recharge)
 
 
 @breaking_rows(of=t.Active)
 def every_active_account_is_there(active: dy.LazyFrame[t.Active], seen: dy.LazyFrame[t.StdActive]) -> pl.LazyFrame:
-    """The accounts are those that were active on the day, each once for each server."""
+    """The accounts are those that were active on the day, each once per server."""
     return unequal(
         active.group_by("ds").agg(pl.len().alias("accounts")),
         seen.group_by("ds").agg(pl.len().alias("active_accounts")),
@@ -192,7 +192,7 @@ def every_active_account_is_there(active: dy.LazyFrame[t.Active], seen: dy.LazyF
 def what_was_paid_on_the_day_is_the_days_revenue(
     lifetime: dy.LazyFrame[t.CumulativeRevenue], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
-    """The day's part of what everybody has paid is the day's revenue, to the last decimal."""
+    """The day's part of lifetime payments is the day's revenue, to the last decimal."""
     return _other_revenue(lifetime, "daily_rev_usd", "lifetime_usd", recharge)
 
 
@@ -208,7 +208,7 @@ def servers_add_up_to_the_days_revenue(
 def figures_of_all_parts_are_those_of_the_whole(
     kpis: dy.LazyFrame[t.KpiDaily], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
-    """The revenue of everybody, of all servers and of all countries is the day's revenue, to the last decimal."""
+    """The revenue in all, of all servers and of all countries is the day's revenue, to the last decimal."""
     found = _revenue(kpis, "revenue_usd", "parts_usd", ["ds", "dimension"])
     wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
     expected = found.select("ds", "dimension").join(wanted, on="ds", how="left")
@@ -220,16 +220,16 @@ def figures_of_all_parts_are_those_of_the_whole(
 
 _ACCOUNT = ("user_id", "server_id", "money_type")
 MOST_ACCOUNTS = 0.05
-"""Share of a day's accounts above which it is not they that are odd: rows of the day are lost."""
+"""Share of a day's accounts above which oddities mean that rows of the day are lost."""
 
 
 def _unchained(accounts: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
-    """What the rows of accounts add up to, and how many of their balances follow from no other row.
+    """Returns the sums of accounts' rows, and how many of their balances follow from no other row.
 
-    In some order rows are a chain if all balances but the first and the last are left as often as they are met.
+    Rows can form a chain in some order if all balances but the first and the last are left as often as they are met.
 
     Args:
-        accounts: the account's columns, `day` that groups rows, and `ds` of the rows.
+        accounts: the account's columns, `day` for grouping rows, and `ds` of the rows.
 
     Returns:
         `day`, the account's columns, gained_in_logs, spent_in_logs, loose_ends: 0 or 1 in a chain.
@@ -272,9 +272,9 @@ def balances_follow_from_gains_and_spendings(
     gains: dy.LazyFrame[t.EtlIncreaseMoney],
     spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
-    """What an account has of a money at the day's end is what it had, plus what came, minus what went.
+    """An account's money at the end of the day is what it had, plus gains, minus spendings.
 
-    Where rows of one moment could have come in another order, some order must do.
+    Rows of one moment may come in any order.
     """
     return _not_following(balances, gains, spendings)
 
@@ -285,22 +285,22 @@ def few_balances_do_not_follow(
     gains: dy.LazyFrame[t.EtlIncreaseMoney],
     spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
-    """Of no more than one in twenty of a day's accounts the money does not follow from what came and went.
+    """For at most one in twenty of a day's accounts the money does not follow from gains and spendings.
 
-    Of that many, rows of the day are lost. One account alone is never too many.
+    More mean that rows of the day are lost. A single account is never too many.
     """
     return _too_many(_not_following(balances, gains, spendings), balances)
 
 
 def _too_many(odd: pl.LazyFrame, among: pl.LazyFrame) -> pl.LazyFrame:
-    """Days of which more than a few accounts are odd."""
+    """Returns days with more than a few odd accounts."""
     accounts = pl.col("user_id").n_unique()
     most = among.group_by("ds").agg(most=(MOST_ACCOUNTS * accounts).clip(lower_bound=1))
     return odd.group_by("ds").agg(accounts=accounts).join(most, on="ds").filter(pl.col("accounts") > pl.col("most"))
 
 
 def _not_following(balances: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
-    """Accounts whose money at the day's end is not what it had, plus what came, minus what went."""
+    """Returns accounts whose money at the end of the day is not what they had, plus gains, minus spendings."""
     net = pl.col("gained") - pl.col("spent")
     columns = ["ds", *_ACCOUNT, "opening_balance", "gained", "spent", "closing_balance"]
     doubtful = (
@@ -327,10 +327,10 @@ def balances_go_on_from_the_day_before(
     gains: dy.LazyFrame[t.EtlIncreaseMoney],
     spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
-    """An account that moves a money on two days running begins the second with what the first left it.
+    """An account that moves a money on two consecutive days begins the second with what the first left it.
 
-    Else rows are lost, of either day, or somebody changed the balance without a log; both days are told. Where rows of
-    one moment could have come in another order, some order must do.
+    Otherwise rows of either day are lost, or someone changed the balance without a log; both days are reported. Rows of
+    one moment may come in any order.
     """
     return _jumps(_two_days_running(balances), gains, spendings)
 
@@ -341,25 +341,26 @@ def few_balances_jump_overnight(
     gains: dy.LazyFrame[t.EtlIncreaseMoney],
     spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
-    """No more than one in twenty of the accounts that move a money on two days running begins the second otherwise.
+    """At most one in twenty of the accounts that move a money on two consecutive days begin the second otherwise.
 
-    Among that many, no single balance was changed: rows of either day are lost. One account alone is never too many.
+    More mean that rows of either day are lost, rather than balances changed. A single account is never too many.
     """
     running = _two_days_running(balances)
-    # Of a pair of days, the first is told with the jumps of the second.
+    # The first of two days is reported with the jumps of the second.
     both = pl.concat([running, running.with_columns(pl.col("ds").dt.offset_by("-1d"))])
     return _too_many(_jumps(running, gains, spendings), both)
 
 
 def _two_days_running(balances: pl.LazyFrame) -> pl.LazyFrame:
-    """Accounts on the second of two days on which they moved a money: what they began with, and what they had left."""
+    """Returns accounts on the second of two days with moves of a money: their first balance, and the one left
+    before."""
     known = balances.filter(pl.col("untold") == 0)
     left = known.select(*_ACCOUNT, pl.col("ds").dt.offset_by("1d"), left_the_day_before="closing_balance")
     return known.join(left, on=["ds", *_ACCOUNT]).select("ds", *_ACCOUNT, "left_the_day_before", "opening_balance")
 
 
 def _jumps(running: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
-    """Those that begin with something else, in whatever order the rows of the two days came; told of both days."""
+    """Returns accounts with another first balance, in any order of the two days' rows, once for each of the days."""
     doubtful = running.filter(pl.col("opening_balance") != pl.col("left_the_day_before")).collect()
     if doubtful.is_empty():
         return doubtful.lazy()

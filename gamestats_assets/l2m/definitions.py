@@ -14,7 +14,7 @@ from gamestats_assets.orchestration.runs.sensor import WatchedGame
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets with their checks, and what starts work."""
+    """Returns assets with their checks, and schedules."""
     quarantined, check = quarantine(game())
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
@@ -24,5 +24,5 @@ def definitions() -> dg.Definitions:
 
 
 def watched() -> WatchedGame:
-    """How what is behind is asked for."""
+    """Returns how stale data of this game are found."""
     return WatchedGame(game())

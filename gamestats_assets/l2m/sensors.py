@@ -1,4 +1,4 @@
-"""What starts work on the MMO besides what is behind: the end of a day, when its logs are fetched."""
+"""The schedule that fetches logs after the end of a day."""
 
 from datetime import timedelta
 
@@ -11,11 +11,11 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.run_requests import partitions_tags
 
 LATE_DAYS = 3
-"""How many days before yesterday are fetched again, for logs that come late."""
+"""Days before yesterday that are fetched again, for late logs."""
 
 
 def every_night() -> dg.ScheduleDefinition:
-    """Fetches the day that has ended, and what came late of those before it."""
+    """Returns the schedule that fetches the day that has ended, and late logs of the days before."""
 
     @dg.schedule(
         name="l2m_daily",
@@ -23,16 +23,16 @@ def every_night() -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         target=dg.AssetSelection.assets(DELIVERIES),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Half an hour after a day has ended: fetches its logs, and again those of the three days before. "
-        "Three times more while a log of the day is lacking. What they change the sensor has made anew.",
+        description="Half an hour after the end of a day, fetches its logs, and again those of the three days before. "
+        "Three more times while a log of the day is missing. A sensor updates what they change.",
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Stores]
     ) -> dg.RunRequest | dg.SkipReason:
         if not stores.settings.fetches_l2m_logs:
             return dg.SkipReason(
-                "There is nowhere to fetch logs from: set GAMESTATS_L2M_INBOX or GAMESTATS_L2M_ICEBERG. Logs that are "
-                "ingested are taken up as they land."
+                "No source of logs is configured: set GAMESTATS_L2M_INBOX or GAMESTATS_L2M_ICEBERG. Logs that are "
+                "ingested are processed as they land."
             )
         at = context.scheduled_execution_time
         yesterday = (at - timedelta(days=1)).date()

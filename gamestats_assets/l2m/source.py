@@ -1,8 +1,8 @@
-"""How logs reach the landing zone: deliveries of raw files, ThinkingData records, and rates.
+"""Lands logs: deliveries of raw files, ThinkingData records, and rates.
 
-A delivery is what came of one log of one day: its files as they are, and a small document with their hashes, a number
-and the column names. Of several deliveries of a log the last one counts, so a day that is delivered again replaces what
-was delivered before; the files stay. Delivering the same again changes nothing.
+A delivery is one log of one day: its files unchanged, and a small document with their hashes, a number and the column
+names. Of several deliveries of a log the last one counts, so a new delivery replaces the earlier one of the day, whose
+files stay. Delivering the same again changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gamestats_assets.lakehouse.table import is_day
 
 GAME = "l2m"
 UNREADABLE = "unreadable"
-"""Kind of landed lines that are of no day."""
+"""Kind of landed lines that belong to no day."""
 _ENDINGS: Mapping[str, Format] = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -48,19 +48,19 @@ Status = Literal["delivered", "known", "refused"]
 
 
 class LogPathError(GamestatsError):
-    """A path given for delivery is none, or its files tell no log or no day."""
+    """A path given for delivery does not exist, or the log or day of its files is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the files of one log and day.
+    """The outcome of the files of one log and day.
 
     Attributes:
         log: the log; `thinkingdata` for records of all of them; empty for a file of unknown days.
         day: the day, as YYYY-MM-DD; empty for a file of unknown days.
-        files: files of it.
-        number: number of the delivery that counts now; 0 where there is none.
-        reason: why nothing of it was delivered.
+        files: number of files.
+        number: number of the delivery that counts now; 0 without one.
+        reason: why nothing was delivered.
     """
 
     status: Status
@@ -71,7 +71,7 @@ class Outcome:
     reason: str = ""
 
     def line(self) -> str:
-        """The outcome in one line of text."""
+        """Returns the outcome in one line of text."""
         if self.status == "refused":
             return f"{self.status:<10}{shown(self.reason)}"
         named = f"delivery {self.number}, " if self.number else ""
@@ -80,11 +80,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of everything.
+    """The outcome of all files.
 
     Attributes:
-        outcomes: of each log of each day.
-        passed_over: files of the folders that are no logs by their names, and links that lead out of the folders.
+        outcomes: outcome of each log of each day.
+        passed_over: files of the folders that are not logs by their names, and links that lead out of the folders.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -96,13 +96,13 @@ class Report:
         return sorted({outcome.day for outcome in self.outcomes if outcome.status == "delivered"})
 
     def count(self, status: Status) -> int:
-        """Logs of days with a status."""
+        """Returns the number of logs of days with a status."""
         return sum(outcome.status == status for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A file to be delivered, and what it is called within the path that was given."""
+    """A file to be delivered, with its name within the given path."""
 
     path: Path
     name: str
@@ -118,23 +118,22 @@ def deliver(
     add: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Land files, each log of each day as one delivery.
+    """Lands files, each log of each day as one delivery.
 
-    Which log a file is of its name tells, or that of its folder (`login-000.parquet`, `login/part-0.csv`), and the
-    day the name of a folder; ThinkingData records are known by their first line, and each belongs to the day of its
-    own time.
+    A file's log is in its name or that of its folder (`login-000.parquet`, `login/part-0.csv`), and the day is the name
+    of a folder. ThinkingData records are recognised by their first line, and each belongs to the day of its own time.
 
     Args:
         paths: files, or folders to walk.
         day: day of all the files.
         log: log of all the files.
-        columns: per log, our column's name to that of the files (see `columns.read_mapping`).
-        add: the files come to those that were delivered before, rather than in their place.
-        progress: called with the number of files done and that of all.
+        columns: per log, from the name here to the name in the files (see `columns.read_mapping`).
+        add: add the files to the earlier delivery instead of replacing it.
+        progress: called with the number of files done and the number of files.
 
     Raises:
-        LogPathError: when a path does not exist, a log is none, or a file tells no log or no day; nothing has landed
-            then.
+        LogPathError: when a path does not exist, a log is unknown, or the log or day of a file is; then nothing has
+        landed.
     """
     if log is not None and log not in NAMES:
         raise LogPathError(f"There is no log {log!r}. Logs: {', '.join(NAMES)}.")
@@ -181,20 +180,20 @@ def _deliver(
         try:
             digest, format = file_hash(file.path, landing.limits), _format_of(file.path)
         except UnreadableContentError as error:
-            # Half of a delivery would count as all of it; and a day of which a log came broken is not the day.
+            # Half of a delivery would count as all of it; and a day with a broken log is incomplete.
             held = (before.files, before.columns) if before is not None else ((), {})
             why = shown(str(error).replace(str(file.path), file.name))
             broken = Delivery(log, on, number, *held, refused=why)
             if before is None or not broken.says_as(before):
                 _land(landing, day, broken)
-            return refused(f"{error} Mend it, or leave it out: the day is not made until the log is delivered.")
+            return refused(f"{error} Repair it, or leave it out: the day is not made until the log is delivered.")
         delivered.setdefault(digest, DeliveredFile(digest, file.name, format))
         paths.setdefault(digest, file.path)
     if add and before is not None:
         named = named or before.columns
         if named != before.columns:
             return refused(
-                f"Files are added to a delivery whose columns are called otherwise ({before.columns or 'as ours'}); "
+                f"Files cannot be added to a delivery with other column names ({before.columns or 'as ours'}); "
                 "deliver them all again, without --add."
             )
         delivered = {**{file.hash: file for file in before.files}, **delivered}
@@ -206,9 +205,9 @@ def _deliver(
         suffix = delivered[digest].format + (".gz" if delivered[digest].format != "parquet" and _is_gzip(path) else "")
         landing.put_file(GAME, day, on, FILE, path, suffix, digest)
     if same is not None:
-        # Only files of it were lacking.
+        # Only some of its files were missing.
         return Outcome("delivered", log, on, len(files), same.number)
-    # Last: a delivery counts when all of it is there.
+    # Written last: a delivery counts when all of it has landed.
     _land(landing, day, delivery)
     return Outcome("delivered", log, on, len(files), number)
 
@@ -232,13 +231,13 @@ def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     if split.undated:
         lines = b"\n".join(line.content for line in split.undated)
         landing.put_undated(GAME, UNREADABLE, lines, lines)
-        reason = f"{len(split.undated)} of {split.lines} lines tell no usable time, such as {split.undated[0]}"
+        reason = f"{len(split.undated)} of {split.lines} lines have no usable time, such as {split.undated[0]}"
         outcomes.append(Outcome("refused", "", "", reason=reason))
     return outcomes
 
 
 def delivered_logs(landing: Landing, day: date) -> set[str]:
-    """Which of the seven logs of a day have come, and could be taken. ThinkingData records are of every log."""
+    """Returns the logs of a day that have come and are usable; ThinkingData records count for every log."""
     files = landing.files(GAME, day.isoformat())
     if any(file.kind == THINKINGDATA for file in files):
         return {*ETL}
@@ -246,7 +245,7 @@ def delivered_logs(landing: Landing, day: date) -> set[str]:
 
 
 def kept_logs(landing: Landing, report: Report) -> dict[str, list[str]]:
-    """By day that gained something, the logs that were delivered before and were not now: they stay."""
+    """Returns by day that gained files the logs that were delivered before but not now, and stay."""
     found: dict[str, list[str]] = {}
     for day in report.days:
         held = in_force(landing, landing.files(GAME, day))[0].keys()
@@ -255,7 +254,7 @@ def kept_logs(landing: Landing, report: Report) -> dict[str, list[str]]:
 
 
 def refused(landing: Landing) -> list[Rejection]:
-    """What landed and is of no day, as entries for the quarantine; the unit is the content's hash."""
+    """Returns landed lines of no day as entries for the quarantine; the unit is the content's hash."""
     return [
         Rejection(file.content_hash, "file", "undated_lines", f"Lines without a usable #time: {file.path}", 0)
         for file in landing.files(GAME, UNREADABLE)
@@ -266,7 +265,7 @@ def refused(landing: Landing) -> list[Rejection]:
 
 
 def _walked(paths: Sequence[Path]) -> tuple[list[_Found], list[Path]]:
-    """The files to be delivered, each once, and those of the folders that are none."""
+    """Returns the files to be delivered, each once, and the other files of the folders."""
     found: dict[Path, _Found] = {}
     passed_over: list[Path] = []
     for given in paths:
@@ -279,16 +278,14 @@ def _walked(paths: Sequence[Path]) -> tuple[list[_Found], list[Path]]:
                 )
             found.setdefault(given.resolve(), _Found(given, shown(given.name)))
             continue
-        # What Spark and others write beside their files, or while they write them, begins so.
+        # Names of files that Spark and others write beside theirs, or while they write them.
         files, links = files_within(given)
         inside = [
             path for path in files if not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)
         ]
         taken = [path for path in inside if _ending(path) is not None or _holds_records(path)]
         if not taken:
-            raise LogPathError(
-                f"{given} holds no file that ends in {', '.join(_ENDINGS)}, and no ThinkingData records."
-            )
+            raise LogPathError(f"{given} has no file that ends in {', '.join(_ENDINGS)}, and no ThinkingData records.")
         passed_over += [*(path for path in inside if path not in {*taken}), *links]
         for path in taken:
             found.setdefault(path.resolve(), _Found(path, shown(path.relative_to(given).as_posix())))
@@ -301,10 +298,10 @@ def _ending(path: Path) -> Format | None:
 
 
 def _format_of(path: Path) -> Format:
-    """How a file is to be read: its content tells, or else its name.
+    """Returns the format of a file, by its content or else its name.
 
     Raises:
-        UnreadableContentError: when it is called Parquet and is none, or only a part of one, or is gzipped twice.
+        UnreadableContentError: when it is called Parquet but is not, is incomplete, or is gzipped twice.
     """
     beginning, named = _beginning(path), _ending(path) or "jsonl"
     if beginning.startswith(_GZIP):
@@ -325,9 +322,9 @@ def _expect_whole_parquet(path: Path) -> None:
 
     try:
         pq.read_metadata(path)
-    # A column may have a name that is no text.
+    # A column may have a name that is not text.
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UnreadableContentError(f"{path}: a Parquet file that is not whole: {error}") from None
+        raise UnreadableContentError(f"{path}: an incomplete Parquet file: {error}") from None
 
 
 def _is_gzip(path: Path) -> bool:
@@ -336,7 +333,7 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _beginning(path: Path) -> bytes:
-    """The first bytes of a file's content; as they are where it is a damaged gzip."""
+    """Returns the first bytes of a file's content, or the raw ones of a damaged gzip."""
     with open(path, "rb") as file:
         raw = file.read(_BEGINNING_BYTES)
     if not raw.startswith(_GZIP):
@@ -360,14 +357,14 @@ def _log_of(path: Path, log: str | None) -> str:
     for part in reversed(path.absolute().parts):
         words = re.sub(r"[^a-z]+", "_", part.lower())
         named = {name for name in NAMES if re.search(rf"(?:^|_){name}(?:_|$)", words)}
-        # Those that a longer one of them contains are not told by themselves: exchange_rates.csv tells no rates.
+        # Names within a longer one do not count: exchange_rates.csv has no log called rates.
         logs = {NAMES[name] for name in named if not any(name != other and name in other for other in named)}
         if len(logs) > 1:
             raise LogPathError(f"{path}: {part} names more than one log: {', '.join(sorted(logs))}. Give --log.")
         if logs:
             return logs.pop()
     raise LogPathError(
-        f"{path}: neither its name nor a folder tells which log it is. Name it, such as login-000{path.suffix}, or "
+        f"{path}: neither its name nor a folder names its log. Name it, such as login-000{path.suffix}, or "
         f"give --log. Logs: {', '.join(NAMES)}."
     )
 
@@ -379,4 +376,4 @@ def _day_of(path: Path, day: date | None) -> date:
         for match in _DAY.finditer(part):
             if is_day(text := "-".join(match.groups())):
                 return date.fromisoformat(text)
-    raise LogPathError(f"{path}: neither its name nor a folder tells the day (YYYY-MM-DD). Give --day.")
+    raise LogPathError(f"{path}: neither its name nor a folder names the day (YYYY-MM-DD). Give --day.")

@@ -15,5 +15,5 @@ MADE: tuple[type[Table], ...] = (
     *(Recharge, CumulativeRevenue, UserProfile, FarmersSnapshot, GuildInfo, Active, ItemGain, ItemSpend, MoneyGain),
     *(MoneySpend, ServerPerformance, FarmersPerformance, KpiDaily, Retention, Ltv, EconomyBalance),
 )
-"""What a SELECT makes, silver before gold."""
+"""Tables that a SELECT makes, silver before gold."""
 ALL: tuple[type[Table], ...] = (*REFERENCE, IpWhitelist, *LANDED_TABLES, *MADE)

@@ -155,7 +155,7 @@ def test_log_day_and_column_names_may_be_said_outright(gamestats: Gamestats, tmp
     ("arguments", "output", "code"),
     [
         (("nowhere",), "nowhere does not exist.", 1),
-        ((".",), "holds no file that ends in .parquet", 1),
+        ((".",), "has no file that ends in .parquet", 1),
         (("x.csv",), "Give --day", 1),
         (("x.csv", "--day", "2026-03-01"), "give --log. Logs: login, logout, recharge", 1),
         (("x.csv", "--day", "1.3.2026"), "does not match the format", 2),
@@ -232,9 +232,9 @@ def test_addresses_are_whitelisted_listed_changed_and_taken_off(admin: Admin) ->
 REFUSED = {
     "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:":
         ["", "cafe", "256.1.", "103.07.", "103..7", "103.7.0.5:80", "12345:1:", "2001:db8::1::", "%", "fe80::1%eth0"],
-    "is the beginning of too many addresses: expected two whole numbers": ["103.7", "2001:db8", "::ffff:103."],
+    "is the beginning of too many addresses: expected at least two whole numbers": ["103.7", "2001:db8", "::ffff:103."],
     "The network 103.7.0.9/16 is written '103.7.'.": ["103.7.0.9/16"],
-    "with several entries if need be.": ["103.7.0.0/20"],
+    "if necessary with several entries.": ["103.7.0.0/20"],
     "Write '103.7.0.' for all of them.": ["103.7.0.*"],
 }  # fmt: skip
 
@@ -251,12 +251,12 @@ SAID = [
     ("103.7.30", None),
     ("103.7.0.255", None),
     ("2001:db8:85a3", None),
-    ("103.7.0", "103.7.0 does not end with a point, so what goes on with a digit is whitelisted as well: 103.7.01... "
+    ("103.7.0", "103.7.0 does not end with a point, so addresses that go on with a digit count as well: 103.7.01... "
                 "For the addresses of 103.7.0. alone, write it with its last point."),
     ("103.7.4.5", "103.7.4.51..."),
     ("2001:db8:1", "2001:db8:11... For the addresses of 2001:db8:1: alone, write it with its last colon."),
     ("103.7.", "103.7.0, 103.7.0.255, 103.7.30, 103.7.4.5 are among them."),
-    ("103.7.5.", "They are whitelisted by 103.7. already."),
+    ("103.7.5.", "103.7. already whitelists them."),
 ]  # fmt: skip
 
 

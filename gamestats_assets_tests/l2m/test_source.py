@@ -83,12 +83,12 @@ def test_names_of_files_and_folders_tell_log_and_day(tmp_path: Path, path: str, 
     ("path", "options", "message"),
     [
         ("nowhere", {}, "nowhere does not exist"),
-        ("2026-03-01/x.csv", {}, "neither its name nor a folder tells which log it is"),
-        ("2026-03-01/logins.csv", {}, "neither its name nor a folder tells which log it is"),
+        ("2026-03-01/x.csv", {}, "neither its name nor a folder names its log"),
+        ("2026-03-01/logins.csv", {}, "neither its name nor a folder names its log"),
         ("2026-03-01/login-logout.csv", {}, "names more than one log: login, logout. Give --log."),
-        ("login.csv", {}, "neither its name nor a folder tells the day (YYYY-MM-DD). Give --day."),
-        ("login-2026-02-30.csv", {}, "neither its name nor a folder tells the day"),
-        ("login-12026-03-011.csv", {}, "neither its name nor a folder tells the day"),
+        ("login.csv", {}, "neither its name nor a folder names the day (YYYY-MM-DD). Give --day."),
+        ("login-2026-02-30.csv", {}, "neither its name nor a folder names the day"),
+        ("login-12026-03-011.csv", {}, "neither its name nor a folder names the day"),
         ("2026-03-01/login.xlsx", {}, "expected a file that ends in .parquet, .csv, .csv.gz, .jsonl"),
         ("2026-03-01/login.csv", {"log": "logins"}, "There is no log 'logins'. Logs: login, logout"),
     ],
@@ -109,7 +109,7 @@ def test_what_tells_no_log_or_day_is_refused_before_anything_lands(
 
 def test_a_folder_without_logs_is_refused(tmp_path: Path, landing: Landing) -> None:
     put(tmp_path, "notes.txt", b"x")
-    with pytest.raises(LogPathError, match=r"holds no file that ends in \.parquet"):
+    with pytest.raises(LogPathError, match=r"has no file that ends in \.parquet"):
         deliver([tmp_path], landing)
 
 
@@ -149,7 +149,7 @@ def test_files_that_are_added_are_read_by_the_mapping_of_those_before(tmp_path: 
     assert users(landing) == ["u1", "u2"]
     other = only(deliver([named(3, "who")], landing, add=True, columns={"login": {"user_id": "who"}}).outcomes)
     assert other.status == "refused"
-    assert "columns are called otherwise" in other.reason
+    assert "with other column names" in other.reason
     assert users(landing) == ["u1", "u2"]
 
 
@@ -318,7 +318,7 @@ def test_a_log_with_a_broken_file_is_refused_as_a_whole(
     assert str(path) in refused.reason
     assert message in refused.reason
     assert refused.reason.endswith(
-        "Mend it, or leave it out: the day is not made until the log is delivered. "
+        "Repair it, or leave it out: the day is not made until the log is delivered. "
         "Nothing of the login log of 2026-03-01 was delivered."
     )
     # What was there stays, and the other logs load.

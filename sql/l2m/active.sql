@@ -1,4 +1,4 @@
--- Who was active on the day $ds, and who that was on that day: what is known of the account from later days is left out.
+-- Active accounts of the day $ds as they were on that day: later facts about an account are left out.
 WITH farming AS (
     SELECT user_id
     FROM l2m.farmers_snapshot

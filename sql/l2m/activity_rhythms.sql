@@ -1,5 +1,5 @@
--- How alike the hours of an account's day are, of accounts that are seen over twelve hours and more: of others nobody
--- would say that they never sleep.
+-- Similarity of the hours of an account's day, for accounts whose rows span twelve hours or more: shorter activity is
+-- no sign of never sleeping.
 WITH long_days AS (
     SELECT ds, user_id
     FROM l2m.std_active
@@ -7,7 +7,7 @@ WITH long_days AS (
     HAVING max(last_at) >= min(first_at) + INTERVAL 12 HOUR
 ),
 
--- Joined log by log: most rows are nobody's whose day is that long, and are dropped where they are read.
+-- Joined log by log: most rows belong to accounts with shorter days, and are dropped where they are read.
 logged AS (
     SELECT
         logged.ds,
@@ -69,7 +69,7 @@ hours AS (
     GROUP BY ds, user_id, begun_at
 ),
 
--- Half the sum divided by the length: the cosine to (1, 1, 1, 1). In millionths, so that adding up is exact.
+-- Half the sum divided by the length: the cosine to (1, 1, 1, 1). In millionths, so that sums are exact.
 alike AS (
     SELECT
         ds,

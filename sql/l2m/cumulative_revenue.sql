@@ -1,5 +1,5 @@
--- What every account that ever paid had paid until the end of the day $ds. It is added up from the payments of all days
--- and never from this table's day before, so that a day can be made again at any time.
+-- Lifetime payments of every account that ever paid, until the end of the day $ds. They are summed from the payments of
+-- all days and never from this table's day before, so that a day can be made again at any time.
 WITH paid AS (
     SELECT
         user_id,

@@ -1,4 +1,4 @@
--- Where items and money come from and go to on a day: each key item, and each kind of money, diamonds or not.
+-- Sources and sinks of items and money on a day: each key item, and each kind of money, diamonds or not.
 WITH moved AS (
     SELECT ds, 'item' AS kind, item_id AS id, user_id, item_count AS gained, 0 AS spent
     FROM l2m.item_gain
@@ -16,7 +16,7 @@ accounts AS (
     GROUP BY ds, kind, id, user_id
 ),
 
--- Accounts that gained equally much are counted together: there are few amounts and many accounts.
+-- Accounts with equal gains are counted together: there are few amounts and many accounts.
 amounts AS (
     SELECT
         ds,
@@ -55,7 +55,7 @@ ranked AS (
     WHERE gained > 0
 ),
 
--- One of a hundred, and at least one: a hundred and one accounts have a top of two.
+-- One of a hundred, rounded up, so that a hundred and one accounts have a top of two.
 topmost AS (
     SELECT
         ranked.ds,

@@ -1,4 +1,4 @@
--- What farmers and the others do on each server on a day.
+-- Figures of farmers and others on each server on a day.
 SELECT
     CAST(active.ds AS DATE) AS ds,
     CAST(active.server_id AS VARCHAR) AS server_id,

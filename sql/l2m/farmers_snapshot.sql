@@ -1,8 +1,8 @@
--- Accounts that look like farmers, from when to when. On each of its active days an account is flagged for
--- - shared_ip: it came from an address of which ten or more accounts came, and which is not whitelisted;
--- - level_one: it gained items, and the logs until then tell of its level, and of none above the first;
--- - self_similar: over twelve hours and more its hours are as alike as no person's are.
--- Days with the same flags that follow each other are one row.
+-- Accounts that look like farmers, with dates. On each of its active days an account is flagged for
+-- - shared_ip: it had an address with ten or more accounts that is not whitelisted;
+-- - level_one: it gained items, and the logs until then have its level, and none above the first;
+-- - self_similar: over twelve hours or more its hours are more alike than any person's.
+-- Consecutive days with the same flags are one row.
 WITH sharing AS (
     SELECT shared.ds, shared.user_id, max(shared.accounts) AS accounts
     FROM l2m.shared_addresses AS shared

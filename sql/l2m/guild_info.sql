@@ -1,17 +1,17 @@
--- Who was of which guild from when to when. A day on which no money log names a guild changes nothing.
-WITH told AS (
+-- Guild memberships with their dates. A day without a guild in any money log changes nothing.
+WITH with_previous AS (
     SELECT user_id, ds, guild_id, lag(guild_id) OVER (PARTITION BY user_id ORDER BY ds) AS before
     FROM l2m.guild_members
 ),
 
 begun AS (
     SELECT user_id, ds, guild_id, lead(ds) OVER (PARTITION BY user_id ORDER BY ds) AS valid_to
-    FROM told
+    FROM with_previous
     WHERE before IS NULL OR before <> guild_id
 ),
 
 named AS (
-    -- The name of the last day: a day has ten characters.
+    -- The name on the last day: a day has ten characters.
     SELECT guild_id, substr(max(CAST(ds AS VARCHAR) || guild_name), 11) AS guild_name
     FROM l2m.guild_members
     GROUP BY guild_id

@@ -1,5 +1,5 @@
--- The guild that each account's last money log of the day names; of several rows of that moment the first by alphabet.
-WITH told AS (
+-- The guild in each account's last money log of the day; of several rows of that moment the first by alphabet.
+WITH mentions AS (
     SELECT ds, user_id, guild_id, guild_name, time
     FROM l2m.etl_increase_money
     WHERE guild_id IS NOT NULL AND time IS NOT NULL
@@ -11,21 +11,21 @@ WITH told AS (
 
 latest AS (
     SELECT ds, user_id, max(time) AS told_at
-    FROM told
+    FROM mentions
     GROUP BY ds, user_id
 ),
 
 first_of_them AS (
     SELECT
-        told.ds,
-        told.user_id,
+        mentions.ds,
+        mentions.user_id,
         latest.told_at,
-        told.guild_id,
-        min(told.guild_name) AS guild_name,
-        row_number() OVER (PARTITION BY told.ds, told.user_id ORDER BY told.guild_id) AS place
-    FROM told
-    INNER JOIN latest ON latest.ds = told.ds AND latest.user_id = told.user_id AND latest.told_at = told.time
-    GROUP BY told.ds, told.user_id, latest.told_at, told.guild_id
+        mentions.guild_id,
+        min(mentions.guild_name) AS guild_name,
+        row_number() OVER (PARTITION BY mentions.ds, mentions.user_id ORDER BY mentions.guild_id) AS place
+    FROM mentions
+    INNER JOIN latest ON latest.ds = mentions.ds AND latest.user_id = mentions.user_id AND latest.told_at = mentions.time
+    GROUP BY mentions.ds, mentions.user_id, latest.told_at, mentions.guild_id
 )
 
 SELECT

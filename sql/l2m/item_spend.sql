@@ -1,4 +1,4 @@
--- Key items spent, by account, item and reason. The country is the one that `active` tells of the account.
+-- Key items spent, by account, item and reason. The country is the account's in `active`.
 WITH moved AS (
     SELECT
         logged.ds,

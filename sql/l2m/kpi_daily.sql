@@ -1,5 +1,5 @@
--- Key figures of the day $ds: of everybody, of each server, of each country. An account that plays on two servers counts
--- once for everybody and for its country. Figures of a week and a month look back from this day.
+-- Key figures of the day $ds: in all, of each server, of each country. An account that plays on two servers counts once
+-- in all and for its country. Figures of a week and a month look back from this day.
 WITH members AS (
     SELECT ds, user_id, 'all' AS dimension, 'all' AS member, first_active_ds, first_login_ds, first_charge_ds, revenue_usd
     FROM l2m.active
@@ -42,7 +42,7 @@ counted AS (
     GROUP BY dimension, member
 ),
 
--- The last day of each account within the month tells whether it is of the week, too.
+-- The last day of each account within the month also decides whether it counts for the week.
 lately AS (
     SELECT dimension, member, user_id, max(ds) AS last_ds
     FROM members
@@ -60,8 +60,8 @@ longer AS (
     GROUP BY dimension, member
 )
 
--- A server on which nobody played today has had players this month.
--- Averages are divided in millionths of a dollar: whole numbers are rounded alike on every engine.
+-- A server without players today has had players this month.
+-- Averages are divided in millionths of a dollar: every engine rounds whole numbers alike.
 SELECT
     CAST($ds AS DATE) AS ds,
     CAST(longer.dimension AS VARCHAR) AS dimension,

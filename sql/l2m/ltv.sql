@@ -1,5 +1,5 @@
--- Lifetime value until the end of the day $ds, by the accounts' first active day: of everybody, of each server of the
--- first day, of each country.
+-- Lifetime value until the end of the day $ds, by the accounts' first active day: in all, of each server of the first
+-- day, of each country.
 WITH accounts AS (
     SELECT
         profile.user_id,
@@ -34,7 +34,7 @@ counted AS (
     GROUP BY cohort_ds, dimension, member
 )
 
--- Averages are divided in millionths of a dollar: whole numbers are rounded alike on every engine.
+-- Averages are divided in millionths of a dollar: every engine rounds whole numbers alike.
 SELECT
     CAST($ds AS DATE) AS ds,
     CAST(dimension AS VARCHAR) AS dimension,

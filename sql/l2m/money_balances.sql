@@ -1,5 +1,5 @@
--- What each account had of each kind of money before and after the day. Of rows of the same moment a gain comes before
--- a spending, and within a log the row that stands first.
+-- Each account's balance of each kind of money before and after the day. Among rows of the same moment gains come
+-- before spendings, and within a log the rows keep their order.
 WITH moved AS (
     SELECT ds, user_id, server_id, money_type, amount AS gained, 0 AS spent, balance_after, time, 0 AS is_spent, row_number
     FROM l2m.etl_increase_money

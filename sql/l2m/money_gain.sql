@@ -1,4 +1,4 @@
--- Diamonds gained, by account, kind and reason. Country and VIP tier are those that `active` tells of the account.
+-- Diamonds gained, by account, kind and reason. Country and VIP tier are the account's in `active`.
 WITH diamonds AS (
     SELECT DISTINCT logged.money_type
     FROM l2m.etl_increase_money AS logged

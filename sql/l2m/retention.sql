@@ -1,5 +1,5 @@
--- Strict retention on the day $ds: of the accounts whose first active day lies 1, 3, 7, 14 or 30 days back, those who are
--- active on this very day. A cohort is divided by what its accounts were on their first day.
+-- Strict retention on the day $ds: of the accounts whose first active day was 1, 3, 7, 14 or 30 days ago, those active
+-- on this very day. Accounts are grouped by what they were on their first day.
 WITH newcomers AS (
     SELECT user_id, ds AS cohort_ds, server_id, country, date_diff('day', ds, CAST($ds AS DATE)) AS day_number
     FROM l2m.active

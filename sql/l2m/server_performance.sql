@@ -1,4 +1,4 @@
--- How each server does on a day. An account that plays on two servers counts on both.
+-- Figures of each server on a day. An account that plays on two servers counts on both.
 WITH counted AS (
     SELECT
         ds,
@@ -14,7 +14,7 @@ WITH counted AS (
     GROUP BY ds, server_id
 )
 
--- Averages are divided in millionths of a dollar: whole numbers are rounded alike on every engine.
+-- Averages are divided in millionths of a dollar: every engine rounds whole numbers alike.
 SELECT
     CAST(ds AS DATE) AS ds,
     CAST(server_id AS VARCHAR) AS server_id,

@@ -1,5 +1,5 @@
--- Addresses of which ten or more accounts came on a day, and these accounts. Cafes are among them: the whitelist is
--- looked at by farmers_snapshot, so that an entry of it holds for every day at once.
+-- Addresses with ten or more accounts on a day, and these accounts, including cafes: farmers_snapshot applies the
+-- whitelist, so that an entry counts for all days at once.
 WITH visits AS (
     SELECT ds, ip, user_id
     FROM l2m.etl_login

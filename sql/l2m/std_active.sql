@@ -1,5 +1,5 @@
--- Who was active on a day: every account that any of the seven logs names, on each server, with the highest level that
--- any of them tells. Each log is gone through once.
+-- Active accounts of a day: every account in any of the seven logs, on each server, with the highest level in any of
+-- them. Each log is read once.
 WITH seen AS (
     SELECT
         ds,

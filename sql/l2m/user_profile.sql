@@ -1,12 +1,12 @@
--- Every account: first and last days, country, payments. The country is the first that any log told, so that it does
--- not change with later days.
+-- Every account: first and last days, country, payments. The country is the first in any log, so that later days do not
+-- change it.
 WITH accounts AS (
     SELECT
         user_id,
         min(ds) AS first_active_ds,
         min(CASE WHEN logins > 0 THEN ds END) AS first_login_ds,
         min(CASE WHEN country IS NOT NULL THEN ds END) AS country_since_ds,
-        -- The value of the first day: a day has ten characters.
+        -- The value on the first day: a day has ten characters.
         substr(min(CAST(ds AS VARCHAR) || country), 11) AS country,
         substr(min(CAST(ds AS VARCHAR) || server_id), 11) AS first_server_id,
         max(level) AS level,

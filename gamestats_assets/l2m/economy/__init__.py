@@ -1,1 +1,1 @@
-"""What is paid, gained and spent: money, items and balances."""
+"""Payments, gains and spendings: money, items and balances."""

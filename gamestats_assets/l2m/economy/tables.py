@@ -1,4 +1,4 @@
-"""What a live-ops team asks about payments, items and money (gold), and what accounts had of it (silver)."""
+"""A live-ops team's tables of payments, items and money (gold), and accounts' balances (silver)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from gamestats_assets.l2m.rows import COUNTRY, GOLD, SILVER, VIP, AccountDayRow,
 
 
 class MoneyBalances(AccountDayRow, key="l2m/money_balances", **SILVER):
-    """What an account had of a kind of money before and after the day, and what came and went."""
+    """An account's balance of a kind of money before and after the day, with gains and spendings."""
 
     money_type = text("Kind of money.", primary_key=True)
-    gained = count("How much came.")
-    spent = count("How much went.")
-    opening_balance = dy.Int64(nullable=True, description="Before the first row of the day that tells a balance.")
-    closing_balance = dy.Int64(nullable=True, description="After the last row of the day that tells a balance.")
-    untold = count("Rows that tell no balance or no time.")
+    gained = count("Amount gained.")
+    spent = count("Amount spent.")
+    opening_balance = dy.Int64(nullable=True, description="Balance before the day's first row with one.")
+    closing_balance = dy.Int64(nullable=True, description="Balance after the day's last row with one.")
+    untold = count("Rows without a balance or a time.")
 
 
 class Recharge(
     AccountDayRow, key="l2m/recharge", subject="economy", **GOLD, reconciled=("amount", "daily_rev_usd", "payments")
 ):
-    """What was paid: by account, server, channel and currency."""
+    """Payments by account, server, channel and currency."""
 
     pmc = text("Payment channel.", primary_key=True)
     currency = dy.String(primary_key=True, regex=r"^[A-Z]{3}$", description="Currency of the payments.")
@@ -31,19 +31,19 @@ class Recharge(
 
 
 class CumulativeRevenue(DayRow, key="l2m/cumulative_revenue", subject="economy", **GOLD, reconciled=("total_rev_usd",)):
-    """What every account that ever paid had paid until the end of a day."""
+    """Lifetime payments of every account that ever paid, until the end of a day."""
 
     user_id = text("Account.", primary_key=True)
-    first_charge_ds = dy.Date(description="Day of its first payment.")
-    daily_rev_usd = usd("What it paid on that day, in US dollars.")
-    total_rev_usd = usd("What it had paid in its life until the end of that day.")
+    first_charge_ds = dy.Date(description="Day of the first payment.")
+    daily_rev_usd = usd("Payments on that day, in US dollars.")
+    total_rev_usd = usd("Lifetime payments until the end of that day, in US dollars.")
     vip = text(VIP)
 
 
 class _ItemFlow(AccountDayRow):
     item_id = text("Key item.", primary_key=True)
-    reason_id = text("Why, as the game numbers reasons.", primary_key=True)
-    item_count = count("How many of it.")
+    reason_id = text("The game's number of the reason.", primary_key=True)
+    item_count = count("Number of items.")
     log_rows = dy.Int64(min=1, description="Rows of the log.")
     country = text(COUNTRY)
 
@@ -51,18 +51,18 @@ class _ItemFlow(AccountDayRow):
 class ItemGain(
     _ItemFlow, key="l2m/item_gain", subject="economy", **GOLD, indexes=(("item_id",),), reconciled=("item_count",)
 ):
-    """Key items gained: who, which and why."""
+    """Key items gained, by account, item and reason."""
 
 
 class ItemSpend(
     _ItemFlow, key="l2m/item_spend", subject="economy", **GOLD, indexes=(("item_id",),), reconciled=("item_count",)
 ):
-    """Key items spent: who, which and why."""
+    """Key items spent, by account, item and reason."""
 
 
 class _MoneyFlow(AccountDayRow):
     money_type = text("Kind of diamonds.", primary_key=True)
-    reason_id = text("Why, as the game numbers reasons.", primary_key=True)
+    reason_id = text("The game's number of the reason.", primary_key=True)
     amount = count("How many.")
     log_rows = dy.Int64(min=1, description="Rows of the log.")
     country = text(COUNTRY)
@@ -72,25 +72,25 @@ class _MoneyFlow(AccountDayRow):
 class MoneyGain(
     _MoneyFlow, key="l2m/money_gain", subject="economy", **GOLD, indexes=(("reason_id",),), reconciled=("amount",)
 ):
-    """Diamonds gained: who, how many and why."""
+    """Diamonds gained, by account, kind and reason."""
 
 
 class MoneySpend(
     _MoneyFlow, key="l2m/money_spend", subject="economy", **GOLD, indexes=(("reason_id",),), reconciled=("amount",)
 ):
-    """Diamonds spent: who, how many and why."""
+    """Diamonds spent, by account, kind and reason."""
 
 
 class EconomyBalance(DayRow, key="l2m/economy_balance", subject="economy", **GOLD, reconciled=("source", "sink")):
-    """Where items and money come from and go to: each key item and each kind of money, by day."""
+    """Sources and sinks of items and money: each key item and each kind of money, by day."""
 
     kind = one_of(("item", "money"), "item or money.", primary_key=True)
     id = text("Item, or kind of money.", primary_key=True)
-    source = count("How much came into the accounts.")
-    sink = count("How much went out of them.")
+    source = count("Amount that accounts gained.")
+    sink = count("Amount that accounts spent.")
     net = dy.Int64(description="Source minus sink.")
-    gaining_accounts = count("Accounts that gained any.")
-    spending_accounts = count("Accounts that spent any.")
+    gaining_accounts = count("Accounts with a gain.")
+    spending_accounts = count("Accounts with a spending.")
     top_1_percent_share = share(
-        "Share of the source that went to the top 1 % of the gaining accounts, at least one; null without any."
+        "Share of the source that went to the top 1 % of gaining accounts (at least one); null without any."
     )

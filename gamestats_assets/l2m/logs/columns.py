@@ -1,6 +1,6 @@
-"""The columns of the raw logs: what they are called, of which type they are, and which a log cannot do without.
+"""The columns of the raw logs: their names and types, and which of them a log must have.
 
-A studio's own names are given by a mapping, our name to theirs.
+A mapping gives a studio's own names: from the name here to the studio's.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from gamestats_assets.l2m.logs.tables import RATES
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 LINE, TEXT, FAULT, PROBLEM = "__line__", "__text__", "__fault__", "__problem__"
-"""Columns beside those of a log: see `typed`."""
+"""Columns beside those of a log, see `typed`."""
 SEPARATOR = "\x1f"
-"""Between the names of columns in `PROBLEM`."""
+"""Separates the names of columns in `PROBLEM`."""
 UTC_TYPE = "TIMESTAMP WITH TIME ZONE"
-"""Type of a moment, as DuckDB has it."""
+"""DuckDB's type of a moment."""
 
 
 class ColumnMappingError(GamestatsError):
-    """A column mapping cannot be read, or names what no log has."""
+    """A column mapping cannot be read, or names something that no log has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class RawColumn:
     """A column of a raw log.
 
     Attributes:
-        name: what it is called in the log, unless a mapping says otherwise.
+        name: name in the log, unless a mapping has another.
         to: column of the table that it becomes.
-        type: type of that, as DuckDB has it.
-        required: whether a row without it is none; so is a log without the column.
+        type: DuckDB type of that column.
+        required: whether rows without a value, and logs without the column, are invalid.
     """
 
     name: str
@@ -101,19 +101,19 @@ NAMES: Mapping[str, str] = {
     "money_spend": "decrease_money",
     "rates": RATES,
 }
-"""What logs may be called, and what they are."""
+"""Possible names of logs, and what each is."""
 
 
 def read_mapping(text: bytes, where: str) -> dict[str, dict[str, str]]:
-    """Per log, our column's name to a studio's own, from JSON: `{"login": {"ip": "addr"}, "*": {"user_id": "uid"}}`.
+    """Reads, per log, a studio's name for each column from JSON: `{"login": {"ip": "addr"}, "*": {"user_id": "uid"}}`.
 
-    What stands under `*` holds for every log that has the column and says nothing else of it.
+    Entries under `*` apply to every log that has the column and no entry of its own for it.
 
     Args:
-        where: the file, for the message.
+        where: the file, for messages.
 
     Raises:
-        ColumnMappingError: when it is no such JSON, or names a log or a column that does not exist.
+        ColumnMappingError: when it is not such JSON, or names a log or a column that does not exist.
     """
     try:
         parsed = json.loads(text.decode("utf-8-sig"))
@@ -135,7 +135,7 @@ def read_mapping(text: bytes, where: str) -> dict[str, dict[str, str]]:
         if unknown := sorted({*names} - known):
             raise ColumnMappingError(
                 f"{where}: {called} has no column {unknown[0]!r}. Its columns: {', '.join(sorted(known))}. "
-                "Our name stands before the colon, yours after it."
+                "Our name comes before the colon, yours after it."
             )
         for log in logs:
             of_log = {column.name for column in COLUMNS[log]}
@@ -144,7 +144,7 @@ def read_mapping(text: bytes, where: str) -> dict[str, dict[str, str]]:
 
 
 def missing(log: str, names: Mapping[str, str], found: Collection[str]) -> list[RawColumn]:
-    """Required columns of a log that a file does not have."""
+    """Returns the required columns of a log that a file does not have."""
     return [column for column in COLUMNS[log] if column.required and names.get(column.name, column.name) not in found]
 
 
@@ -160,6 +160,6 @@ _MUST_BE: Mapping[str, str] = {
 
 
 def must_be(log: str, names: Mapping[str, str], called: str) -> str:
-    """What values of a file's column have to be, in words."""
+    """Returns in words what values of a file's column must be."""
     [column, *_] = [column for column in COLUMNS[log] if names.get(column.name, column.name) == called]
-    return f"{called} must be {_MUST_BE[column.type]}" + (", and may not lack" if column.required else "")
+    return f"{called} must be {_MUST_BE[column.type]}" + (", and is required" if column.required else "")

@@ -1,7 +1,7 @@
-"""From the landed files of a day to rows: deliveries, ThinkingData records and rates, each row typed or told why not.
+"""Turns the landed files of a day into rows: deliveries, ThinkingData records and rates; invalid rows get a reason.
 
-Rows come in pieces, so a day may be larger than memory. What cannot be read is a rejection with its file and position;
-`log_counts` tells of every log how many rows there were, so that none can be lost on the way.
+Rows come in pieces, so a day may be larger than memory. What cannot be read becomes a rejection with its file and
+position; `log_counts` has the number of rows of every log, so that none can be lost.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from gamestats_assets.lakehouse.table import Table
 
 _PIECE_ROWS = 1_000_000
 _ZONES = timedelta(hours=14)
-"""How far a studio's own day may be off from that in UTC."""
-# Of one log, told one by one; the others are counted.
+"""Largest difference between a studio's own day and that in UTC."""
+# Rejections of a log that are listed one by one; the others are counted.
 _TOLD_ROW_BY_ROW = 10_000
 _EXACT = pl.Decimal(38, 12)
 """An amount times a rate, before it is rounded."""
@@ -38,7 +38,7 @@ _EXACT = pl.Decimal(38, 12)
 
 @dataclass
 class _Count:
-    """What became of the rows of a log."""
+    """Counts of the rows of a log, by their fate."""
 
     files: int = 0
     rows_read: int = 0
@@ -51,7 +51,7 @@ class _Count:
 
 
 class DayOfLogs:
-    """The landed files of one day as rows; `frames` may be gone through once, `log_counts` last."""
+    """The landed files of one day as rows; go through `frames` once, `log_counts` last."""
 
     def __init__(self, landing: Landing, files: Sequence[LandedFile], con: duckdb.DuckDBPyConnection) -> None:
         self._landing = landing
@@ -68,24 +68,24 @@ class DayOfLogs:
         if self._thinkingdata:
             self._read_thinkingdata()
         self._rates_read = self._rates_delivered()
-        # Those that the table will not take are no rates either.
+        # Rates that the table does not accept are not used either.
         self.rates = screen(ExchangeRates, self._rates_read).rows
 
     @property
     def frames(self) -> Mapping[type[Table], Iterator[pl.DataFrame]]:
-        """Rows of every bronze table, in pieces."""
+        """Returns the rows of every bronze table, in pieces."""
         made: dict[type[Table], Iterator[pl.DataFrame]] = {table: self._rows(log) for log, table in ETL.items()}
         return {**made, ExchangeRates: iter([self._rates_read]), LogCounts: self._log_counts()}
 
     @property
     def unreadable(self) -> int:
-        """A day is never unreadable as a whole: what it has no files of is empty."""
+        """A day is never unreadable as a whole: without files it is empty."""
         return 0
 
     # ----------------------------------------------------------------- the rows of a log
 
     def _rows(self, log: str) -> Iterator[pl.DataFrame]:
-        """Rows of a log's table, numbered in the order of the files."""
+        """Yields the rows of a log's table, numbered in the order of the files."""
         table = ETL[log]
         for name, rows in self._readable(log, table):
             good = self._in_dollars(name, rows) if table is EtlRecharge else rows
@@ -98,7 +98,7 @@ class DayOfLogs:
             )
 
     def _rates_delivered(self) -> pl.DataFrame:
-        """The day's rates; a currency has one, or none where it is told different ones."""
+        """Returns the day's rates; a currency has one, or none if different ones were delivered."""
         pieces = [rows.with_columns(pl.lit(name).alias("file")) for name, rows in self._readable(RATES, ExchangeRates)]
         if not pieces:
             return pl.DataFrame(schema=ExchangeRates.schema())
@@ -113,15 +113,15 @@ class DayOfLogs:
                 lambda row, file=file: (
                     str(file),
                     "doubled_rate",
-                    f"{_place(row)}: {row['currency']} has more than one rate on {self.ds}. One that is told again is "
-                    "passed over; of different ones none is taken. Deliver the day's rates again, each currency once.",
+                    f"{_place(row)}: {row['currency']} has more than one rate on {self.ds}. An equal one is "
+                    "skipped; of different ones none is used. Deliver the day's rates again, each currency once.",
                 ),
             )
         kept = rates.join(repeated, on="row_number", how="anti", maintain_order="left")
         return kept.select(pl.col(column).cast(dtype) for column, dtype in ExchangeRates.schema().items())
 
     def _readable(self, log: str, table: type[Table]) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Pieces of a log's files, each with the file's name: typed rows with their day and number."""
+        """Yields pieces of a log's files, each with the file's name: typed rows with their day and number."""
         count = self._counts.setdefault(log, _Count())
         for name, pieces in self._files(log, table, count):
             place = 0
@@ -137,8 +137,8 @@ class DayOfLogs:
                 yield name, self._without_problems(log, table, name, numbered)
 
     def _files(self, log: str, table: type[Table], count: _Count) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
-        """The files of a log, one after another: each one's name and rows."""
-        # Of its own, for logs are read side by side.
+        """Yields the files of a log, one after another, each with its name and rows."""
+        # A connection of its own, because logs are read side by side.
         con = self._con.cursor()
         delivery = self._deliveries.get(log)
         if delivery is not None and delivery.refused:
@@ -148,8 +148,8 @@ class DayOfLogs:
         for file in delivery.files if delivery is not None else ():
             landed = self._by_hash.get(file.hash)
             if landed is None:
-                reason = f"It is named by delivery {delivery.number if delivery else 0} of the {log} log of {self.ds}, "
-                reason += "and has not landed. Deliver the day again."
+                reason = f"Delivery {delivery.number if delivery else 0} of the {log} log of {self.ds} "
+                reason += "names it, but it has not landed. Deliver the day again."
                 self.rejections[table].append(Rejection(file.name, "file", "missing_file", reason, 0))
                 continue
             count.files += 1
@@ -167,7 +167,7 @@ class DayOfLogs:
         path: Path,
         names: Mapping[str, str],
     ) -> Iterator[pl.DataFrame]:
-        """The rows of a file; of one that is damaged those that come before the damage."""
+        """Yields the rows of a file; of a damaged one, those before the damage."""
         rows = read = 0
         try:
             raw = open_file(con, path, file.format, log, names)
@@ -185,7 +185,7 @@ class DayOfLogs:
                     raw.rows(),
                 )
                 return
-            # What a damaged Parquet file should have held it still tells.
+            # A damaged Parquet file still says how many rows it should have.
             rows = raw.rows() if file.format == "parquet" else 0
             for piece in raw.pieces:
                 for frame in _typed(log, names, piece):
@@ -214,9 +214,9 @@ class DayOfLogs:
         return rows.filter(~is_bad)
 
     def _in_dollars(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        """Payments with their worth at the day's rate: rounded once to six decimals, a half to the even one.
+        """Returns payments in dollars at the day's rate: rounded once to six decimals, halves to even.
 
-        Those in an unknown currency or without a rate are rejected, and those worth more than a table can hold.
+        Payments in an unknown currency, without a rate, or too large for the table are rejected.
         """
         worth = (pl.col("amount").cast(_EXACT) * pl.col("usd_per_unit").cast(_EXACT)).cast(
             EtlRecharge.schema()["daily_rev_usd"], strict=False
@@ -232,7 +232,7 @@ class DayOfLogs:
             lambda row: (
                 name,
                 "unknown_currency",
-                f"{_place(row)}: {row['currency']!r} is no known currency; data/reference/l2m/currencies.csv "
+                f"{_place(row)}: {row['currency']!r} is not a known currency; data/reference/l2m/currencies.csv "
                 "lists them.",
             ),
         )
@@ -277,7 +277,7 @@ class DayOfLogs:
         rows: pl.DataFrame,
         explain: Callable[[Mapping[str, Any]], tuple[str, str, str]],
     ) -> None:
-        """Enter rows as rejections, one by one up to a number of them."""
+        """Enters rows as rejections, one by one up to a limit."""
         self._counts[log].unreadable += rows.height
         entered = self.rejections[table]
         room = max(0, _TOLD_ROW_BY_ROW - len(entered))
@@ -287,7 +287,7 @@ class DayOfLogs:
         if rows.height > room:
             name, rule, reason = explain(rows.row(room, named=True))
             more = rows.height - room
-            entered.append(Rejection(name, "row", rule, f"{more} more rows are not told one by one. {reason}", more))
+            entered.append(Rejection(name, "row", rule, f"{more} more rows are not listed one by one. {reason}", more))
 
     # ----------------------------------------------------------------- ThinkingData, and counts
 
@@ -310,9 +310,9 @@ class DayOfLogs:
             entered.append(Rejection(THINKINGDATA, "row", "unreadable_record", f"{more} more cannot be read.", more))
 
     def _log_counts(self) -> Iterator[pl.DataFrame]:
-        """What became of each log's rows; it must be asked for when the rows have been gone through."""
+        """Yields the counts of each log's rows by their fate; ask for them after going through the rows."""
         rows = [
-            # What came twice was read as well.
+            # Duplicates were read as well.
             {"ds": self.ds, "log": log, **vars(count), "rows_read": count.rows_read + count.duplicates}
             for log, count in sorted(self._counts.items())
             if count.files or count.rows_read
@@ -321,7 +321,7 @@ class DayOfLogs:
 
 
 def _typed(log: str, names: Mapping[str, str], rows: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
-    """Rows of a raw file in the types of the log's table; see `values.typed`."""
+    """Yields rows of a raw file in the types of the log's table, see `values.typed`."""
     found = dict(zip(rows.columns, map(str, rows.types), strict=True))
     for selected in typed(log, names, found):
         rows = rows.project(selected)
@@ -341,14 +341,14 @@ def _plain(table: type[Table], row: Mapping[str, Any]) -> str:
 def decode_days(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[DayOfLogs, None, None]:
-    """One day after another: each batch is the landed files of one day.
+    """Yields one day after another: each batch is the landed files of one day.
 
     Args:
-        workers: not looked at; DuckDB uses every core by itself.
+        workers: ignored; DuckDB uses every core by itself.
     """
     for files in batches:
         with contextlib.closing(duckdb.connect(config={"autoinstall_known_extensions": "false"})) as con:
-            # For its cursors too, which know nothing of what holds for this one alone.
+            # Global, so that it applies to cursors, which do not inherit the connection's own settings.
             con.execute("SET GLOBAL TimeZone = 'UTC'")
             con.execute("SET GLOBAL python_enable_replacements = false")
             con.execute("SET enable_progress_bar = false")

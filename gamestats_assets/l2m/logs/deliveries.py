@@ -1,4 +1,4 @@
-"""What a studio delivers of a log: the document that lands with the files, and which delivery counts."""
+"""Deliveries of a studio's logs: the document that lands with the files, and the delivery that counts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class DeliveredFile(msgspec.Struct, frozen=True):
     """A file of a delivery.
 
     Attributes:
-        hash: of its content; it names the landed file.
-        name: what it was called where it came from.
-        format: how it is to be read.
+        hash: hash of its content, which names the landed file.
+        name: name at its origin.
+        format: format of the content.
     """
 
     hash: str
@@ -31,14 +31,14 @@ class DeliveredFile(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """What was delivered of one log of a day: the document that lands with the files.
+    """A delivery of one log of a day: the document that lands with the files.
 
     Attributes:
-        number: of several deliveries of the log the one with the highest number counts.
-        files: in their order.
-        columns: our column's name to that of the files, where it is another.
-        refused: why it could not be taken. It has the files of the one before then, and stops the day until the log is
-            delivered again.
+        number: of several deliveries of the log, the one with the highest number counts.
+        files: files in order.
+        columns: from the name here to the name in the files, if it differs.
+        refused: why it could not be taken. Then it has the files of the previous delivery, and stops the day until the
+        log is delivered again.
     """
 
     log: str
@@ -49,20 +49,20 @@ class Delivery(msgspec.Struct, frozen=True):
     refused: str = ""
 
     def says_as(self, other: Delivery) -> bool:
-        """Whether both deliver the same: the same contents, read in the same way, whatever they are called."""
+        """Whether both deliver the same contents, read in the same way, whatever the files' names."""
         found, others = ({(file.hash, file.format) for file in each.files} for each in (self, other))
         return found == others and self.columns == other.columns and self.refused == other.refused
 
     def to_json(self) -> bytes:
-        """The document."""
+        """Returns the document."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1)
 
     @classmethod
     def from_json(cls, content: bytes) -> Delivery:
-        """A document.
+        """Reads a document.
 
         Raises:
-            ValueError: when it is none.
+            ValueError: when it is not a valid one.
         """
         found = msgspec.json.decode(content, type=cls)
         if found.log not in COLUMNS:
@@ -71,9 +71,9 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 def in_force(landing: Landing, files: Sequence[LandedFile]) -> tuple[dict[str, Delivery], list[Rejection]]:
-    """By log, the delivery of a day that counts: the one with the highest number, of equals that of the greatest hash.
+    """Returns by log the delivery of a day that counts: that with the highest number, among equals the greatest hash.
 
-    Documents that nobody can read are rejections.
+    Unreadable documents become rejections.
     """
     found: dict[str, tuple[int, str, Delivery]] = {}
     unreadable: list[Rejection] = []

@@ -1,6 +1,6 @@
-"""What fetches a day's logs by itself: a folder that the studio drops them in, and tables of an Iceberg catalogue.
+"""Fetches a day's logs: from a folder where the studio drops them, and from tables of an Iceberg catalogue.
 
-Both give what `deliver` takes, so a day that was fetched before and has not changed lands nothing.
+Both use `deliver`, so a day that was fetched before and has not changed lands nothing.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class IcebergSettings(BaseModel):
     """GAMESTATS_L2M_ICEBERG, as JSON.
 
     Attributes:
-        catalogue: its name.
-        properties: what opens it: type, uri, warehouse, credential, ...
-        tables: by log, the table it is in, such as `{"login": "raw.login"}`.
-        day_column: the tables' column that tells the day.
+        catalogue: name of the catalogue.
+        properties: options for opening it: type, uri, warehouse, credential, ...
+        tables: table of each log, such as `{"login": "raw.login"}`.
+        day_column: the tables' column for the day.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -43,11 +43,11 @@ class IcebergSettings(BaseModel):
 
 
 def mapping_of(settings: Settings) -> Mapping[str, Mapping[str, str]]:
-    """The column mapping that fetched logs are read with; none where no file is named.
+    """Returns the column mapping of fetched logs; empty if no file is configured.
 
     Raises:
         SourceSettingsError: when the file does not exist.
-        ColumnMappingError: when it is no mapping.
+        ColumnMappingError: when it is not a valid mapping.
     """
     path = settings.l2m_columns
     if path is None:
@@ -58,11 +58,11 @@ def mapping_of(settings: Settings) -> Mapping[str, Mapping[str, str]]:
         raise SourceSettingsError(f"GAMESTATS_L2M_COLUMNS names {path}, which cannot be read: {error}.") from None
 
 
-def fetch_day(settings: Settings, landing: Landing, day: date, tell: Callable[[str], object]) -> Report:
-    """Land what the configured sources have of a day; nothing where none is configured, or none has anything.
+def fetch_day(settings: Settings, landing: Landing, day: date, report: Callable[[str], object]) -> Report:
+    """Lands what the configured sources have of a day; nothing if none is configured, or none has anything.
 
     Args:
-        tell: is told what was looked at.
+        tell: receives a message about each source without files.
 
     Raises:
         SourceSettingsError: when a setting cannot be read.
@@ -73,14 +73,14 @@ def fetch_day(settings: Settings, landing: Landing, day: date, tell: Callable[[s
     if settings.l2m_inbox is not None:
         folder = settings.l2m_inbox.expanduser() / day.isoformat()
         if not folder.resolve().is_relative_to(settings.l2m_inbox.expanduser().resolve()):
-            tell(f"{folder} is a link that leads out of the inbox; nothing was taken.")
+            report(f"{folder} is a link that leads out of the inbox; nothing was taken.")
         elif folder.is_dir() and files_within(folder)[0]:
             outcomes += deliver([folder], landing, day=day, columns=columns).outcomes
         else:
-            tell(f"{folder} holds nothing (yet).")
+            report(f"{folder} has nothing yet.")
     if settings.l2m_iceberg is not None:
         with tempfile.TemporaryDirectory(prefix="gamestats-iceberg-") as exported:
-            outcomes += _from_iceberg(settings, landing, day, columns, Path(exported), tell)
+            outcomes += _from_iceberg(settings, landing, day, columns, Path(exported), report)
     return Report(tuple(outcomes))
 
 
@@ -90,7 +90,7 @@ def _from_iceberg(
     day: date,
     columns: Mapping[str, Mapping[str, str]],
     folder: Path,
-    tell: Callable[[str], object],
+    report: Callable[[str], object],
 ) -> list[Outcome]:
     from gamestats_assets.l2m.logs.iceberg import IcebergSource
 
@@ -111,5 +111,5 @@ def _from_iceberg(
         if source.export_day(table, day, folder / log, day_column=chosen.day_column):
             outcomes += deliver([folder / log], landing, day=day, log=log, columns=columns).outcomes
         else:
-            tell(f"{table} holds nothing of {day} (yet).")
+            report(f"{table} has nothing of {day} yet.")
     return outcomes

@@ -1,9 +1,9 @@
-"""One day of a raw table that lives in Iceberg, as Parquet files: what its catalogue tells, and no query engine.
+"""Exports one day of a raw Iceberg table as Parquet files: needs its catalogue, but no query engine.
 
-Needs the extra `iceberg`. The files hold the day's rows as the table's current snapshot has them, in the columns of its
-current schema. Rows stand in the order of the data files' names and, within one, in its own; how the files are written
-is fixed. So with one version of pyarrow a day whose data files did not change gives the same bytes again, and lands as
-what is known already.
+Needs the extra `iceberg`. The files have the day's rows in the table's current snapshot, in the columns of its current
+schema. Rows are in the order of the data files' names, and within a file in its own order; the format of the files is
+fixed. So with one version of pyarrow a day whose data files did not change gives the same bytes again, and landing
+recognises them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HIDDEN = "***"
 
 
 class IcebergError(GamestatsError):
-    """A day of a table cannot be taken out of Iceberg."""
+    """A day of a table cannot be exported from Iceberg."""
 
 
 class IcebergNotInstalledError(IcebergError):
@@ -48,20 +48,21 @@ class IcebergUnavailableError(IcebergError):
 
 
 class IcebergTableError(IcebergError):
-    """There is no such table, or its day column is missing or of a type that tells no day."""
+    """The table does not exist, or its day column is missing or has no days."""
 
 
 class IcebergSource:
-    """The tables of an Iceberg catalogue, to be read a day at a time.
+    """The tables of an Iceberg catalogue, read a day at a time.
 
-    The catalogue is asked when the first day is exported, not before.
+    The catalogue is first contacted when the first day is exported.
 
     Args:
-        name: name of the catalogue. A SQL catalogue may hold several; else it only helps to tell them apart.
-        properties: what pyiceberg needs to open it, such as `{"type": "sql", "uri": "sqlite:///catalog.db"}`, or
-            `{"type": "rest", "uri": "https://...", "warehouse": ..., "credential": SecretStr("client:secret")}`, and
-            the options of its file storage (`s3.endpoint`, `s3.access-key-id`, ...). Secrets are given as `SecretStr`;
-            properties whose name tells that they are one, and passwords in URLs, are hidden as well.
+        name: name of the catalogue. A SQL catalogue may have several; otherwise it only serves to tell catalogues
+        apart.
+        properties: pyiceberg's options for opening it, such as `{"type": "sql", "uri": "sqlite:///catalog.db"}`, or
+        `{"type": "rest", "uri": "https://...", "warehouse": ..., "credential": SecretStr("client:secret")}`, and those
+        of its file storage (`s3.endpoint`, `s3.access-key-id`, ...). Secrets are given as `SecretStr`; properties with
+        the name of a secret, and passwords in URLs, are hidden as well.
     """
 
     def __init__(self, name: str, properties: Mapping[str, str | SecretStr]) -> None:
@@ -87,26 +88,26 @@ class IcebergSource:
         day_column: str = "ds",
         rows_per_file: int = 1_000_000,
     ) -> list[Path]:
-        """Write the rows of one day to Parquet files of a folder, in place of those of an earlier export of the day.
+        """Writes the rows of one day to Parquet files in a folder, replacing those of an earlier export of the day.
 
-        Data files are read in pieces, one file after the other, so memory does not grow with the rows of the day.
-        Nothing changes in the folder before all are read.
+        Data files are read in pieces, one file after the other, so memory does not grow with the rows of the day. The
+        folder does not change before all are read.
 
         Args:
             table_identifier: namespace and table, such as `raw.etl_login`.
-            day: the day wanted.
-            folder: where the files are put, as `raw.etl_login-2026-03-14-00000.parquet` and so on; made when missing.
-            day_column: column that tells the day: a date, a text written YYYY-MM-DD or YYYYMMDD, or a timestamp, of
-                which the UTC day counts (one without a zone is taken to be in UTC).
+            day: day to export.
+            folder: folder of the files, `raw.etl_login-2026-03-14-00000.parquet` and so on; created if missing.
+            day_column: column for the day: a date, a text written YYYY-MM-DD or YYYYMMDD, or a timestamp, by its UTC
+            day (without a zone it is taken as UTC).
             rows_per_file: rows of every file but the last.
 
         Returns:
-            The files in the order of their rows; none when the day has no rows.
+            The files in the order of their rows; none if the day has no rows.
 
         Raises:
             IcebergNotInstalledError: when the extra `iceberg` is missing.
             IcebergUnavailableError: when the catalogue or a file of the table cannot be reached or read.
-            IcebergTableError: when there is no such table or column, or the column tells no day.
+            IcebergTableError: when the table or the column does not exist, or the column has no days.
         """
         table = self._table(table_identifier)
         scan = table.scan(row_filter=_of_day(table_identifier, table, day_column, day))
@@ -142,10 +143,10 @@ class IcebergSource:
         with self._explained("its catalogue"):
             uri = plain.get("uri", "")
             database = make_url(uri).database if uri.startswith("sqlite") else None
-            # SQLite would make an empty database of a wrong path.
+            # SQLite would create an empty database at a wrong path.
             if database and not database.startswith((":", "file:")) and not Path(database).is_file():
                 raise FileNotFoundError(f"there is no file {database}")
-            # Who only reads does not make the tables of a SQL catalogue.
+            # Reading must not create the tables of a SQL catalogue.
             return load_catalog(self.name, **{"init_catalog_tables": "false", **plain})
 
     def _table(self, identifier: str) -> Table:
@@ -153,7 +154,7 @@ class IcebergSource:
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         if len(identifier.split(".")) < 2 or not all(identifier.split(".")):
-            raise IcebergTableError(f"{identifier!r} names no table: write namespace and table, such as raw.etl_login.")
+            raise IcebergTableError(f"{identifier!r} is no table: write namespace and table, such as raw.etl_login.")
         with self._explained(f"table {identifier}"):
             try:
                 return catalog.load_table(identifier)
@@ -168,11 +169,11 @@ class IcebergSource:
                 there = f"there is no namespace {namespace}; namespaces: {_listed(found)}"
         raise IcebergTableError(
             f"There is no table {identifier} in Iceberg catalogue {self.name}; {there}. "
-            "Check the name, and that the catalogue's is right."
+            "Check the names of table and catalogue."
         )
 
     def _batches(self, scan: DataScan, what: str) -> Iterator[pa.RecordBatch]:
-        """The rows of a scan, one data file after the other in the order of their names."""
+        """Yields the rows of a scan, one data file after the other in the order of their names."""
         from pyiceberg.io import pyarrow as reading
 
         reader = reading.ArrowScan(
@@ -180,19 +181,19 @@ class IcebergSource:
         )
         with self._explained(what):
             for task in sorted(scan.plan_files(), key=lambda task: task.file.file_path):
-                # The public way to the same holds all rows of a file, and reads further files whether or not anybody
-                # takes them: a day of logs does not fit.
+                # The public method holds all rows of a file, and reads further files even if they are not consumed: a
+                # day of logs does not fit in memory.
                 deletes = reading._read_all_delete_files(scan.io, [task])
                 yield from reader._record_batches_from_scan_tasks_and_deletes([task], deletes)
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
-        """Tell failures of the catalogue, of its network and its files in one voice, without a secret."""
+        """Turns failures of the catalogue, its network and its files into one kind of error, without secrets."""
         import pyarrow as pa
         from pyiceberg import exceptions
         from sqlalchemy.exc import SQLAlchemyError
 
-        # They have no root of their own; those of HTTP are OSErrors, those of what is badly written ValueErrors.
+        # These errors have no common base class; those of HTTP are OSErrors, those of invalid input ValueErrors.
         own = [kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)]
         outside = (*own, SQLAlchemyError, pa.ArrowException, OSError, ValueError, ImportError, NotImplementedError)
         try:
@@ -203,7 +204,7 @@ class IcebergSource:
             advice = "Check its properties, and that it can be reached from here."
             if "equality deletes" in message:
                 advice = (
-                    "Deleted rows stand beside the data in a way that is not read: let the table's owner compact it."
+                    "Deleted rows are stored beside the data in an unsupported way: let the table's owner compact it."
                 )
             text = f"Iceberg catalogue {self.name}: cannot read {what}: {message}. {advice}"
             raise IcebergUnavailableError(text) from None
@@ -212,7 +213,7 @@ class IcebergSource:
         secrets: set[str] = set()
         for value in self._properties.values():
             if isinstance(value, SecretStr):
-                # Of a credential `client:secret` either half may be quoted alone.
+                # Either half of a credential `client:secret` may be quoted alone.
                 secrets |= {value.get_secret_value(), value.get_secret_value().partition(":")[2]}
             plain = value.get_secret_value() if isinstance(value, SecretStr) else value
             if "://" in plain and "@" in plain:
@@ -230,17 +231,17 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _of_day(identifier: str, table: Table, column: str, day: date) -> BooleanExpression:
-    """What rows of the day have in common, in the type of the column."""
+    """Returns the condition for rows of the day, in the type of the column."""
     from pyiceberg import expressions
     from pyiceberg.types import DateType, StringType, TimestampType, TimestamptzType
 
-    # A type checker sees none of the arguments that these classes take.
+    # Type checkers do not know the arguments of these classes.
     filters: Any = expressions
     types = {field.name: field.field_type for field in table.schema().fields}
     if column not in types:
         raise IcebergTableError(
             f"{identifier} has no column {column!r}; its columns: {', '.join(types)}. "
-            "Name the one that tells the day (day_column)."
+            "Name the one with the day (day_column)."
         )
     match types[column]:
         case DateType():
@@ -254,8 +255,8 @@ def _of_day(identifier: str, table: Table, column: str, day: date) -> BooleanExp
             return filters.And(filters.GreaterThanOrEqual(column, begin), filters.LessThan(column, end))
         case other:
             raise IcebergTableError(
-                f"{identifier}: column {column!r} is of type {other}, which tells no day; a date, a string or a "
-                "timestamp in microseconds does. Name another one (day_column)."
+                f"{identifier}: column {column!r} is of type {other}, which has no days; use a date, a string or a "
+                "timestamp in microseconds (day_column)."
             )
 
 
@@ -268,7 +269,7 @@ def _schema(scan: DataScan) -> pa.Schema:
 def _write(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path, stem: str, rows_per_file: int
 ) -> list[str]:
-    """Write rows to files, cut into row groups of one size wherever batches end; the files' names, in order."""
+    """Writes rows to files, cut into row groups of one size wherever batches end; returns the files' names in order."""
     import pyarrow.dataset as ds
 
     files: list[str] = []

@@ -1,7 +1,7 @@
-"""Raw files of logs, opened: Parquet, CSV and JSON lines, each as pieces that DuckDB reads.
+"""Opens raw files of logs: Parquet, CSV and JSON lines, each as pieces that DuckDB reads.
 
-A record of a text file is a line, whatever stands in it: a stray quote or a byte that is no text costs that line and no
-other. Lines that are blank are none.
+A record of a text file is a line, whatever it contains: a stray quote or an invalid byte costs that line and no other.
+Blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from gamestats_assets.l2m.logs.deliveries import Format
 from gamestats_assets.l2m.logs.values import filled
 
 FAULTS: Mapping[str, str] = {
-    "no_text": "it is no UTF-8",
+    "no_text": "it is not UTF-8",
     "long_line": "it is longer than 16 MB",
     "torn_line": "it has more or fewer fields than the header, or a quote that is not closed",
-    "no_object": "it is no JSON object",
+    "no_object": "it is not a JSON object",
 }
-"""What can be wrong with a line, and the words for it."""
+"""Possible faults of a line, with their words."""
 READ_ERRORS: tuple[type[Exception], ...] = (
     duckdb.Error,
     pa.ArrowException,
@@ -42,10 +42,10 @@ READ_ERRORS: tuple[type[Exception], ...] = (
     EOFError,
     cast(type[Exception], isal_zlib.error),
 )
-"""What reading a damaged file raises."""
+"""Errors of reading a damaged file."""
 _BLOCK_BYTES = 32 * 1024 * 1024
 _LONGEST_LINE_BYTES = 16 * 1024 * 1024
-# Lines of JSON that tell which keys a file has.
+# JSON lines that are searched for a file's keys.
 _LOOKED_AT = 1_000
 _BLANKS = " \t\r"
 _BOM = b"\xef\xbb\xbf"
@@ -58,11 +58,11 @@ class RawFile:
     """An opened file of a log.
 
     Attributes:
-        names: what it calls its columns.
-        types: types of the columns that can be read, as DuckDB has them. Of text files also those of `LINE`, the
-            number of the line from 1, `TEXT`, the line, and `FAULT`, one of `FAULTS` where the line is no record.
-        pieces: its rows, which can be gone through once, in their order.
-        rows: counts them. Of a text file it reads all of it; of a Parquet file what stands at its end.
+        names: its names of columns.
+        types: DuckDB types of the readable columns. Text files also have `LINE`, the number of the line from 1, `TEXT`,
+        the line, and `FAULT`, one of `FAULTS` if the line is not a record.
+        pieces: its rows in order; can be gone through once.
+        rows: counts them. For a text file it reads all of it, for a Parquet file only the footer.
     """
 
     names: Sequence[str]
@@ -74,13 +74,13 @@ class RawFile:
 def open_file(
     con: duckdb.DuckDBPyConnection, path: Path, format: Format, log: str, names: Mapping[str, str]
 ) -> RawFile:
-    """Open a file of a log.
+    """Opens a file of a log.
 
     Args:
-        names: our column's name to that of the file, where it is another.
+        names: from the name here to the name in the file, if it differs.
 
     Raises:
-        READ_ERRORS: when the file is damaged; so may going through its pieces.
+        READ_ERRORS: when the file is damaged; going through its pieces may raise them as well.
     """
     if format == "parquet":
         return _parquet(con, path)
@@ -89,7 +89,7 @@ def open_file(
 
 
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> RawFile:
-    # Some writers do not say that bytes are text; and folders called a=b are none of the file's business.
+    # Some writers do not mark bytes as text; and folders called a=b must not add columns.
     rows = con.read_parquet(glob.escape(str(path)), binary_as_string=True, hive_partitioning=False)
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     return RawFile([*types], types, iter([rows]), lambda: rows.count("*").fetchall()[0][0])
@@ -103,9 +103,9 @@ def _relation(con: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> duckdb.Duck
 
 
 def lines(path: Path) -> Iterator[pl.DataFrame]:
-    """The lines of a file, plain or gzipped, that are not blank: those of some megabytes at a time.
+    """Yields the lines of a file, plain or gzipped, that are not blank, some megabytes at a time.
 
-    Columns: LINE, the number from 1; TEXT; and FAULT, null where the line is text.
+    Columns: LINE, the number from 1; TEXT; and FAULT, null if the line is text.
     """
     begun = 1
     with open(path, "rb") as raw:
@@ -119,7 +119,7 @@ def lines(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of a file, whole lines at a time; of lines that are far too long the end may lack."""
+    """Yields the bytes of a file, whole lines at a time; far too long lines may lack their end."""
     rest = b""
     while chunk := file.read(_BLOCK_BYTES):
         head, end, tail = chunk.rpartition(b"\n")
@@ -133,7 +133,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _lines_of(block: bytes) -> pl.DataFrame:
-    """TEXT and FAULT of every line, the blank ones too."""
+    """Returns TEXT and FAULT of every line, including blank ones."""
     try:
         texts = pl.read_lines(io.BytesIO(block), name=TEXT).with_columns(pl.lit(None, dtype=pl.String).alias(FAULT))
     except pl.exceptions.ComputeError:
@@ -158,7 +158,7 @@ def _counted(path: Path) -> int:
 
 
 def _begun(frames: Iterator[pl.DataFrame]) -> tuple[pl.DataFrame | None, Iterator[pl.DataFrame]]:
-    """The first frame that has rows, and all of them from there on."""
+    """Returns the first frame with rows, and all frames from there on."""
     first = next((frame for frame in frames if not frame.is_empty()), None)
     return first, itertools.chain([] if first is None else [first], frames)
 
@@ -168,7 +168,7 @@ def _begun(frames: Iterator[pl.DataFrame]) -> tuple[pl.DataFrame | None, Iterato
 
 def _csv(con: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, RawColumn]) -> RawFile:
     first, frames = _begun(lines(path))
-    # Of a file without a line nothing can be said to lack.
+    # A file without a line cannot lack columns.
     header = [*columns] if first is None else _header(*first.row(0)[1:])
     places = {name: header.index(name) for name in columns if name in header}
     heading = None if first is None else first.item(0, LINE)
@@ -182,7 +182,7 @@ def _header(line: str, fault: str | None) -> list[str]:
 
 
 def _fields(line: str) -> list[str] | None:
-    """The fields of a line of CSV; None where its quotes do not match."""
+    """Returns the fields of a line of CSV; None if its quotes do not match."""
     try:
         return next(csv.reader([line], strict=True))
     except csv.Error:
@@ -190,7 +190,7 @@ def _fields(line: str) -> list[str] | None:
 
 
 def _divided(rows: pl.DataFrame, fields: int, places: Mapping[str, int]) -> pl.DataFrame:
-    """Lines of CSV with the fields at some places as columns; a line that cannot be divided has a FAULT."""
+    """Returns lines of CSV with some fields as columns; a line that cannot be divided has a FAULT."""
     text = pl.col(TEXT)
     is_plain = (
         pl.col(FAULT).is_null()
@@ -203,7 +203,7 @@ def _divided(rows: pl.DataFrame, fields: int, places: Mapping[str, int]) -> pl.D
     )
     if plain.height == rows.height:
         return plain
-    # Lines with quotes, and torn ones, are mostly few: one by one.
+    # Lines with quotes, and torn ones, are mostly few, so they are divided one by one.
     others = rows.filter(~is_plain)
     found = [
         split if fault is None and (split := _fields(line)) is not None and len(split) == fields else None
@@ -229,7 +229,7 @@ def _divided(rows: pl.DataFrame, fields: int, places: Mapping[str, int]) -> pl.D
 def _json_lines(con: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, RawColumn]) -> RawFile:
     first, frames = _begun(lines(path))
     keys = [] if first is None else _keys(first)
-    # A key may come late; one that a row cannot do without, and that none of many lines has, is called otherwise.
+    # A key may come late; but a required one that is missing in many lines has another name.
     wanted = {name: column for name, column in columns.items() if name in keys or not (keys and column.required)}
     pieces = (_extracted(_relation(con, rows), wanted) for rows in frames)
     types = {**_OF_LINES, **dict.fromkeys(wanted, "VARCHAR")}
@@ -249,7 +249,7 @@ def _keys(lines: pl.DataFrame) -> list[str]:
 
 
 def _extracted(rows: duckdb.DuckDBPyRelation, wanted: Mapping[str, RawColumn]) -> duckdb.DuckDBPyRelation:
-    """Lines of JSON with the values of some keys as texts; of a line that is no object none, but a FAULT."""
+    """Returns JSON lines with the values of some keys as texts; a line that is not an object has a FAULT instead."""
     for selected in _extraction(tuple((name, column.type) for name, column in wanted.items())):
         rows = rows.project(selected)
     return rows

@@ -1,4 +1,4 @@
-"""What the logs say, row by row (bronze)."""
+"""The logs, row by row (bronze)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOGS = (
 )
 """The seven raw logs."""
 RATES = "exchange_rates"
-"""The log of the day's rates, which payments are turned into dollars with."""
+"""The log of the day's rates, which turn payments into dollars."""
 
 
 class LogRow(DayRow):
@@ -31,10 +31,10 @@ class LogRow(DayRow):
 
 class _Visit(LogRow):
     level = dy.Int16(nullable=True, min=0, description="Level of the character at that moment.")
-    ip = dy.String(nullable=True, description="Address that the account came from.")
+    ip = dy.String(nullable=True, description="Address of the account.")
     device = dy.String(nullable=True, description="Model of the device.")
-    country = dy.String(nullable=True, description="Country, as the log tells it.")
-    time = utc("When it happened.")
+    country = dy.String(nullable=True, description="Country in the log.")
+    time = utc("Time of the event.")
 
 
 class EtlLogin(_Visit, key="l2m/etl_login", **LOG):
@@ -49,38 +49,38 @@ class EtlRecharge(LogRow, key="l2m/etl_recharge", **LOG):
     """Payments, as logged, with their worth in US dollars at the day's rate."""
 
     pmc = text("Payment channel.")
-    currency = dy.String(regex=r"^[A-Z]{3}$", description="Currency of the payment, as ISO 4217 has it.")
+    currency = dy.String(regex=r"^[A-Z]{3}$", description="Currency of the payment, ISO 4217 code.")
     amount = dy.Decimal(18, 4, min=0, description="Amount, in major units of its currency.")
     usd_per_unit = dy.Decimal(18, 8, min=0, description="US dollars for one unit of the currency on that day.")
-    daily_rev_usd = usd("Amount times the day's rate, in US dollars, rounded to six decimals, a half to the even one.")
-    time = utc("When it happened, where the log tells.", nullable=True)
+    daily_rev_usd = usd("Amount times the day's rate, in US dollars, rounded to six decimals, halves to even.")
+    time = utc("Time of the payment; null if unknown.", nullable=True)
 
 
 class _ItemLog(LogRow):
     item_id = text("Item.")
-    item_count = count("How many of it.")
-    reason_id = text("Why, as the game numbers reasons.")
+    item_count = count("Number of items.")
+    reason_id = text("The game's number of the reason.")
     level = dy.Int16(nullable=True, min=0, description="Level of the character at that moment.")
-    time = utc("When it happened.", nullable=True)
+    time = utc("Time of the event.", nullable=True)
 
 
 class EtlIncreaseItem(_ItemLog, key="l2m/etl_increase_item", **LOG):
-    """Items gained, as logged: all of them, the key items and the others."""
+    """Items gained, as logged: key items and others."""
 
 
 class EtlDecreaseItem(_ItemLog, key="l2m/etl_decrease_item", **LOG):
-    """Items spent, as logged: all of them, the key items and the others."""
+    """Items spent, as logged: key items and others."""
 
 
 class _MoneyLog(LogRow):
-    money_type = text("Kind of money; which of them are diamonds, money_kinds tells.")
-    amount = count("How much of it.")
-    reason_id = text("Why, as the game numbers reasons.")
+    money_type = text("Kind of money; money_kinds has the kinds of diamonds.")
+    amount = count("Amount.")
+    reason_id = text("The game's number of the reason.")
     level = dy.Int16(nullable=True, min=0, description="Level of the character at that moment.")
-    balance_after = dy.Int64(nullable=True, description="What the account has of it afterwards.")
+    balance_after = dy.Int64(nullable=True, description="Balance afterwards.")
     guild_id = dy.String(nullable=True, description="Guild (clan) of the account at that moment.")
     guild_name = dy.String(nullable=True, description="Its name.")
-    time = utc("When it happened.", nullable=True)
+    time = utc("Time of the event.", nullable=True)
 
 
 class EtlIncreaseMoney(_MoneyLog, key="l2m/etl_increase_money", **LOG):
@@ -92,32 +92,28 @@ class EtlDecreaseMoney(_MoneyLog, key="l2m/etl_decrease_money", **LOG):
 
 
 class ExchangeRates(DayRow, key="l2m/exchange_rates", tolerance=1, **LANDED):
-    """What one unit of a currency is worth on a day.
+    """US dollars per unit of each currency on a day.
 
-    A rate that is none costs that rate alone: they are few, and payments without one are told.
+    An invalid rate is rejected alone: there are few, and payments without one are reported.
     """
 
-    currency = dy.String(primary_key=True, regex=r"^[A-Z]{3}$", description="Currency, as ISO 4217 has it.")
-    usd_per_unit = dy.Decimal(18, 8, min_exclusive=0, description="US dollars for one unit of it.")
+    currency = dy.String(primary_key=True, regex=r"^[A-Z]{3}$", description="Currency, ISO 4217 code.")
+    usd_per_unit = dy.Decimal(18, 8, min_exclusive=0, description="US dollars for one unit.")
 
 
-# Lines that are of no log are rejected under this table, whose own rows they are not.
+# Lines that belong to no log are rejected under this table, although they are not its rows.
 class LogCounts(DayRow, key="l2m/log_counts", tolerance=1, **LANDED):
-    """What became of the rows of each log of a day: those that were read stand in its table, in quarantine, or here."""
+    """Counts of the rows of each log of a day, by their fate: in its table, in quarantine, or only here."""
 
-    log = one_of(
-        (*LOGS, RATES, "thinkingdata"), "Which log, or thinkingdata for what is none of them.", primary_key=True
-    )
+    log = one_of((*LOGS, RATES, "thinkingdata"), "Log, or thinkingdata for records of none.", primary_key=True)
     files = count("Landed files that were read.")
     rows_read = count("Rows, or lines, in these files.")
-    unreadable = count("Those that could not be read as rows of the log's table; the quarantine has them.")
-    duplicates = count("ThinkingData records that had come before, by their #uuid.")
+    unreadable = count("Quarantined rows, unreadable as rows of the log's table.")
+    duplicates = count("ThinkingData records that came before, by their #uuid.")
     not_wanted = count("ThinkingData records of other events.")
-    rows_of_other_days = count(
-        "Rows that were taken, whose time is of the day in no time zone: more than 14 hours off."
-    )
-    payments_without_rate = count("Payments in a known currency of which the day has no rate; they are quarantined.")
-    currencies_without_rate = dy.String(nullable=True, description="These currencies; null where there are none.")
+    rows_of_other_days = count("Accepted rows with a time outside the day in every time zone: more than 14 hours off.")
+    payments_without_rate = count("Quarantined payments in a known currency without a rate on the day.")
+    currencies_without_rate = dy.String(nullable=True, description="Currencies of these payments; null without any.")
 
 
 LANDED_TABLES: tuple[type[Table], ...] = (

@@ -1,8 +1,7 @@
-"""ThinkingData logs of the game as its seven raw logs.
+"""Reads ThinkingData logs of the game as its seven raw logs.
 
-A record of `#type` track whose event is called like one of the logs is a row of it. Values stay as they were sent:
-whatever JSON type a property has, its column is text, so that casting is the reader's, and no amount passes through a
-float.
+A record of `#type` track whose event has the name of a log is a row of it. Values stay as they were sent: columns are
+text whatever JSON type a property has, so that readers cast them, and no amount passes through a float.
 
 Every line is accounted for: lines = rows + duplicates + not wanted + unreadable.
 """
@@ -32,13 +31,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     log: tuple(column.name for column in columns.COLUMNS[log] if (log, column.name) != ("recharge", "time"))
     for log in LOGS
 }
-"""Columns of each log. `time` is in UTC, the others are text: `user_id` is `#account_id`, or without one
-`#distinct_id`, `ip` is `#ip`, and the rest are properties. Payments are of the day, without a time."""
+"""Columns of each log. `time` is in UTC, the others are text: `user_id` is `#account_id`, or else `#distinct_id`, `ip`
+is `#ip`, and the rest are properties. Payments belong to the day, without a time."""
 
 _ROOT_COLUMNS = ("user_id", "ip", "time")
 _PROPERTIES = {log: [name for name in names if name not in _ROOT_COLUMNS] for log, names in COLUMNS.items()}
 _BATCH_BYTES = 8 * 1024 * 1024
-"""Of lines that are decoded together."""
+"""Bytes of lines that are decoded together."""
 _TIME = r"^\d{4}-\d\d-\d\d[ T]\d\d:[0-5]\d:[0-5]\d(\.\d{1,6})?$"
 _SHOWN = 80
 _EPOCH = date(1970, 1, 1)
@@ -51,13 +50,13 @@ class LogFileError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class UnreadableLine:
-    """A line of which nothing can be used.
+    """A line without usable contents.
 
     Attributes:
         file: path of the file, or `payload 1` for the first of contents without a name.
         line: counted from 1.
         reason: for people: what was expected, and what was found.
-        content: the line as it stands there, without its end.
+        content: the line in the file, without its end.
     """
 
     file: str
@@ -72,12 +71,12 @@ class UnreadableLine:
 
 @dataclass(frozen=True, slots=True)
 class DayLines:
-    """The lines of a file by the day on which they happened; every line stands in one place.
+    """The lines of a file by the day on which they happened; every line is in one place.
 
     Attributes:
         days: by UTC day, in order, its lines in the order of the file, each with an end.
         undated: lines without a usable time.
-        lines: how many there are that are not empty.
+        lines: number of lines that are not empty.
     """
 
     days: Mapping[date, bytes]
@@ -87,14 +86,14 @@ class DayLines:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingDataLogs:
-    """What some files hold.
+    """The contents of a group of files.
 
     Attributes:
-        frames: by log the rows with its `COLUMNS`, in the order of the files; all seven logs, empty ones included.
-        lines: of all files, empty ones left out.
-        duplicates: by log, records whose `#uuid` came before, in whichever log; they are no rows.
-        not_wanted: readable records that are of no log.
-        unreadable: lines of which nothing can be used.
+        frames: by log the rows with its `COLUMNS`, in the order of the files; all seven logs, including empty ones.
+        lines: lines of all files, without empty ones.
+        duplicates: by log, records whose `#uuid` came before, in any log; they are not rows.
+        not_wanted: readable records of no log.
+        unreadable: lines without usable contents.
     """
 
     frames: Mapping[str, pl.DataFrame]
@@ -111,9 +110,9 @@ _NOT_DATED = Moment()
 
 
 def split_days(path: Path, limits: ReadLimits | None = None) -> DayLines:
-    """The lines of a file, plain or gzip, by the UTC day of their `#time`, each as it stands there.
+    """Returns the lines of a file, plain or gzip, by the UTC day of their `#time`, unchanged.
 
-    The lines are held in memory, about twice.
+    The lines are in memory about twice.
 
     Raises:
         LogFileError: when the file cannot be read to its end, or exceeds the limits; nothing of it should be used then.
@@ -166,14 +165,14 @@ class _Record(msgspec.Struct, gc=False):
     properties: _Properties | None = None  # pyright: ignore[reportInvalidTypeForm] (a class, made above)
 
 
-# Of floats the digits as they stand there.
+# Keeps the digits of floats as they are written.
 _RECORD = msgspec.json.Decoder(_Record, float_hook=str)
 
 
 def read_logs(files: Sequence[Path | bytes]) -> ThinkingDataLogs:
-    """The seven raw logs of some files, plain or gzip; of records with one `#uuid` the first one.
+    """Returns the seven raw logs of files, plain or gzip; of records with one `#uuid` the first one.
 
-    Records without a `#uuid` are different ones, whatever they say.
+    Records without a `#uuid` are different ones, whatever they contain.
 
     Args:
         files: paths, or their contents.
@@ -229,7 +228,7 @@ def read_logs(files: Sequence[Path | bytes]) -> ThinkingDataLogs:
 
 
 def _frame(log: str, records: Sequence[_Record], places: Sequence[int]) -> pl.DataFrame:
-    """Records of a log with its columns, `at`, `uuid` and `place`; `user_id` and `at` are null where unusable."""
+    """Returns records of a log with its columns, `at`, `uuid` and `place`; unusable `user_id` and `at` are null."""
     names = ("zone_offset", *_PROPERTIES[log])
     values = attrgetter(*names)
     rows = [values(record.properties or _NOTHING) for record in records]
@@ -248,13 +247,13 @@ def _frame(log: str, records: Sequence[_Record], places: Sequence[int]) -> pl.Da
 
 
 def _has_nul(frame: pl.DataFrame) -> pl.Series:
-    """Rows with a text that PostgreSQL cannot store."""
+    """Marks rows with a text that PostgreSQL cannot store."""
     nul = pl.col(pl.String).exclude("uuid").str.contains("\0", literal=True).fill_null(False)
     return frame.select(pl.any_horizontal(nul)).to_series()
 
 
 def _copies(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """File and place of records whose `#uuid` came before."""
+    """Returns file and place of records whose `#uuid` came before."""
     every = pl.concat([frame.select("uuid", "file", "place") for frame in frames.values()]).drop_nulls("uuid")
     again = every.filter(pl.col("uuid").is_duplicated()).sort("file", "place")
     return again.filter(~pl.col("uuid").is_first_distinct()).drop("uuid")
@@ -287,10 +286,10 @@ def _batches_of_file(path: Path, limits: ReadLimits | None) -> Iterator[tuple[in
 
 
 def _batches(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines with their ends, some at a time, empty ones among them; and the number of lines before them."""
+    """Yields lines with their ends, some at a time, including empty ones, and the number of lines before them."""
     before = 0
     while block := stream.read(_BATCH_BYTES) + stream.readline():
-        # Millions of lines with nothing in them are quickly made, and slowly looked at one by one.
+        # Millions of empty lines are quickly made, and slow to process one by one.
         if block.isspace():
             before += block.count(b"\n")
             continue
@@ -304,7 +303,7 @@ def _unreadable(file: str, number: int, line: bytes) -> UnreadableLine:
 
 
 def _why(line: bytes) -> str:
-    """What is wrong with a line that tells nothing usable."""
+    """Returns the reason why a line has nothing usable."""
     try:
         record = _RECORD.decode(line)
     except msgspec.ValidationError as error:
@@ -325,20 +324,20 @@ def _why(line: bytes) -> str:
 
 
 def _texts(values: Sequence[Any]) -> pl.Series:
-    """Values as text: a text as it is, anything else as its JSON, null as null."""
+    """Returns values as text: texts unchanged, anything else as its JSON, null as null."""
     try:
         return pl.Series(values, dtype=pl.String)
-    except (TypeError, OverflowError):  # of integers beyond 128 bits Polars says the second
+    except (TypeError, OverflowError):  # Polars raises the second for integers beyond 128 bits
         texts = [v if v is None or v.__class__ is str else msgspec.json.encode(v).decode() for v in values]
         return pl.Series(texts, dtype=pl.String)
 
 
 def _utc(times: Sequence[str], zone_offsets: Sequence[Any]) -> pl.Series:
-    """Times in UTC; null where a time or its offset cannot be read, or its year cannot be stored."""
+    """Returns times in UTC; null if a time or its offset cannot be read, or its year cannot be stored."""
     texts = pl.Series("at", times, dtype=pl.String)
     plain = texts.str.replace("T", " ", literal=True)
     shift_us = pl.Series("shift", [zone_hours(offset) for offset in zone_offsets], dtype=pl.Float64) * _HOUR_US
-    # Of other years there are no days to count from and to.
+    # Tables have no days of other years.
     known = pl.col("at").is_between(0, LAST_MILLIS * 1000)
     local = pl.when(texts.str.contains(_TIME)).then(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
     return (

@@ -1,7 +1,7 @@
-"""How values of raw logs are read, as expressions of DuckDB.
+"""Expressions of DuckDB that read values of raw logs.
 
-What a value cannot be read as is told row by row; what is read is exact: a fraction of an item, or a fifth decimal of
-an amount, is no value.
+Unreadable values are reported row by row, and readable ones are exact: a fraction of an item, or a fifth decimal of an
+amount, is invalid.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _INTEGERS = frozenset(
 
 
 def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> Sequence[str]:
-    """What to select of a raw file, one after another, to get the columns of the log's table and what is wrong.
+    """Returns what to select of a raw file, step by step, for the columns of the log's table and the problems of rows.
 
-    The latter are `LINE`, the number of a row's line (null where rows are no lines); `FAULT`, what is wrong with the
-    line; `PROBLEM`, the columns whose values cannot be read, with a `SEPARATOR` (null where all can); and `TEXT`,
-    such a row as it stands in the file. Texts are trimmed, and empty ones are none.
+    The problems are `LINE`, the number of a row's line (null if rows are not lines); `FAULT`, the fault of the line;
+    `PROBLEM`, the columns with unreadable values, joined by `SEPARATOR` (null if all are readable); and `TEXT`, the row
+    as it is in the file. Texts are trimmed, and empty ones are null.
 
     Args:
-        names: our column's name to that of the file, where it is another.
-        found: the file's columns and their types, as DuckDB tells them.
+        names: from the name here to the name in the file, if it differs.
+        found: the file's columns with their DuckDB types.
     """
     return _typed(log, tuple(names.items()), tuple(found.items()))
 
@@ -38,7 +38,7 @@ def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[st
     # Files of a log are mostly alike, and may be many small ones.
     names, found = dict(renamed), dict(types)
     of_lines = [exp.column(name, quoted=True) for name in (LINE, TEXT, FAULT) if name in found]
-    # Step by step, for DuckDB reckons anew what an expression says twice.
+    # Step by step, because DuckDB evaluates a repeated expression each time.
     all_stated: dict[str, exp.Expr] = {}
     all_tried: list[exp.Expr] = []
     values: list[exp.Expr] = []
@@ -81,7 +81,7 @@ def _column_of(found: Mapping[str, str], name: str, type: str) -> exp.Expr:
 
 
 def filled(template: str, **parts: exp.Expr) -> exp.Expr:
-    """An expression with others in the place of the names that stand for them.
+    """Returns an expression with its placeholder names replaced by other expressions.
 
     >>> filled("nullif(trim(x), '')", x=exp.column("user_id")).sql("duckdb")
     "NULLIF(TRIM(user_id), '')"
@@ -101,7 +101,7 @@ def _named(value: exp.Expr, name: str) -> exp.Expr:
 
 
 def _stated(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, str]:
-    """What a row says, null where it says nothing, and the type of that: as it is stored, or a text."""
+    """Returns a row's value, null if there is none, and its type: the stored one, or a text."""
     is_number = _is_number(found)
     if found in _FLOATS:
         raw = filled("CASE WHEN NOT isnan(x) THEN x END", x=raw)
@@ -109,26 +109,26 @@ def _stated(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, str]:
         return raw, found
     text = raw if found == "VARCHAR" else exp.cast(raw, "VARCHAR", dialect="duckdb")
     if is_number:
-        # Ids become fractions where a library has no other way to say that one lacks: 17.0 is 17.
+        # Some libraries turn ids into fractions when one is missing: 17.0 is 17.
         whole = "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE text END"
         text = filled(whole, x=raw, text=text)
     return filled("nullif(trim(x), '')", x=text), "VARCHAR"
 
 
 def _tried(stated: exp.Expr, found: str, wanted: str) -> exp.Expr:
-    """What is told in the wanted type; null where it cannot be."""
+    """Returns the value in the wanted type; null if that is impossible."""
     if wanted == UTC_TYPE and _is_number(found):
         return _moment_of_number(stated)
     if found.endswith("_NS"):
-        # As in texts, what is beyond a microsecond is cut off.
+        # As in texts, digits beyond a microsecond are cut off.
         stated = filled("make_timestamp(epoch_ns(CAST(x AS TIMESTAMP_NS)) // 1000)", x=stated)
     return stated if found == wanted else _try(stated, wanted)
 
 
 def _value(stated: exp.Expr, tried: exp.Expr, found: str, wanted: str) -> exp.Expr:
-    """What was tried, where that is what is told; else null."""
+    """Returns the converted value if it is exactly the original; else null."""
     if wanted == "VARCHAR":
-        # PostgreSQL keeps no text with a zero character.
+        # PostgreSQL texts cannot have a zero character.
         return filled("CASE WHEN NOT contains(x, chr(0)) THEN x END", x=tried)
     if wanted == UTC_TYPE:
         otherwise = (
@@ -140,7 +140,7 @@ def _value(stated: exp.Expr, tried: exp.Expr, found: str, wanted: str) -> exp.Ex
         return tried
     if found != "VARCHAR":
         return filled("CASE WHEN back = x THEN tried END", back=_try(tried, found), x=stated, tried=tried)
-    # DuckDB itself takes 0x10 and 1_000 for numbers, and rounds what is none of the wanted type.
+    # DuckDB itself reads 0x10 and 1_000 as numbers, and rounds values to the wanted type.
     if not wanted.startswith("DECIMAL"):
         return filled(r"CASE WHEN regexp_full_match(x, '[+-]?\d+(\.0*)?') THEN tried END", x=stated, tried=tried)
     exact = (
@@ -159,13 +159,13 @@ def _is_moment(type: str) -> bool:
 
 
 def _moment_of_number(number: exp.Expr) -> exp.Expr:
-    """A time in UTC of the seconds since 1970, or the milliseconds, microseconds or nanoseconds, as its size tells."""
+    """Returns a time in UTC from seconds, milliseconds, microseconds or nanoseconds since 1970, by its size."""
     since_us = filled(
         "TRY_CAST(floor(CASE WHEN n < 1e11 THEN n * 1000000 WHEN n < 1e14 THEN n * 1000 WHEN n < 1e17 THEN n "
         "ELSE n * 0.001 END) AS BIGINT)",
         n=_try(number, "DECIMAL(27,6)"),
     )
-    # Of 2000 to 2099, for of others there may be no timestamp at all.
+    # Only 2000 to 2099: other years may have no timestamp at all.
     between = (
         "CASE WHEN us >= 946684800000000 AND us < 4102444800000000 THEN CAST(make_timestamp(us) AS TIMESTAMPTZ) END"
     )

@@ -1,1 +1,1 @@
-"""Who is active, who stays, who farms, and what a day's players are worth."""
+"""Active players, retention, farmers, and revenue per player."""

@@ -1,4 +1,4 @@
-"""How well the signals of farmers find those that are known."""
+"""Measures how well the signals of farmers find known ones."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from datetime import date
 import polars as pl
 
 SIGNALS = ("shared_ip", "level_one", "self_similar")
-"""What `l2m.farmers_snapshot` flags an account for."""
+"""Reasons for which `l2m.farmers_snapshot` flags an account."""
 
 
 def by_signal(snapshot: pl.DataFrame, day: date | None = None, known: pl.DataFrame | None = None) -> pl.DataFrame:
-    """How many accounts each signal flags, and how many any of them does.
+    """Returns how many accounts each signal flags, and how many any of them does.
 
     Args:
         snapshot: rows of `l2m.farmers_snapshot`.
-        day: flags of that day; without, those of any day.
-        known: `user_id` of known farmers; with a column `signal`, the one that should find each of them.
+        day: day of the flags; None takes all days.
+        known: `user_id` of known farmers; optionally with `signal`, the one that should find each of them.
 
     Returns:
         `signal`, `flagged`; with `known` also `known`, `found` (known ones that are flagged), `precision` (found of
-        flagged) and `recall` (found of known), null where there is nothing to divide by.
+        flagged) and `recall` (found of known), null if there is nothing to divide by.
     """
     if day is None:
         stands = pl.lit(True)

@@ -1,4 +1,4 @@
-"""Who was active on a day (silver), and what a live-ops team asks about players (gold)."""
+"""Active accounts of a day (silver), and a live-ops team's tables of players (gold)."""
 
 from __future__ import annotations
 
@@ -29,79 +29,73 @@ from gamestats_assets.lakehouse.table import Table
 
 
 class StdActive(AccountDayRow, key="l2m/std_active", **SILVER):
-    """Who was active: accounts that any of the seven logs of a day names, on each server."""
+    """Active accounts: those that any of the seven logs of a day names, on each server."""
 
-    level = dy.Int16(
-        nullable=True, min=0, description="Highest level that any log of the day tells; null where none does."
-    )
-    country = dy.String(
-        nullable=True, description="Country that the day's visits tell; by alphabet the first of several."
-    )
+    level = dy.Int16(nullable=True, min=0, description="Highest level in any log of the day; null if unknown.")
+    country = dy.String(nullable=True, description="Country in the day's visits; the first by alphabet of several.")
     logins = count("Logins of the day.")
     items_gained = count("Items gained, of any kind.")
     log_rows = count("Rows of all seven logs.")
-    first_at = utc("Time of its first row that tells one.", nullable=True)
-    last_at = utc("Time of its last row that tells one.", nullable=True)
+    first_at = utc("Time of its first row with one.", nullable=True)
+    last_at = utc("Time of its last row with one.", nullable=True)
 
 
 class SharedAddresses(DayRow, key="l2m/shared_addresses", **SILVER):
-    """Accounts that came from an address of which ten or more accounts came on that day, cafes included."""
+    """Accounts behind an address with ten or more accounts on that day, including cafes."""
 
     ip = text("Address.", primary_key=True)
     user_id = text("Account.", primary_key=True)
-    accounts = count("Accounts that came from the address on that day.")
+    accounts = count("Accounts with the address on that day.")
 
 
 class ActivityRhythms(DayRow, key="l2m/activity_rhythms", **SILVER):
-    """How alike the hours of an account's day are: people play now this and now that, programs do the same all day.
+    """Similarity of the hours of an account's day: people vary what they do, programs do the same all day.
 
-    Of each hour with something in it the seven logs' rows are a vector; its cosine similarity to the even vector is
-    taken, and of all hours' similarities the standard deviation sigma. Self-similarity is 1 - sigma / 2, as in Lee and
-    others, You are a game bot! (NDSS 2016).
+    Each active hour is a vector of its rows in the seven logs, with a cosine similarity to the even vector; sigma is
+    the standard deviation of all hours' similarities. Self-similarity is 1 - sigma / 2, as in Lee and others, You are a
+    game bot! (NDSS 2016).
     """
 
     user_id = text("Account.", primary_key=True)
     active_hours = count("Hours of the day with at least one row.")
     log_rows = count("Rows of item and money logs.")
-    self_similarity = dy.Float64(min=0, max=1, description="1 where all hours are alike.")
+    self_similarity = dy.Float64(min=0, max=1, description="Self-similarity, from 0 to 1 (all hours alike).")
 
 
 class GuildMembers(DayRow, key="l2m/guild_members", **SILVER):
-    """The guild that an account's last money log of the day names."""
+    """The guild in an account's last money log of the day."""
 
     user_id = text("Account.", primary_key=True)
     guild_id = text("Guild (clan).")
     guild_name = dy.String(nullable=True, description="Its name.")
-    told_at = utc("Time of that row.")
+    told_at = utc("Time of that log row.")
 
 
 class Active(
     AccountDayRow, key="l2m/active", subject="players", **GOLD, indexes=(("user_id",),), reconciled=("revenue_usd",)
 ):
-    """Who was active on a day, and who that was: country, first days, payments, VIP tier, and whether it farms."""
+    """Active accounts of a day: country, first days, payments, VIP tier, and whether they farm."""
 
-    level = dy.Int16(
-        nullable=True, min=0, description="Highest level that any log of the day tells; null where none does."
-    )
+    level = dy.Int16(nullable=True, min=0, description="Highest level in any log of the day; null if unknown.")
     country = text(COUNTRY)
-    first_active_ds = dy.Date(description="First day on which any log names the account.")
-    first_login_ds = dy.Date(nullable=True, description="Day of its first login, where that is not later.")
-    first_charge_ds = dy.Date(nullable=True, description="Day of its first payment, where that is not later.")
-    revenue_usd = usd("What it paid on that day on that server, in US dollars.")
-    total_rev_usd = usd("What it had paid in its life until the end of that day, on all servers.")
+    first_active_ds = dy.Date(description="First day with the account in any log.")
+    first_login_ds = dy.Date(nullable=True, description="Day of its first login; null if that is later.")
+    first_charge_ds = dy.Date(nullable=True, description="Day of its first payment; null if that is later.")
+    revenue_usd = usd("Payments on that day on that server, in US dollars.")
+    total_rev_usd = usd("Lifetime payments until the end of that day, on all servers, in US dollars.")
     vip = text(VIP)
     farmer_type = one_of(FARMER_TYPES, "PU farmer (ever paid), Non-PU farmer, or Normal; by the flags of that day.")
 
 
 class _Figures(Table):
     dau = count("Daily active users (DAU).")
-    nru = count("New registered users (NRU): the day is their first active one.")
+    nru = count("New registered users (NRU), with their first active day.")
     pu = count("Paying users (PU) of the day.")
-    npu = count("New paying users (NPU): the day is that of their first payment.")
-    nnpu = count("New new paying users (NNPU): first login and first payment are both on that day.")
+    npu = count("New paying users (NPU), with their first payment.")
+    nnpu = count("New new paying users (NNPU), with both first login and first payment.")
     revenue_usd = usd("Revenue of the day, in US dollars.")
-    arpu_usd = average_usd("Revenue for each active user (ARPU); null without any.")
-    arppu_usd = average_usd("Revenue for each paying user (ARPPU); null without any.")
+    arpu_usd = average_usd("Revenue per active user (ARPU); null without any.")
+    arppu_usd = average_usd("Revenue per paying user (ARPPU); null without any.")
     paying_rate = share("Share of active users who paid; null without any.")
 
     @dy.rule()
@@ -110,26 +104,26 @@ class _Figures(Table):
 
 
 class ServerPerformance(_Figures, key="l2m/server_performance", subject="players", **GOLD, reconciled=("revenue_usd",)):
-    """How each server does on a day. An account that plays on two servers counts on both."""
+    """Figures of each server on a day. An account that plays on two servers counts on both."""
 
     ds = dy.Date(primary_key=True, description="UTC day of the logs.")
     server_id = text("Server.", primary_key=True)
 
 
 class FarmersPerformance(DayRow, key="l2m/farmers_performance", subject="players", **GOLD, reconciled=("revenue_usd",)):
-    """What farmers and the others do on each server on a day."""
+    """Figures of farmers and others on each server on a day."""
 
     server_id = text("Server.", primary_key=True)
     farmer_type = one_of(FARMER_TYPES, "PU farmer (ever paid), Non-PU farmer, or Normal.", primary_key=True)
     dau = count("Active accounts.")
-    nru = count("Those whose first active day it is.")
-    pu = count("Those who paid on that day.")
-    revenue_usd = usd("Their revenue of the day, in US dollars.")
-    items_gained = count("Items that they gained, of any kind.")
+    nru = count("Accounts with their first active day.")
+    pu = count("Accounts that paid on that day.")
+    revenue_usd = usd("Revenue of the day, in US dollars.")
+    items_gained = count("Items gained, of any kind.")
 
 
 class KpiDaily(FigureRow, _Figures, key="l2m/kpi_daily", subject="players", **GOLD, reconciled=("revenue_usd",)):
-    """Key figures of a day: of everybody, of each server, and of each country."""
+    """Key figures of a day: in all, of each server, and of each country."""
 
     wau = count("Weekly active users (WAU): active on at least one of the seven days up to this one.")
     mau = count("Monthly active users (MAU): active on at least one of the thirty days up to this one.")
@@ -137,7 +131,7 @@ class KpiDaily(FigureRow, _Figures, key="l2m/kpi_daily", subject="players", **GO
 
 
 class Retention(FigureRow, key="l2m/retention", subject="players", **GOLD):
-    """Strict retention: of the accounts whose first active day lies n days back, those who are active on this day."""
+    """Strict retention: of the accounts whose first active day was n days ago, those active on this day."""
 
     day_number = dy.Int16(
         primary_key=True,
@@ -146,8 +140,8 @@ class Retention(FigureRow, key="l2m/retention", subject="players", **GOLD):
     )
     cohort_ds = dy.Date(description="First active day of the cohort.")
     cohort_users = dy.Int64(min=1, description="Accounts of the cohort.")
-    retained_users = count("Those of them who are active on this day.")
-    retention_rate = share("Share of them.")
+    retained_users = count("Accounts of the cohort that are active on this day.")
+    retention_rate = share("Share of the cohort that is active on this day.")
 
 
 class Ltv(FigureRow, key="l2m/ltv", subject="players", **GOLD):
@@ -156,32 +150,32 @@ class Ltv(FigureRow, key="l2m/ltv", subject="players", **GOLD):
     cohort_ds = dy.Date(primary_key=True, description="First active day of the cohort.")
     day_number = dy.Int32(min=0, description="Days from the cohort's first day to this one.")
     cohort_users = dy.Int64(min=1, description="Accounts of the cohort.")
-    paying_users = count("Those of them who have paid.")
-    revenue_usd = usd("What they have paid in their lives until the end of this day.")
-    ltv_usd = usd("That for each account of the cohort.")
+    paying_users = count("Accounts of the cohort that have paid.")
+    revenue_usd = usd("Lifetime payments until the end of this day, in US dollars.")
+    ltv_usd = usd("Lifetime payments per account of the cohort, in US dollars.")
 
 
 class UserProfile(Table, key="l2m/user_profile", subject="players", **PUBLISHED, indexes=(("country",), ("vip",))):
-    """Every account: since when, from where, what it has paid, and when it was last seen."""
+    """Every account: first and last days, origin and payments."""
 
     user_id = text("Account.", primary_key=True)
-    first_active_ds = dy.Date(description="First day on which any log names it.")
+    first_active_ds = dy.Date(description="First day in any log.")
     first_login_ds = dy.Date(nullable=True, description="Day of its first login.")
     first_charge_ds = dy.Date(nullable=True, description="Day of its first payment.")
     country = text(COUNTRY)
-    first_server_id = text("Server of its first active day; by alphabet the first of several.")
-    country_since_ds = dy.Date(nullable=True, description="Day on which a log first told its country.")
-    total_rev_usd = usd("What it has paid in its life, in US dollars.")
-    vip = text("VIP tier by that.")
-    level = dy.Int16(nullable=True, min=0, description="Highest level that any log tells; null where none does.")
+    first_server_id = text("Server of its first active day; the first by alphabet of several.")
+    country_since_ds = dy.Date(nullable=True, description="First day with its country in a log.")
+    total_rev_usd = usd("Lifetime payments, in US dollars.")
+    vip = text("VIP tier by lifetime payments.")
+    level = dy.Int16(nullable=True, min=0, description="Highest level in any log; null if unknown.")
     active_days = dy.Int64(min=1, description="Days on which it was active.")
-    last_seen_ds = dy.Date(description="Last day on which any log names it.")
+    last_seen_ds = dy.Date(description="Last day in any log.")
 
 
 class _History(Table):
     user_id = text("Account.", primary_key=True)
-    valid_from = dy.Date(primary_key=True, description="First day on which this holds.")
-    valid_to = dy.Date(nullable=True, description="First day on which it does not hold any more; null while it does.")
+    valid_from = dy.Date(primary_key=True, description="First day of validity.")
+    valid_to = dy.Date(nullable=True, description="First day after validity; null while valid.")
 
     @dy.rule()
     def it_ends_after_it_begins(cls):
@@ -189,27 +183,27 @@ class _History(Table):
 
 
 class GuildInfo(_History, key="l2m/guild_info", subject="players", **PUBLISHED, indexes=(("guild_id",),)):
-    """Who is of which guild, and who was when: as the last money log of a day tells."""
+    """Guild memberships with their history, by the last money log of a day."""
 
     guild_id = text("Guild (clan).")
-    guild_name = dy.String(nullable=True, description="Its name, as last told.")
+    guild_name = dy.String(nullable=True, description="Latest name of the guild.")
 
 
 class FarmersSnapshot(_History, key="l2m/farmers_snapshot", subject="players", **PUBLISHED):
-    """Accounts that look like farmers, since when and until when, and why.
+    """Accounts that look like farmers, with dates and reasons.
 
-    The flags are those of the account's active days; until it is active again those of the last one hold.
+    The flags are those of the account's active days; between these the flags of the last one stay.
     """
 
     reasons = dy.String(
         regex=r"^(shared_ip)?,?(level_one)?,?(self_similar)?$",
         min_length=1,
-        description="Flags, divided by commas: shared_ip, level_one, self_similar.",
+        description="Flags, separated by commas: shared_ip, level_one, self_similar.",
     )
-    score = dy.Int16(min=1, max=3, description="How many flags there are.")
+    score = dy.Int16(min=1, max=3, description="Number of flags.")
     shared_ip_accounts = count("Score of shared_ip: most accounts behind an address of the account on a day; else 0.")
-    level_one_items = count("Score of level_one: items gained until then while never above the first level; else 0.")
-    self_similarity = share("Score of self_similar: the highest on a day; null where it is not flagged.")
+    level_one_items = count("Score of level_one: items gained until then without a level above the first; else 0.")
+    self_similarity = share("Score of self_similar: the highest on a day; null if not flagged.")
 
     @dy.rule()
     def score_counts_the_reasons(cls):

@@ -1,1 +1,1 @@
-"""What no log tells: VIP tiers, countries, key items, kinds of money, and the whitelist of addresses."""
+"""Facts that no log has: VIP tiers, countries, key items, kinds of money, and the whitelist of addresses."""

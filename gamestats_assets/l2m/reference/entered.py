@@ -1,7 +1,7 @@
-"""The whitelist of addresses that many honest players share, as people enter it: beginnings of addresses, as text.
+"""The whitelist of addresses that many honest players share, as users enter it: beginnings of addresses, as text.
 
-An address is whitelisted when its text begins with an entry, so where an entry ends matters: `103.7.1.` is a network,
-and `103.7.1` is those of 103.7.10 to 103.7.199, too.
+An address is whitelisted when its text begins with an entry, so the end of an entry matters: `103.7.1.` is a network,
+while `103.7.1` also includes those from 103.7.10 to 103.7.199.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gamestats_assets.lakehouse.entries.declared import Entry, Thing
 from gamestats_assets.lakehouse.entries.fields import PROSE, EntryError, Field, Kind
 
 _LEAST_WHOLE_PARTS = 2
-"""Of four numbers (IPv4) or eight (IPv6): one alone would whitelist providers, or a continent."""
+"""Least whole numbers of an entry, of four (IPv4) or eight (IPv6): one would whitelist providers or a continent."""
 _EXPECTED = "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:"
 
 
@@ -23,10 +23,10 @@ _EXPECTED = "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0.
 
 
 def checked_prefix(text: str, column: str = "ip_prefix") -> str:
-    """An entry as it is stored: in small letters, as logs write addresses.
+    """Returns an entry as it is stored: in small letters, as logs write addresses.
 
     Raises:
-        EntryError: when no address begins so, or too many do.
+        EntryError: when no address begins like this, or too many do.
 
     >>> checked_prefix(" 103.7.0. ")
     '103.7.0.'
@@ -45,8 +45,8 @@ def checked_prefix(text: str, column: str = "ip_prefix") -> str:
         whole_number = last.count(".")
     if whole_number < _LEAST_WHOLE_PARTS:
         raise EntryError(
-            f"{prefix!r} is the beginning of too many addresses: expected two whole numbers of them at least, each "
-            "with its point or colon, such as 103.7. or 2001:db8:. Nobody who plays from there is taken for a farmer.",
+            f"{prefix!r} is the beginning of too many addresses: expected at least two whole numbers, each "
+            "with its point or colon, such as 103.7. or 2001:db8:. No player with one is taken for a farmer.",
             column,
         )
     return prefix
@@ -75,25 +75,25 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _as_network(text: str) -> str:
-    """What to write instead of a network, or of a star."""
+    """Returns advice on how to write a network or a star."""
     try:
         network = ipaddress.IPv4Network(text, strict=False)
     except ValueError:
         return f" Write {text.removesuffix('*')!r} for all of them." if re.fullmatch(r"[0-9.]+\*", text) else ""
     if "/" not in text or network.prefixlen % 8 or not network.prefixlen:
-        return " A network is written as what the texts of its addresses begin with, with several entries if need be."
+        return " Write a network as the beginning of its addresses, if necessary with several entries."
     numbers = str(network.network_address).split(".")[: network.prefixlen // 8]
     return f" The network {text} is written {'.'.join(numbers) + '.' * (len(numbers) < 4)!r}."
 
 
 def _where_it_ends(prefix: str) -> list[str]:
-    """What an entry whitelists that was hardly meant."""
+    """Returns a warning about addresses that an entry whitelists probably by mistake."""
     last = re.split(r"[.:]", prefix)[-1]
     is_ipv4 = "." in prefix
     if not last or (int(last) > 25 if is_ipv4 else len(last) == 4):
         return []
     point, named = (".", "point") if is_ipv4 else (":", "colon")
-    message = f"{prefix} does not end with a {named}, so what goes on with a digit is whitelisted as well: {prefix}1..."
+    message = f"{prefix} does not end with a {named}, so addresses that go on with a digit count as well: {prefix}1..."
     is_all = prefix.count(".") == 3 if is_ipv4 else _is_ipv6(prefix)
     return [
         message if is_all else f"{message} For the addresses of {prefix}{point} alone, write it with its last {named}."
@@ -104,7 +104,7 @@ def _where_it_ends(prefix: str) -> list[str]:
 
 
 class WhitelistEntry(Thing):
-    """How addresses begin that many honest players share: nobody is taken for a farmer because of them."""
+    """Beginning of addresses that many honest players share: these make no account a farmer."""
 
     kind = "whitelist entry"
     table = IpWhitelist.spec.name
@@ -115,11 +115,11 @@ class WhitelistEntry(Thing):
     names = (
         Field(
             "ip_prefix",
-            "How the addresses begin, such as 103.7.0. with its last point.",
+            "Beginning of the addresses, such as 103.7.0. with its last point.",
             Kind(str, str, checked_prefix, "PREFIX"),
         ),
     )
-    fields = (Field("note", "Whose addresses these are.", PROSE),)
+    fields = (Field("note", "Owner of the addresses.", PROSE),)
     listed = ("ip_prefix", "note", "created_by", "created_at")
     order = ("ip_prefix",)
 
@@ -128,7 +128,7 @@ class WhitelistEntry(Thing):
         if entry.is_new:
             prefix, known = entry.row["ip_prefix"], [row["ip_prefix"] for row in self.rows(entry.conn)]
             entry.notes += _where_it_ends(prefix)
-            entry.notes += [f"They are whitelisted by {other} already." for other in known if prefix.startswith(other)]
+            entry.notes += [f"{other} already whitelists them." for other in known if prefix.startswith(other)]
             if inside := [other for other in known if other.startswith(prefix)]:
                 entry.notes.append(f"{', '.join(inside)} {'is' if len(inside) == 1 else 'are'} among them.")
         return self.stored(entry.given)

@@ -1,4 +1,4 @@
-"""What the logs are read with: small tables that travel with the program, and one that people enter."""
+"""Tables with which logs are interpreted: small ones that ship with the program, and one that users enter."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from gamestats_assets.lakehouse.table import Table
 
 
 class VipTiers(Table, key="l2m/vip_tiers", subject="reference", layer="bronze"):
-    """VIP tiers by what an account has paid in its life."""
+    """VIP tiers by an account's lifetime payments."""
 
     vip = text("Tier.", primary_key=True)
-    from_usd = usd("Least lifetime revenue of the tier, in US dollars.")
+    from_usd = usd("Least lifetime payments of the tier, in US dollars.")
 
 
 class Countries(Table, key="l2m/countries", subject="reference", layer="bronze"):
-    """Countries that are told apart; all others are Other."""
+    """Countries with figures of their own; all others are Other."""
 
-    country = text("Country, as ISO 3166-1 has it.", primary_key=True)
+    country = text("Country, ISO 3166-1 code.", primary_key=True)
     name = text("Its name.")
 
 
 class KeyItems(Table, key="l2m/key_items", subject="reference", layer="bronze"):
-    """The items that progress hangs on, whose gain and spending is followed."""
+    """The items that progress depends on, whose gains and spendings are tracked."""
 
     item_id = text("Item.", primary_key=True)
     name = text("Its name.")
 
 
 class MoneyKinds(Table, key="l2m/money_kinds", subject="reference", layer="bronze"):
-    """Which kinds of money are which, by patterns of their ids."""
+    """Kinds of money, by patterns of their ids."""
 
-    pattern = text("Pattern of money_type, as SQL's LIKE has it.", primary_key=True)
-    kind = text("What money of such a type is.")
+    pattern = text("Pattern of money_type, as in SQL's LIKE.", primary_key=True)
+    kind = text("Kind of money of these types.")
 
 
 class IpWhitelist(Table, key="l2m/ip_whitelist", subject="reference", layer="bronze", made_by="whitelist"):
-    """Addresses that many honest players share, such as cafes: nobody is taken for a farmer because of them."""
+    """Addresses that many honest players share, such as cafes; these make no account a farmer."""
 
-    ip_prefix = text("How the addresses begin, such as 103.7.0. (with its last point).", primary_key=True)
-    note = dy.String(nullable=True, description="Whose addresses these are.")
+    ip_prefix = text("Beginning of the addresses, such as 103.7.0. (with its last point).", primary_key=True)
+    note = dy.String(nullable=True, description="Owner of the addresses.")
 
 
 REFERENCE: tuple[type[Table], ...] = (VipTiers, Countries, KeyItems, MoneyKinds)
-"""Small tables that travel with the program, under data/reference/l2m."""
+"""Small tables that ship with the program, under data/reference/l2m."""

@@ -1,1 +1,1 @@
-"""What is served of L2M."""
+"""Pages and API of L2M."""

@@ -1,4 +1,4 @@
-"""L2M, an MMO, as it is served."""
+"""L2M, an MMO, on the pages and in the API."""
 
 from __future__ import annotations
 

@@ -50,13 +50,18 @@ def read_parquet(tmp_path: Path, log: str, **columns: pa.Array | Sequence[Any]) 
         ("login", "level", "seven", "level must be a whole number up to 32,767."),
         ("login", "level", "7.5", "level must be a whole number up to 32,767."),
         ("login", "level", "0x10", "level must be a whole number up to 32,767."),
-        ("increase_item", "count", "1.5", "count must be a whole number, and may not lack."),
-        ("increase_item", "count", "9223372036854775808", "count must be a whole number, and may not lack."),
+        ("increase_item", "count", "1.5", "count must be a whole number, and is required."),
+        ("increase_item", "count", "9223372036854775808", "count must be a whole number, and is required."),
         ("increase_money", "balance_after", "much", "balance_after must be a whole number."),
-        ("recharge", "amount", "4.99001", "amount must be a number with at most 4 decimals, and may not lack."),
-        ("recharge", "amount", "$4.99", "amount must be a number with at most 4 decimals, and may not lack."),
-        ("recharge", "amount", "100000000000000", "amount must be a number with at most 4 decimals, and may not lack."),
-        ("login", "user_id", "   ", "user_id must be a text, and may not lack."),
+        ("recharge", "amount", "4.99001", "amount must be a number with at most 4 decimals, and is required."),
+        ("recharge", "amount", "$4.99", "amount must be a number with at most 4 decimals, and is required."),
+        (
+            "recharge",
+            "amount",
+            "100000000000000",
+            "amount must be a number with at most 4 decimals, and is required.",
+        ),
+        ("login", "user_id", "   ", "user_id must be a text, and is required."),
     ],
 )
 def test_what_is_no_value_is_quarantined_with_file_line_column_and_content(
@@ -73,7 +78,7 @@ def test_every_column_of_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> N
     bad = rows("increase_item", user_id="", count="x", level="y", time="z")
     found = read_content(tmp_path, "increase_item.jsonl", json_bytes([*rows("increase_item"), *bad]))
     [rejection] = found.rejected("increase_item")
-    assert rejection.reason.startswith("Line 2: user_id must be a text, and may not lack; count must be a whole")
+    assert rejection.reason.startswith("Line 2: user_id must be a text, and is required; count must be a whole")
     assert "level must be" in rejection.reason
     assert "time must be a time" in rejection.reason
     assert json.loads(rejection.content or "") == bad[0]
@@ -82,7 +87,7 @@ def test_every_column_of_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> N
 def test_a_row_of_parquet_that_cannot_be_read_is_told_by_its_number_and_values(tmp_path: Path) -> None:
     found = read_parquet(tmp_path, "increase_item", count=pa.array([3.0, 1.5]), level=["7", "high"])
     [rejection] = found.rejected("increase_item")
-    assert rejection.reason.startswith("Row 2: count must be a whole number, and may not lack; level must be a whole")
+    assert rejection.reason.startswith("Row 2: count must be a whole number, and is required; level must be a whole")
     told = json.loads(rejection.content or "")
     assert (told["user_id"], told["count"], told["level"]) == ("u1", 1.5, "high")
 
@@ -319,7 +324,7 @@ def test_a_star_holds_for_every_log_that_has_the_column_and_says_nothing_else() 
         (b'{"login": {"user_id": " "}}', "expected, for each log"),
         (b'{"logins": {}}', "there is no log 'logins'. Logs: login, logout, recharge"),
         (b'{"login": {"uid": "user_id"}}', "login has no column 'uid'. Its columns: country, device, ip, level"),
-        (b'{"login": {"uid": "user_id"}}', "Our name stands before the colon, yours after it."),
+        (b'{"login": {"uid": "user_id"}}', "Our name comes before the colon, yours after it."),
         (b'{"*": {"ds": "dt"}}', "* has no column 'ds'"),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_payment_in_an_unknown_currency_is_quarantined_with_the_currency(tmp_p
     assert found.column("recharge", "amount") == exact("1")
     entries = found.rejected("recharge")
     assert [each.rule for each in entries] == ["unknown_currency"] * 2
-    assert entries[0].reason == ("Line 3: 'XXX' is no known currency; data/reference/l2m/currencies.csv lists them.")
+    assert entries[0].reason == ("Line 3: 'XXX' is not a known currency; data/reference/l2m/currencies.csv lists them.")
     assert json.loads(entries[0].content or "")["amount"] == "2.0000"
     assert found.counts["recharge"]["payments_without_rate"] == 0
 
@@ -187,7 +187,7 @@ def test_rows_are_told_one_by_one_up_to_a_number_and_then_counted(
     entries = found.rejected("increase_item")
     assert [each.rejected_rows for each in entries[:3]] == [1, 1, 1]
     assert sum(each.rejected_rows for each in entries) == 8
-    assert all("more rows are not told one by one" in each.reason for each in entries[3:])
+    assert all("more rows are not listed one by one" in each.reason for each in entries[3:])
     assert found.column("increase_item", "user_id") == ["u8"]
 
 

@@ -59,7 +59,7 @@ def test_a_day_without_a_folder_or_with_an_empty_one_is_told(fetch: Fetching, tm
     assert fetch(l2m_inbox=tmp_path / "inbox").outcomes == ()
     assert fetch(DAY + timedelta(days=1), l2m_inbox=tmp_path / "inbox").outcomes == ()
     assert [DAY.isoformat() in messages or "2026-03-02" in messages for messages in fetch.messages] == [True, True]
-    assert all("holds nothing" in messages for messages in fetch.messages)
+    assert all("has nothing" in messages for messages in fetch.messages)
 
 
 def test_a_days_folder_that_leads_out_of_the_inbox_is_told_and_left(fetch: Fetching, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_day_of_an_iceberg_table_is_delivered_once(fetch: Fetching, tmp_path: 
     found = read_day(fetch.landing).of("recharge")
     assert found.select("user_id", "pmc", "currency").rows() == [(f"u{n}", "web_shop", "USD") for n in range(3)]
     assert fetch(DAY + timedelta(days=9), l2m_iceberg=setting(studio)).outcomes == ()
-    assert fetch.messages[-1] == "raw.recharge holds nothing of 2026-03-10 (yet)."
+    assert fetch.messages[-1] == "raw.recharge has nothing of 2026-03-10 yet."
 
 
 @pytest.mark.parametrize(

@@ -328,7 +328,7 @@ def test_a_column_that_tells_no_day_is_told_with_its_type(studio: Studio, tmp_pa
 
     with pytest.raises(IcebergTableError, match=r"no column 'day'; its columns: ds, user_id, amount, level, time\."):
         studio.source.export_day("raw.etl_recharge", DAY, tmp_path, day_column="day")
-    with pytest.raises(IcebergTableError, match=r"column 'level' is of type int, which tells no day"):
+    with pytest.raises(IcebergTableError, match=r"column 'level' is of type int, which has no days"):
         studio.source.export_day("raw.etl_recharge", DAY, tmp_path, day_column="level")
 
 
