@@ -71,7 +71,7 @@ class Reader:
         mutate: one of them, damaged by chance; the number makes it one of its own.
         take: take files, which stand in a folder; what became of each.
         ending: of their names.
-        sample: so many documents take about a second.
+        sample: so many documents take about a second; tests take a quarter of them.
     """
 
     documents: Callable[[], Sequence[Any]]

@@ -14,5 +14,5 @@ def test_damaged_documents_are_all_accounted_for(name: str) -> None:
     reader = READERS[name]
     if not reader.documents():
         pytest.skip("there are no real files")
-    outcomes = reader.taken(reader.damaged(Random(name), reader.sample))
+    outcomes = reader.taken(reader.damaged(Random(name), max(20, reader.sample // 4)))
     assert outcomes["set aside"] < outcomes.total(), "so many are refused that little is tried"

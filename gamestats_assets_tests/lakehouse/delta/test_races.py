@@ -95,7 +95,7 @@ def write_matches(root: str, options: Mapping[str, str], day: date, matches: lis
 
 
 def test_processes_that_write_ids_of_one_partition_at_once_lose_nothing(place: Place) -> None:
-    matches = [[f"m{writer}-{number}" for number in range(3)] for writer in range(3)]
+    matches = [[f"m{writer}-{number}" for number in range(2)] for writer in range(3)]
     at_once(write_matches, [(*place, MARCH_1, mine) for mine in matches])
     lake = Lake(*place)
     assert scored(lake) == {(MARCH_1, match): [1] * 9 for mine in matches for match in mine}
@@ -118,17 +118,17 @@ def test_processes_that_add_the_same_column_at_once_both_succeed(lake: Lake, tmp
     ]
 
 
-def declare_in_ten_lakes(root: str, options: Mapping[str, str], table: type[Table]) -> None:
-    for number in range(10):
+def declare_in_four_lakes(root: str, options: Mapping[str, str], table: type[Table]) -> None:
+    for number in range(4):
         Lake(f"{root}/{number}", options).ensure(table)
 
 
 def test_processes_that_declare_tables_at_once_commit_each_schema_once(place: Place) -> None:
     """A schema that is committed again breaks off the writers that have begun."""
     for expected, table in enumerate((Goals, GoalsWithAssists)):
-        at_once(declare_in_ten_lakes, [(*place, table), (*place, table)])
+        at_once(declare_in_four_lakes, [(*place, table), (*place, table)])
         root, options = place
-        assert [Lake(f"{root}/{number}", options).version(table) for number in range(10)] == [expected] * 10
+        assert [Lake(f"{root}/{number}", options).version(table) for number in range(4)] == [expected] * 4
 
 
 def test_compaction_beside_a_writer_loses_nothing(lake: Lake, tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ def test_compaction_beside_a_writer_loses_nothing(lake: Lake, tmp_path: Path) ->
     stop = threading.Event()
     maintenance = threading.Thread(target=maintain)
     maintenance.start()
-    for number in range(12):
+    for number in range(6):
         lake.replace(Goals, goals(MARCH_1, f"m{number}"), partitions=[MARCH_1], ids=[f"m{number}"])
     stop.set()
     maintenance.join()
     assert not faults
-    assert set(scored(lake)) == {(MARCH_1, match) for match in ["m", *(f"m{number}" for number in range(12))]}
+    assert set(scored(lake)) == {(MARCH_1, match) for match in ["m", *(f"m{number}" for number in range(6))]}
 
 
 def test_a_commit_to_s3_is_a_conditional_put(s3: S3) -> None:
@@ -172,7 +172,7 @@ def season(goals_each: int) -> pl.DataFrame:
         (f"m{match}", f"p{player}", day, goals_each if player % 10 else -goals_each, None)
         for day in DAYS
         for match in range(40)
-        for player in range(100)
+        for player in range(50)
     ]
     return goal_rows(rows)
 
@@ -205,8 +205,8 @@ def test_a_killed_writer_leaves_old_or_new_rows_and_can_run_again(
     chance = random.Random(11)
     died = number = 0
     # On a busy machine the write that was timed may have taken much longer than these do: then earlier.
-    while number < 10 or (not died and number < 60):
-        died += killed(write, str(disturbed), 2, after=chance.uniform(0, 1.5 * takes / (1 + number // 10)))
+    while number < 4 or (not died and number < 60):
+        died += killed(write, str(disturbed), 2, after=chance.uniform(0, 1.5 * takes / (1 + number // 4)))
         assert any(stored(Lake(disturbed), Goals).equals(state) for state in states)
         if number % 2:
             write(str(disturbed), 2)

@@ -97,9 +97,9 @@ def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landin
 
 
 def _take_memory() -> None:
-    taken = [bytearray(1 << 26)]
-    while taken:
-        taken.append(bytearray(1 << 26))
+    taken = [bytearray(1 << 26) for _ in range(8)]
+    time.sleep(60)
+    assert taken
 
 
 def _take_time() -> None:

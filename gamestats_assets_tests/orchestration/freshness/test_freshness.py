@@ -503,8 +503,8 @@ def _assert_same_as_made_at_once(house: House) -> None:
 
 
 # Failing examples are short already, and shrinking takes minutes.
-@settings(max_examples=12, phases=[Phase.generate])
-@given(st.lists(ACTS, min_size=4, max_size=10))
+@settings(max_examples=4, phases=[Phase.generate])
+@given(st.lists(ACTS, min_size=8, max_size=14))
 def test_after_any_events_the_lake_equals_one_made_at_once(acts: list[Act]) -> None:
     ON.clear()
     with tempfile.TemporaryDirectory() as folder:
