@@ -128,7 +128,7 @@ def test_others_are_refused(declared: list[Declared], site: httpx.Client, url: s
             for method in route.methods:
                 answer = premium.request(method, route.path)
                 assert answer.status_code == 403, (route, answer.text)
-                assert method == "HEAD" or "it takes the role" in answer.text, route
+                assert method == "HEAD" or "it requires the role" in answer.text, route
 
 
 # --- what is a person's own ----------------------------------------------------------------------

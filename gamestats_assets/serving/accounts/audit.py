@@ -1,4 +1,4 @@
-"""What was done with an admin's right: a log to which rows are only added."""
+"""The audit log of what admins did; rows are only added."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def audit(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Log an act, in the transaction in which it is done: both happen, or neither.
+    """Logs an act in its own transaction: both happen, or neither.
 
     Args:
-        person: who does it; at the command line the name that the operating system has.
-        act: which right was used, such as `override.change`.
-        what: on which thing, in words or by its key; names of users are not kept here: `user 12`.
-        before: what it was; of values that JSON has, days and times.
-        after: what it is now.
+        person: who acts; on the command line, the login of the operating system.
+        act: the right that was used, such as `override.change`.
+        what: the changed thing, in words or by its key; users by number, never by name: `user 12`.
+        before: its former values: JSON types, dates and times.
+        after: its new values.
     """
     user_id, login = (None, person) if isinstance(person, str) else (person.user_id, None)
     conn.execute(
@@ -43,11 +43,11 @@ def audit(
 def audited(
     conn: psycopg.Connection, *, before_id: int | None = None, most: int = 100, about: str | None = None
 ) -> list[Row]:
-    """The newest acts: `audit_id`, `at`, `who`, `act`, `what`, `before`, `after`.
+    """Returns the newest acts: `audit_id`, `at`, `who`, `act`, `what`, `before`, `after`.
 
     Args:
-        before_id: those before this `audit_id` alone, to page on.
-        about: those alone whose act or thing has this text in it, whatever its capitals.
+        before_id: only acts before this `audit_id`, for paging.
+        about: only acts with this text in the act or thing, ignoring case.
     """
     return ops.rows(
         conn,

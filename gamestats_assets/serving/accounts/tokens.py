@@ -1,7 +1,6 @@
 """Access tokens of programs: JWTs of 15 minutes, signed with a key that changes every 30 days.
 
-A token says whose session it is of, and nothing else: what the person may do is looked up, so that it ends when the
-session does.
+A token names only its session. What the user may do is looked up, and ends with the session.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ _KNOWN_FOR_S = 60.0
 
 
 class InvalidTokenError(Exception):
-    """An access token is worth nothing; the message says why, in words for who sent it."""
+    """The access token is invalid; the message tells its sender why."""
 
 
 def access_token(conn: psycopg.Connection, keys: Keys, issuer: str, user_id: int, session_id: int) -> str:
-    """A token of a program's session.
+    """Returns an access token of a program's session.
 
     Args:
-        keys: the key that signs is kept encrypted.
-        issuer: who gives it out, and takes it.
+        keys: decrypt the signing key.
+        issuer: our address, which issues and accepts the token.
     """
     key, now = _signing_key(conn, keys), int(time.time())
     claims = {"iss": issuer, "aud": issuer, "sub": str(user_id), "sid": session_id}
@@ -50,7 +49,7 @@ def _signing_key(conn: psycopg.Connection, keys: Keys) -> OKPKey:
     )
     found = ops.rows(conn, newest, [_KEY_DAYS])
     if not found:
-        # Of many that sign at once one makes it.
+        # If many sign at once, one makes the key.
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats signing key', 0))")
         found = ops.rows(conn, newest, [_KEY_DAYS])
     if found:
@@ -58,7 +57,7 @@ def _signing_key(conn: psycopg.Connection, keys: Keys) -> OKPKey:
     key = OKPKey.generate_key("Ed25519", {"kid": uuid.uuid4().hex})
     added = "INSERT INTO accounts.signing_keys (key_id, private_key) VALUES (%s, %s)"
     conn.execute(added, [key.kid, keys.encrypt(json.dumps(key.as_dict(private=True)))])
-    # What an old one signed is over by then.
+    # Tokens signed with an old key have expired by then.
     over = "DELETE FROM accounts.signing_keys WHERE created_at < now() - make_interval(days => %s)"
     conn.execute(over, [_KEY_DAYS + 1])
     return key
@@ -69,7 +68,7 @@ def _imported(keys: Keys, kept: str) -> OKPKey:
 
 
 class Tokens:
-    """Looks whether access tokens are ours, by keys as they stand in PostgreSQL."""
+    """Verifies access tokens with the keys in PostgreSQL."""
 
     def __init__(self, issuer: str, keys: Keys) -> None:
         self._keys, self._encrypted_by = dict[str, OKPKey](), keys
@@ -83,16 +82,16 @@ class Tokens:
         )
 
     async def session_of(self, conn: Connection, token: str) -> int:
-        """The session that a token is of, whether or not it is over.
+        """Returns the session of a token, even if the session is over.
 
         Raises:
-            InvalidTokenError: when it is none of ours, or too old.
+            InvalidTokenError: if the token is not ours or has expired.
         """
         if time.monotonic() - self._asked_at > _KNOWN_FOR_S:
             await self._reload(conn)
         try:
             kid = str(jws.extract_compact(token.encode()).headers().get("kid"))
-            # A key that is not known may have been made meanwhile.
+            # An unknown key may be new.
             if kid not in self._keys:
                 await self._reload(conn)
             read = jwt.decode(token, self._keys[kid], algorithms=[_ALGORITHM])
@@ -103,7 +102,7 @@ class Tokens:
         except ExpiredTokenError:
             message = "The access token is older than 15 minutes. Get another one with the refresh token."
         except (JoseError, ValueError, TypeError, KeyError):
-            message = "The access token is none that is valid here."
+            message = "The access token is not valid here."
         raise InvalidTokenError(message)
 
     async def _reload(self, conn: Connection) -> None:

@@ -1,1 +1,1 @@
-"""What every request passes: the host it names, who sends it, limits, problems, logs and metrics."""
+"""Checks that every request passes: host, session or token, limits; problems, logs and metrics."""

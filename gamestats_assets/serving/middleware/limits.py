@@ -1,4 +1,4 @@
-"""How often, how large, how long: what a request may cost, by who asks."""
+"""Limits on the rate, size and duration of requests, by the sender."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from gamestats_assets.settings import Settings
 
 _LOG = logging.getLogger("gamestats.serving")
 _FREE = (*HEALTH, STATIC)
-"""What paths begin with that nobody is kept from asking for too often."""
+"""Beginnings of paths without a rate limit."""
 _SWEPT_EVERY_S = 10.0
 _WRITTEN_AN_HOUR = 10
-"""Forms that an address may send without anybody being signed in."""
+"""Forms that an address may send without signing in."""
 _PREMIUM = 5
-"""Times that a premium user may ask as often as others."""
+"""Factor by which the limit of premium users is higher."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Special:
-    """A limit besides that of all requests.
+    """A limit in addition to that of all requests.
 
     Attributes:
-        message: to who is refused.
-        counts: the status of the answers that count; None: all do.
+        message: explains the refusal.
+        counts: the status of answers that count; None counts all.
     """
 
     limit: RateLimitItem
@@ -53,9 +53,9 @@ class _Special:
 
 
 class InProcess(MemoryStorage):
-    """What is counted in this process alone.
+    """Counters in the memory of this process.
 
-    The library looks at each request, in another thread, through all that it holds of everybody, for what is over.
+    The library's own storage scans all its counters in another thread at each request, to find expired ones.
     """
 
     STORAGE_SCHEME = ("async+in-process",)
@@ -78,13 +78,13 @@ class InProcess(MemoryStorage):
 
 
 class RateLimits:
-    """Refuses who asks more often than they may; an answer that nothing has changed costs nothing.
+    """Refuses requests above the limit; answers 304 do not count.
 
-    Files that are sent are counted as one, unless a route says by `await request.state.count_files(n)` how many they
-    are, which refuses too many of them.
+    An upload counts as one file unless its route calls `await request.state.count_files(n)`, which refuses too many
+    files.
 
     Args:
-        forms: paths to which anybody may write.
+        forms: paths to which visitors may write without signing in.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, forms: Sequence[str] = ()) -> None:
@@ -138,12 +138,12 @@ class RateLimits:
                 return
             window = None if limit is None else await self._limiter.get_window_stats(limit, who)
         except StorageError as error:
-            # What counts is gone, and what is asked for is not.
+            # The counters are unreachable, but the answers may not be.
             _LOG.warning("requests cannot be counted", extra={"fields": {"error": type(error.storage_error).__name__}})
             await self._app(scope, receive, send)
             return
         if limit is not None and window is not None and window.remaining <= 0:
-            # What is kept is looked at, and nothing made: so open pages go on, whoever else uses up what is theirs.
+            # Cached answers are still given, so open pages stay alive when others use up the limit of their address.
             if (unchanged := _unchanged(scope)) is not None:
                 for message in unchanged:
                     await send(message)
@@ -171,16 +171,16 @@ class RateLimits:
         await self._app(scope, receive, counted)
 
     def _special(self, request: Request, address: str) -> _Special | None:
-        """What else is counted of a request: guesses at links and tokens, what anybody writes, files that are sent."""
+        """Returns the further limit of a request: for guessed links and tokens, forms without sign-in, and uploads."""
         person = caller(request).person
         if request.method == "POST" and request.url.path.startswith((AUTH, SIGN_IN)):
-            message = "Too many links or tokens from this address were none."
+            message = "Too many links or tokens from this address were invalid."
             return _Special(self._guesses, address, message, counts=401)
         if request.method == "POST" and request.url.path in self._forms and "address" in self._limits:
             message = f"This address may send {_WRITTEN_AN_HOUR} of these an hour."
             return _Special(self._written, address, message)
         sends = request.headers.get("content-type", "").startswith("multipart/form-data")
-        # An admin's files are small tables, and each is sent twice: to see what it would do, and to do it.
+        # Admins' files are small tables, and each is sent twice: for the preview and for good.
         if not sends or (person is not None and person.may_somewhere("tournament_admin")):
             return None
         limit = self._files[person is not None and person.may("premium")]
@@ -188,7 +188,7 @@ class RateLimits:
         return _Special(limit, who, f"You may send {limit.amount} files an hour.")
 
     def _limit(self, person: Person | None, address: str) -> tuple[RateLimitItemPerMinute | None, str, str]:
-        """How often somebody may ask, as whom that is counted, and who that is in words."""
+        """Returns the limit of a sender, the key that it is counted under, and the sender in words."""
         if "address" not in self._limits:
             return None, "", ""
         if person is None:
@@ -201,7 +201,7 @@ class RateLimits:
 
 
 def _unchanged(scope: Scope) -> tuple[Message, Message] | None:
-    """That nothing has changed, where that is known without asking anybody."""
+    """Returns a 304 if the process knows without asking PostgreSQL that nothing has changed."""
     answers = scope.get("state", {}).get("answers")
     given = answers.at_once(scope) if answers is not None else None
     return given if given is not None and given[0]["status"] == 304 else None
@@ -209,7 +209,7 @@ def _unchanged(scope: Scope) -> tuple[Message, Message] | None:
 
 @functools.lru_cache(10_000)
 def _network(address: str) -> str:
-    """An address, and of those of IPv6 the network: whoever has one of these has all of it."""
+    """Returns an IPv4 address, or the network of an IPv6 address, since one customer has all of it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -226,14 +226,14 @@ def _refused(request: Request, detail: str, until: float, amount: int | None = N
     headers = {"Retry-After": str(seconds)}
     if amount is not None:
         headers |= {"RateLimit-Limit": str(amount), "RateLimit-Remaining": "0", "RateLimit-Reset": str(seconds)}
-    return problem(request, 429, f"{detail} Ask again in {seconds} s.", headers=headers)
+    return problem(request, 429, f"{detail} Try again in {seconds} s.", headers=headers)
 
 
 class RequestBounds:
-    """Refuses requests with too much in them, and gives up on those that are not answered in time.
+    """Refuses requests that are too large, and gives up on answers that take too long.
 
     Args:
-        uploads: paths at which large files are sent, which have limits of their own.
+        uploads: paths for large files, which have limits of their own.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, uploads: Collection[str] = ()) -> None:
@@ -247,11 +247,11 @@ class RequestBounds:
             await self._app(scope, receive, send)
             return
         if b"%00" in scope["query_string"] or "\0" in scope["path"]:
-            message = "The address holds a null character, which is in no text here."
+            message = "The address contains a null character, which no text here has."
             await problem(Request(scope), 422, message)(scope, receive, send)
             return
         most_mb, longest_s = self._of_uploads if scope["path"] in self._uploads else self._usual
-        most, detail = most_mb << 20, f"A request may have {most_mb} MB at most."
+        most, detail = most_mb << 20, f"A request may have at most {most_mb} MB."
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > most:
             await problem(Request(scope), 413, detail)(scope, receive, send)
@@ -269,7 +269,7 @@ class RequestBounds:
         timer = asyncio.timeout(longest_s)
 
         async def begun(message: Message) -> None:
-            # What is on its way may take as long as it is read.
+            # An answer that has begun may take as long as its reader does.
             nonlocal is_begun
             if not is_begun:
                 is_begun = True
@@ -282,5 +282,5 @@ class RequestBounds:
         except TimeoutError:
             if is_begun or not timer.expired():
                 raise
-            message = f"It was not answered within {longest_s} s. Ask for less, or again in a moment."
+            message = f"There was no answer within {longest_s} s. Ask for less, or try again in a moment."
             await problem(Request(scope), 504, message)(scope, receive, send)

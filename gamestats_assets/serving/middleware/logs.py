@@ -1,4 +1,4 @@
-"""A line of JSON for each request and each failure, without anything that is a person's; and where the lines go."""
+"""JSON log lines for requests and failures, without personal data, and the files they go to."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCK
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cross-Origin-Resource-Policy": "same-site",
-    # Other sites learn nothing; and our own pages still say where a form comes from.
+    # Other sites learn nothing, while our own pages still send the origin of forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -43,14 +43,14 @@ _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEAD
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that a request was led to, such as `/api/v1/tournaments/matches/{match_id}`.
+    """Returns the template of a request's route, such as `/api/v1/tournaments/matches/{match_id}`.
 
-    Empty where there is none; never what a person wrote.
+    It is empty if there is none; it never contains user input.
     """
     route = scope.get("route")
     if route is None:
         return ""
-    # The route knows nothing of the prefix of its router, which is what stands before it.
+    # The route does not know the prefix of its router.
     own = route.path_format.format(**scope.get("path_params", {}))
     path = str(scope["path"])
     return path.removesuffix(own) + route.path if path.endswith(own) else route.path
@@ -59,8 +59,8 @@ def route_of(scope: Scope) -> str:
 class RequestLog:
     """Gives every request an id and every answer its headers, and writes a line about it.
 
-    The line has the template of the route, and no address, query or header of the person. What nobody foresaw is
-    answered here, too, and its line says where it happened; what an error itself says can hold what a person entered.
+    The line has the template of the route, but no address, query or header of the person. Unforeseen errors are also
+    answered here. Their line says where they happened, but leaves out their messages, which may contain user input.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -94,10 +94,10 @@ class RequestLog:
         except Exception as failure:
             error = failure
             if status:
-                # Too late for another answer: the server cuts this one off.
+                # Too late for another answer: the server aborts this one.
                 raise
             if scope["type"] == "http":
-                detail = "What it was is in the log of the server, by the request id."
+                detail = "The server's log has the details under the request id."
                 await problem(Request(scope), 500, detail)(scope, receive, with_headers)
             else:
                 await send({"type": "websocket.close", "code": 1011})
@@ -117,7 +117,7 @@ class RequestLog:
 
 
 class JsonLines(logging.Formatter):
-    """A line of JSON for each record: when, how grave, what, its own fields, and where an error came from."""
+    """Formats records as lines of JSON: time, level, message, own fields, and the place of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -140,9 +140,9 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class DailyFiles(logging.StreamHandler[Any]):
-    """Writes to a file a day (UTC) in a folder, `requests.2026-11-24.log`, and keeps those of the last days.
+    """Writes to one file per UTC day in a folder, `requests.2026-11-24.log`, and keeps those of the last days.
 
-    Any number of processes may write to one folder.
+    Any number of processes may write to the same folder.
     """
 
     def __init__(self, folder: str) -> None:

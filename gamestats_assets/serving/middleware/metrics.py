@@ -1,7 +1,7 @@
-"""What the processes that serve tell of themselves, in Prometheus's format.
+"""Metrics of the serving processes, in Prometheus's format.
 
-Processes add their figures up in files of the folder that `PROMETHEUS_MULTIPROC_DIR` names, so that one port tells of
-all of them. The variable has to be set before this module is loaded; without it the figures stay in the process.
+The processes share their figures in files of the folder `PROMETHEUS_MULTIPROC_DIR`, so that one port reports all of
+them. Set the variable before this module is loaded; without it the figures stay in the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Variable of the folder whose files are added up."""
+"""Environment variable with the folder of shared figures."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 _ACTIVE_DAYS = (1, 7, 30)
@@ -36,7 +36,7 @@ _ACTIVE = """
 
 
 class _OfLiving(MultiProcessCollector):
-    """Figures of all processes; what is so just now, of those that live: a killed one could not say that it went."""
+    """Figures of all processes; gauges only of those alive, since a killed process cannot reset its own."""
 
     def collect(self) -> Iterable[Metric]:
         for path in Path(os.environ[FOLDER]).glob("gauge_live*_*.db"):
@@ -48,16 +48,16 @@ class _OfLiving(MultiProcessCollector):
 
 
 class _ActiveUsers(Collector):
-    """How many people were here, by their sessions; asked when it is to be told, and left out while PostgreSQL is gone.
+    """Active users by their sessions; queried at each scrape, and left out while PostgreSQL is unreachable.
 
-    Of what a session was used for last, PostgreSQL knows to 5 minutes.
+    The last use of a session is known to 5 minutes.
     """
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url
 
     def collect(self) -> Iterable[Metric]:
-        help_text = "Users whose session, of a browser or a program, was used within a time."
+        help_text = "Users with a session, of a browser or a program, that was used within the window."
         family = GaugeMetricFamily("active_users", help_text, labels=["window"])
         with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
             for days in _ACTIVE_DAYS:
@@ -81,13 +81,13 @@ _QUEUE = """
 
 
 _SETTLED = "SELECT now() - interval '1 second'"
-"""Whatever ended before is committed by now."""
+"""Whatever ended before this moment is committed by now."""
 
 
 class _Jobs(Collector):
-    """What waits for workers, and what became of replays; asked when it is to be told, as above.
+    """Waiting jobs and outcomes of replays; queried at each scrape.
 
-    What became of replays is added up from the first time on: jobs are forgotten in time, and a counter never falls.
+    Outcomes are counted from the first scrape on: old jobs are deleted, and a counter must never fall.
     """
 
     def __init__(self, url: SecretStr) -> None:
@@ -107,31 +107,31 @@ class _Jobs(Collector):
             for state, bucket, jobs, seconds in ended:
                 self._ended[state, bucket] += jobs
                 self._seconds += seconds
-            help_text = "Replays that were sent, by what became of them."
+            help_text = "Uploaded replays by outcome."
             results = CounterMetricFamily("replay_jobs", help_text, labels=["result"])
             for state in ("done", "failed"):
                 results.add_metric([state], sum(jobs for (of, _), jobs in self._ended.items() if of == state))
             below = [
                 sum(jobs for (_, bucket), jobs in self._ended.items() if bucket <= n) for n in range(len(_WAITED_S) + 1)
             ]
-            help_text = "Seconds from when a replay was sent until it was analysed, or refused."
+            help_text = "Seconds from the upload of a replay until it was analysed or refused."
             histogram = HistogramMetricFamily("replay_job_seconds", help_text)
             limits = [*map(str, _WAITED_S), "+Inf"]
             histogram.add_metric([], [*zip(limits, below, strict=True)], self._seconds)
             yield results
             yield histogram
             yield GaugeMetricFamily("queue_depth", "Jobs that wait for a worker.", waiting)
-            yield GaugeMetricFamily("queue_oldest_seconds", "Seconds for which the oldest of these waits.", oldest)
+            yield GaugeMetricFamily("queue_oldest_seconds", "Seconds that the oldest waiting job has waited.", oldest)
 
 
 class _Scores(Collector):
-    """How good the models of games are that serve; asked when it is to be told, as above."""
+    """Scores of the models in use; queried at each scrape."""
 
     def __init__(self, url: SecretStr, queries: Sequence[LiteralString]) -> None:
         self._url, self._queries = url, queries
 
     def collect(self) -> Iterable[Metric]:
-        help_text = "Score of a model that serves, by cross-validation; at best 1."
+        help_text = "Cross-validation score of a model in use; 1 is best."
         family = GaugeMetricFamily("model_score", help_text, labels=["model", "version"])
         for query in self._queries:
             with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
@@ -141,39 +141,39 @@ class _Scores(Collector):
 
 
 class _Memory(Collector):
-    """How much of the memory is used: of the container where it has a limit, else of the machine."""
+    """Share of the memory in use: of the container's limit if there is one, else of the machine."""
 
     def collect(self) -> Iterable[Metric]:
-        help_text = "Share of the memory that is used: of the container's limit, or of the machine's."
+        help_text = "Share of the memory in use, of the container's limit or of the machine."
         yield GaugeMetricFamily("memory_used_share", help_text, memory_used_share())
 
 
 def memory_used_share(container: Path = Path("/sys/fs/cgroup")) -> float:
-    """Share of the memory that is used, of the container where that has a limit, else of the machine."""
+    """Returns the share of the memory in use, of the container's limit if there is one, else of the machine."""
     with suppress(OSError, ValueError):
         most = int((container / "memory.max").read_text())
         used = int((container / "memory.current").read_text())
-        # Files that are kept in memory for want of a better use are none.
+        # Cached files do not count as used.
         kept = re.search(r"^inactive_file (\d+)$", (container / "memory.stat").read_text(), re.MULTILINE)
         return (used - int(kept[1] if kept else 0)) / most
     return psutil.virtual_memory().percent / 100
 
 
 def collectors(url: SecretStr, scores: Sequence[LiteralString] = ()) -> list[Collector]:
-    """What is asked when it is to be told; see `tell`."""
+    """Returns the collectors that are queried at each scrape."""
     return [_ActiveUsers(url), _Jobs(url), _Scores(url, scores), _Memory()]
 
 
 def serve_metrics(host: str, port: int, url: SecretStr, scores: Sequence[LiteralString] = ()) -> None:
-    """Answer Prometheus at an address, from a thread, as long as the process lives.
+    """Answers Prometheus at an address, from a thread, until the process ends.
 
     Args:
-        url: PostgreSQL, as one who may read sessions.
-        scores: queries that tell of models that serve: name, version and score of each.
+        url: PostgreSQL with a role that may read sessions.
+        scores: queries for the name, version and score of each model in use.
 
     Raises:
-        OSError: when the address cannot be listened on.
-        KeyError: when the folder of the figures is not set.
+        OSError: if the address is not available.
+        KeyError: if the folder of shared figures is not set.
     """
     registry = CollectorRegistry()
     _OfLiving(registry, os.environ[FOLDER])

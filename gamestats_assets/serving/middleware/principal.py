@@ -1,7 +1,7 @@
-"""Who asks: a person signed in by a cookie or an access token, what they may do, and the guard against forgery.
+"""The sender of a request: signed in by a cookie or an access token, with roles; and the guard against forged requests.
 
-A cookie is sent by the browser whoever made the page that asks. So a request that changes something and comes with
-one needs the session's CSRF token as well, and a page of ours as its origin; `signed_in` and its like see to it.
+Browsers send cookies even with requests from other sites' pages. So a request with a cookie that changes something also
+needs the session's CSRF token and a page of ours as its origin; `signed_in` and the other dependencies check both.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role that somebody holds: everywhere, or of one season or one division."""
+    """A role of a user: everywhere, or in one season or division."""
 
     role: Role
     season_id: int | None = None
@@ -54,18 +54,18 @@ class Grant:
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether it is of no season and no division alone."""
+        """Whether it is limited to no season or division."""
         return self.season_id is None and self.division_id is None
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a role is held.
+    """Where a user has a role.
 
     Attributes:
-        everywhere: whether it is of no season and no division alone.
-        seasons: those that it is of, by number.
-        divisions: those that it is of, by number.
+        everywhere: whether it is limited to no season or division.
+        seasons: ids of the seasons that it is limited to.
+        divisions: ids of the divisions that it is limited to.
     """
 
     everywhere: bool
@@ -75,12 +75,12 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user who is signed in.
+    """A signed-in user.
 
     Attributes:
-        roles: those held besides `user`, which everybody is.
-        players: the person's accounts of games, by game; the one that was linked first comes first.
-        guest_of: those of people who let the person see what is theirs, by game.
+        roles: roles besides `user`, which everyone has.
+        players: the user's accounts of games, by game, in the order in which they were linked.
+        guest_of: accounts of users who invited this one, by game.
     """
 
     user_id: int
@@ -90,9 +90,9 @@ class Person:
     guest_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def may(self, role: Role, season_id: int | None = None, division_id: int | None = None) -> bool:
-        """Whether the person may what a role may: everywhere, or else in a season or a division that is given.
+        """Whether the person has the rights of a role everywhere, or in the given season or division.
 
-        Whoever may it in a season may it in its divisions: name both. An admin may all that a tournament admin may.
+        A role in a season extends to its divisions: name both. Admins have all rights of tournament admins.
         """
         if role == "user" or (role == "tournament_admin" and self.may("admin")):
             return True
@@ -105,7 +105,7 @@ class Person:
         )
 
     def places(self, role: Role) -> Places:
-        """Where the person may what a role may."""
+        """Returns where the person has the rights of a role."""
         held = [each for each in self.roles if each.role == role]
         return Places(
             self.may(role),
@@ -114,30 +114,30 @@ class Person:
         )
 
     def may_somewhere(self, role: Role) -> bool:
-        """Whether the person may it everywhere, or in any season or division."""
+        """Whether the person has the rights of a role in at least one place."""
         return self.may(role) or any(held.role == role for held in self.roles)
 
     def require(self, role: Role, season_id: int | None = None, division_id: int | None = None) -> None:
-        """Refuse what the person may not do there; see `may`.
+        """Refuses a person without the rights of a role there; see `may`.
 
         Raises:
             ProblemError: 403.
         """
         if not self.may(role, season_id, division_id):
             where = "" if season_id is None and division_id is None else " here"
-            raise ProblemError(403, f"{self.name} may not do this{where}: it takes the role {role}.")
+            raise ProblemError(403, f"{self.name} may not do this{where}: it requires the role {role}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as far as a request tells.
+    """The sender of a request.
 
     Attributes:
-        person: None where nobody is signed in.
-        session_id: by which session.
-        cookie: its token, where that is of a browser.
-        refused: why an access token that was given is worth nothing.
-        is_unknown: whether PostgreSQL could not be asked.
+        person: the signed-in user; None for visitors.
+        session_id: id of the session.
+        cookie: the session's token, if it is a browser's.
+        refused: why the access token is invalid.
+        is_unknown: whether PostgreSQL was unreachable.
     """
 
     person: Person | None = None
@@ -147,29 +147,29 @@ class Caller:
     is_unknown: bool = False
 
 
-# --- what routes use -----------------------------------------------------------------------------
+# --- dependencies of routes ----------------------------------------------------------------------
 
 
 def caller(request: HTTPConnection) -> Caller:
-    """Who asks, without any guard: for limits and logs, not for what is somebody's to do."""
+    """Returns the sender without any check against forgery: for limits and logs only."""
     return getattr(request.state, "caller", Caller())
 
 
 def csrf_token(request: Request, of: str = "csrf") -> str:
-    """What forms send as `csrf_token` and scripts as the header `X-CSRF-Token`; empty for who has no cookie.
+    """Returns what forms send as `csrf_token` and scripts as header `X-CSRF-Token`; empty without a cookie.
 
     Args:
-        of: what for; a token that stands in an address is good for that alone.
+        of: the purpose; a token in an address must be good for nothing else.
     """
     cookie = caller(request).cookie
     return hmac.new(cookie.encode(), of.encode(), "sha256").hexdigest() if cookie else ""
 
 
 async def maybe_signed_in(request: Request) -> Person | None:
-    """Who is signed in, or None; a dependency.
+    """Returns the signed-in user or None; a dependency.
 
     Raises:
-        ProblemError: 401 for an access token that is worth nothing, 403 for a request that may be forged.
+        ProblemError: 401 for an invalid access token, 403 for a request that may be forged.
     """
     person, found = person_of(request), caller(request)
     if found.cookie and request.method not in _SAFE:
@@ -184,21 +184,21 @@ async def maybe_signed_in(request: Request) -> Person | None:
 
 
 def person_of(request: HTTPConnection) -> Person | None:
-    """Who is signed in, or None; for a route with a guard of its own against forged requests.
+    """Returns the signed-in user or None; for routes with their own guard against forged requests.
 
     Raises:
-        ProblemError: 401 for an access token that is worth nothing, 503 while PostgreSQL cannot be asked.
+        ProblemError: 401 for an invalid access token, 503 while PostgreSQL is unreachable.
     """
     found = caller(request)
     if found.is_unknown:
-        raise ProblemError(503, "Who asks cannot be looked up just now. Ask again.", headers={"Retry-After": "2"})
+        raise ProblemError(503, "Your session cannot be checked just now. Try again.", headers={"Retry-After": "2"})
     if found.refused:
         raise ProblemError(401, found.refused, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     return found.person
 
 
 def refuse_other_origins(request: Request) -> None:
-    """Refuse what a page of another origin sent.
+    """Refuses requests from pages of another origin.
 
     Raises:
         ProblemError: 403.
@@ -211,50 +211,50 @@ def refuse_other_origins(request: Request) -> None:
 
 
 async def signed_in(person: Annotated[Person | None, Depends(maybe_signed_in)]) -> Person:
-    """Who is signed in; a dependency.
+    """Returns the signed-in user; a dependency.
 
     Raises:
-        ProblemError: 401 for anybody else.
+        ProblemError: 401 for visitors.
     """
     if person is None:
-        raise ProblemError(401, "This is for who is signed in.", headers={"WWW-Authenticate": "Bearer"})
+        raise ProblemError(401, "Sign in first.", headers={"WWW-Authenticate": "Bearer"})
     return person
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]
-"""Who is signed in, as a parameter of a route."""
+"""The signed-in user as a parameter of a route."""
 
 
 async def public() -> None:
-    """Nothing: the dependency of a router or route by which it says that it is for everybody.
+    """Does nothing: the dependency that declares a router or route public.
 
-    Every route says whom it is for, by this, `signed_in`, `requires` or `guards_itself`; a test sees to it.
+    Every route declares its audience by this, `signed_in`, `requires` or `guards_itself`; a test checks it.
     """
 
 
 async def guards_itself() -> None:
-    """Nothing: the dependency by which a route says that it finds out itself whom it refuses."""
+    """Does nothing: the dependency that declares that a route checks its senders itself."""
 
 
 def requires(role: Role, *, somewhere: bool = False) -> Callable[..., Awaitable[Person]]:
-    """A dependency that gives the person, who may what a role may.
+    """Returns a dependency that gives the user and requires a role.
 
     Args:
-        somewhere: whether a role of one season or division will do to come in; the route then asks
-            `person.require(role, season_id, division_id)` of what it does.
+        somewhere: whether a role in one season or division suffices to enter; the route then calls
+            `person.require(role, season_id, division_id)` before it acts.
     """
 
     return partial(person_in_role, role, somewhere)
 
 
 async def person_in_role(role: Role, somewhere: bool, person: Annotated[Person, Depends(signed_in)]) -> Person:
-    """The person, who may what a role may; `requires` makes a dependency of it."""
+    """Returns the user, who must have a role; `requires` makes it a dependency."""
     if not (somewhere and person.may_somewhere(role)):
         person.require(role)
     return person
 
 
-# --- how they are found --------------------------------------------------------------------------
+# --- sessions and tokens -------------------------------------------------------------------------
 
 _FOUND = """
     SELECT s.session_id, u.user_id, u.name, s.last_seen_at < now() - interval '5 minutes' AS was_seen_long_ago,
@@ -272,7 +272,7 @@ _BY_SESSION = _FOUND + "s.session_id = %s AND s.token_hash IS NULL"
 
 
 class Principals:
-    """Connections as the role that writes for signed-in people."""
+    """Finds senders, and opens connections with the role that writes for signed-in users."""
 
     def __init__(self, url: SecretStr, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -299,7 +299,7 @@ class Principals:
         await asyncio.to_thread(self._acts.close)
 
     async def revision(self) -> str:
-        """The revision that the schema `ops` stands at, such as `0009`; empty before the first."""
+        """Returns the revision of the schema `ops`, such as `0009`; empty before the first."""
         async with self._lookups.connection() as conn:
             with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 row = await (await conn.execute("SELECT version_num FROM ops.alembic_version")).fetchone()
@@ -307,12 +307,12 @@ class Principals:
         return ""
 
     async def by_cookie(self, token: str) -> Caller:
-        """Who is signed in by a cookie."""
+        """Returns the sender with a cookie."""
         async with self._lookups.connection() as conn:
             return await self._found(conn, _BY_COOKIE, hashed(token), token)
 
     async def by_access_token(self, token: str) -> Caller:
-        """Who is signed in by an access token."""
+        """Returns the sender with an access token."""
         async with self._lookups.connection() as conn:
             try:
                 session_id = await self._tokens.session_of(conn, token)
@@ -334,22 +334,22 @@ class Principals:
 
     @contextmanager
     def writing(self, person: Person | None, *, sees_all: bool = False) -> Iterator[psycopg.Connection]:
-        """A connection in one transaction, in which what is entered is somebody's.
+        """A connection in one transaction that records the person as the author of entries.
 
-        Of what is people's own PostgreSQL shows and takes in it the person's rows alone.
+        PostgreSQL shows and accepts only the person's own rows of personal tables.
 
         Args:
-            sees_all: shows and takes those of everybody, to an admin.
+            sees_all: shows and accepts everyone's rows, for admins.
 
         Raises:
-            ProblemError: 403 when all is to be seen and the person is no admin; or for a mistake in what is entered.
+            ProblemError: 403 if `sees_all` and the person is no admin; or for a mistake in an entry.
         """
         settings = {"person": person.name if person else "nobody"}
         if person is not None:
             settings |= own_settings(person.user_id, itertools.chain.from_iterable(person.players.values()))
         if sees_all:
             if person is None:
-                raise ProblemError(403, "It takes the role admin.")
+                raise ProblemError(403, "This requires the role admin.")
             person.require("admin")
             settings["sees_all"] = "yes"
         with (
@@ -370,7 +370,7 @@ def _by_game(listed: Sequence[Sequence[str]] | None) -> dict[str, tuple[str, ...
 
 
 class Authentication:
-    """Tells every request who asks (`caller`), and gives it `request.state.writing`."""
+    """Gives every request its sender (`caller`) and `request.state.writing`."""
 
     def __init__(self, app: ASGIApp, accounts: Principals, site: Site) -> None:
         self._app, self._accounts, self._site = app, accounts, site
@@ -385,7 +385,7 @@ class Authentication:
         await self._app(scope, receive, send)
 
     async def _asking(self, scope: Scope) -> Caller:
-        # Most ask as nobody, which is soon said.
+        # Most senders are not signed in: the short way for them.
         if not any(name in (b"cookie", b"authorization") for name, _ in scope["headers"]):
             return Caller()
         request = Request({**scope, "type": "http"})

@@ -1,4 +1,4 @@
-"""What went wrong, as an answer: `application/problem+json` (RFC 9457) with a code that stays the same, or a page."""
+"""Problems as answers: `application/problem+json` (RFC 9457) with stable codes, or pages."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ _LOG = logging.getLogger("gamestats.serving")
 TITLES = {
     400: ("bad_request", "The request cannot be understood."),
     401: ("sign_in", "Sign in first."),
-    403: ("not_allowed", "This is not yours to do."),
-    404: ("not_found", "There is no such thing."),
+    403: ("not_allowed", "You may not do this."),
+    404: ("not_found", "This does not exist."),
     405: ("method", "This cannot be done here."),
-    406: ("no_such_format", "There is no such format of this."),
-    409: ("conflict", "This does not go with what there is."),
-    410: ("gone", "This is not there any more."),
-    412: ("changed_meanwhile", "Somebody changed it meanwhile."),
+    406: ("no_such_format", "This does not come in that format."),
+    409: ("conflict", "This conflicts with existing data."),
+    410: ("gone", "This no longer exists."),
+    412: ("changed_meanwhile", "It was changed in the meantime."),
     413: ("too_large", "The request is too large."),
-    415: ("media_type", "Data of this type are not taken here."),
-    421: ("host", "This is asked for under a wrong name."),
+    415: ("media_type", "This type of data is not accepted here."),
+    421: ("host", "The request names a wrong host."),
     422: ("parameters", "A parameter is wrong."),
-    428: ("version_needed", "Say which version is changed."),
+    428: ("version_needed", "Say which version you are changing."),
     429: ("too_many_requests", "There were too many requests."),
     500: ("failed", "Something went wrong here."),
     503: ("unavailable", "The data cannot be reached just now."),
     504: ("too_slow", "The answer took too long to make."),
 }
-"""By status, the code of a problem, which stays the same, and its title."""
+"""Stable code and title of a problem, by status."""
 
 
 class ProblemError(Exception):
-    """An answer that says what went wrong.
+    """An error with its answer.
 
     Args:
         detail: what was expected, what was found, what to do.
-        errors: the parameters that are wrong: `name` and `message` of each.
+        errors: the wrong parameters: `name` and `message` of each.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer: a page, where a browser asks for one."""
+    """Returns the answer: a page if a browser asks for one."""
     sent = {**(headers or {}), "Cache-Control": "no-store"}
     if pages := page_for(request):
         say = pages.texts.speaker(pages.language(request))
@@ -109,18 +109,18 @@ def problem(
 
 
 def page_for(request: Request) -> Pages | None:
-    """The pages, where a request wants one rather than JSON: a browser's, of what is no part of the API."""
+    """Returns the pages if a request wants a page and not JSON: that of a browser, outside the API."""
     wants = not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
     return getattr(request.app.state, "pages", None) if wants else None
 
 
 CONFLICTS = (ExistsAlreadyError, StillNeededError)
-"""Mistakes in what somebody enters that would be none if other things were not as they are: 409."""
+"""Mistakes in entries that conflict with existing data: 409."""
 
 
 @contextmanager
 def entry_problems() -> Iterator[None]:
-    """Answer mistakes in what somebody enters: 404 for what there is not, 409 for `CONFLICTS`, else 422."""
+    """Answers mistakes in entries: 404 for unknown names, 409 for `CONFLICTS`, else 422."""
     try:
         yield
     except (EntryError, LocalTimeError, RefusedEntryError) as error:
@@ -131,7 +131,7 @@ def entry_problems() -> Iterator[None]:
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Answer every failure that is foreseen so; what nobody foresaw, `logs.RequestLog` answers."""
+    """Makes an application answer foreseen failures with problems; `logs.RequestLog` answers the others."""
 
     @app.exception_handler(ProblemError)
     async def problem_of(request: Request, error: ProblemError) -> Response:
@@ -152,7 +152,7 @@ def handle_problems(app: FastAPI) -> None:
 
     async def gone(request: Request, error: Exception) -> Response:
         _LOG.warning("PostgreSQL cannot be reached", extra={"fields": {"error": type(error).__name__}})
-        detail = "PostgreSQL cannot be reached. Ask again in a moment."
+        detail = "PostgreSQL cannot be reached. Try again in a moment."
         return problem(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
     for each in (psycopg.OperationalError, PoolTimeout, PostgresUnavailableError):
@@ -160,26 +160,26 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(psycopg.errors.QueryCanceled)
     async def too_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:
-        return problem(request, 504, "PostgreSQL took longer than it may. Ask for less, or again in a moment.")
+        return problem(request, 504, "PostgreSQL took too long. Ask for less, or try again in a moment.")
 
     @app.exception_handler(psycopg.DataError)
     async def unkeepable(request: Request, error: psycopg.DataError) -> Response:
-        # What else PostgreSQL finds wrong is our own doing.
+        # Other errors of PostgreSQL are our own mistakes.
         if type(error) not in (psycopg.DataError, psycopg.errors.CharacterNotInRepertoire):
             raise error
-        return problem(request, 422, "What is given holds a character that no text here may have.")
+        return problem(request, 422, "The input contains a character that texts here may not have.")
 
     @app.exception_handler(psycopg.errors.UndefinedTable)
     async def unpublished(request: Request, error: psycopg.errors.UndefinedTable) -> Response:
-        detail = "What this is made of has not been published yet."
+        detail = "The tables of this answer have not been published yet."
         return problem(request, 503, detail, headers={"Retry-After": "60"})
 
 
 async def only_known(request: Request) -> None:
-    """Refuse parameters that a route does not have; a dependency, as FastAPI itself lets them pass.
+    """Refuses unknown parameters; a dependency, since FastAPI itself ignores them.
 
     Raises:
-        RequestValidationError: it names them.
+        RequestValidationError: names them.
     """
     unknown = [name for name in request.query_params if name not in _parameters_of(request)]
     if unknown:
@@ -210,11 +210,11 @@ _MESSAGES = {
     "bool_type": "should be true or false",
     "string_type": "should be a text",
 }
-"""What mistakes are called in words of people."""
+"""Mistakes in plain words, by pydantic's type of error."""
 
 
 def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
-    # What is wrong with several together has no place, and of what is no JSON only a number of a character is known.
+    # A mistake of several fields together has no place; invalid JSON has only the number of a character.
     named = [part for part in error["loc"] if isinstance(part, str)]
     name, kind = named[-1] if named else "query", "field" if named[:1] == ["body"] else "parameter"
     if error["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""Under which names and addresses the application is reached, and what is its own."""
+"""Names and addresses of the application, and the check of hosts."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from gamestats_assets.serving.middleware.problems import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 AUTH = "/api/v1/auth"
-"""Where programs ask who is signed in, and get tokens."""
+"""Path of the API for sessions and tokens."""
 SIGN_IN = "/sign-in"
-"""Where browsers sign in."""
+"""Path at which browsers sign in."""
 ACCOUNT = "/account"
-"""The page about oneself."""
+"""Path of the page about the user."""
 HEALTH = ("/healthz", "/readyz")
-"""Paths that anybody may ask, under any name and as often as they want."""
+"""Paths without limits and checks of the host."""
 
 NO_STORE = {"Cache-Control": "no-store"}
-"""Header of what nobody may keep."""
+"""Header of answers that must not be stored."""
 STATIC = "/static/"
-"""Where the files lie that browsers load."""
+"""Path of scripts, styles and pictures."""
 
 _LONGEST_HOST = 300
-"""Characters of a name with its port."""
+"""Longest host name with port, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Site:
     """The names of an application.
 
     Attributes:
-        public_url: where people reach it, such as `https://stats.example.org`; None: at this machine alone.
-        hosts: further names by which it may be asked.
+        public_url: its public address, such as `https://stats.example.org`; None: reachable on this machine only.
+        hosts: further host names under which it may be reached.
     """
 
     public_url: str | None = None
@@ -48,11 +48,11 @@ class Site:
 
     @property
     def issuer(self) -> str:
-        """Who gives access tokens out, and takes them."""
+        """Issuer of access tokens, who also accepts them."""
         return self.public_url or "gamestats"
 
     def knows(self, host: str) -> bool:
-        """Whether it may be asked by a name, as the header `Host` has it. Any other one is somebody's trick."""
+        """Whether a `Host` header names this application. Any other name is an attack or a mistake."""
         if len(host) > _LONGEST_HOST:
             return False
         name = _host_name(host)
@@ -60,7 +60,7 @@ class Site:
         return name in {*LOOPBACK, *own, *map(_host_name, self.hosts)}
 
     def address(self, request: HTTPConnection) -> str:
-        """Scheme, host and port by which the application is reached, for addresses that go out."""
+        """Returns the application's scheme, host and port, for links in answers."""
         return self.public_url or _origin(request)
 
     def is_secure(self, request: HTTPConnection) -> bool:
@@ -73,7 +73,7 @@ class Site:
 
 
 def _origin(request: HTTPConnection) -> str:
-    # A WebSocket is asked for by a page that came by HTTP.
+    # The page that opens a WebSocket came by HTTP.
     scheme = "https" if request.url.scheme in ("https", "wss") else "http"
     return f"{scheme}://{request.headers.get('host', 'localhost')}"
 
@@ -87,34 +87,34 @@ def _host_name(host: str) -> str:
 
 
 def own_path(path: str) -> str:
-    """A path of ours to go on to, or `/` where what is given could lead elsewhere."""
+    """Returns a path of ours to go on to, or `/` if the given path could lead elsewhere."""
     parts = urlsplit(path) if path.isprintable() and "\\" not in path and not path.startswith("//") else None
     return path if parts and path.startswith("/") and not (parts.scheme or parts.netloc) else "/"
 
 
 def link_address(site: str, token: str) -> str:
-    """Where a browser is signed in once by the token of a link.
+    """Returns the address that signs a browser in once by the token of a link.
 
     Args:
-        site: scheme, host and port by which the application is reached.
+        site: scheme, host and port of the application.
     """
     return f"{site.rstrip('/')}{SIGN_IN}/link?{urlencode({'token': token})}"
 
 
 def cookie_name(site: Site, request: HTTPConnection, of: str = "session") -> str:
-    """Name of a cookie of ours. By HTTPS it is one that no other name of the domain can set."""
+    """Returns the name of a cookie of ours. With HTTPS, no other host of the domain can set it."""
     return f"{'__Host-' if site.is_secure(request) else ''}gamestats_{of}"
 
 
 def set_cookie(answer: Response, request: Request, of: str, value: str, seconds: int) -> None:
-    """Give a browser a cookie that no script reads and no other site sends with what it writes; 0 seconds take it."""
+    """Sets a cookie that scripts cannot read and other sites' forms do not send; 0 seconds delete it."""
     site: Site = request.state.site
     name, is_secure = cookie_name(site, request, of), site.is_secure(request)
     answer.set_cookie(name, value, max_age=seconds, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
 class HeadAsGet:
-    """Answers HEAD as GET is answered, wherever that is; the server leaves the body out."""
+    """Answers HEAD wherever GET is answered; the server leaves the body out."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -127,7 +127,7 @@ class HeadAsGet:
 
 
 class KnownHosts:
-    """Refuses requests that ask by a name that is none of ours, as a page does whose name was bound anew."""
+    """Refuses requests under other host names, as they come from DNS rebinding."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app, self._site = app, site
