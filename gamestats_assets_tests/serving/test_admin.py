@@ -237,7 +237,7 @@ def test_every_decision_stands_in_a_history_and_can_be_undone(office: Office) ->
     first = done(ann.ask("PUT", path, json={"round_id": 21, "reason": "delayed", "notes": "asked by mail"}))["row"]
     assert (first["division"], first["round"], first["match"], first["admin"]) == ("Div 2", 1, None, "ann")
     problem = refused(bob.ask("PUT", path, json={"is_tournament_match": False, "reason": "fun"}), 412)
-    assert "ann made it meanwhile" in problem["detail"]
+    assert "ann added it in the meantime" in problem["detail"]
     second = done(bob.ask("PUT", path, row(bob, path)[1], json={"is_tournament_match": False, "reason": "fun"}))["row"]
     # What a decision does not say is as it is derived, whatever was decided before.
     assert (second["round"], second["notes"], second["reason"], second["admin"]) == (None, None, "fun", "bob")

@@ -116,7 +116,7 @@ def test_the_form_that_is_accepted_is_given(accept: str, given: str | None) -> N
 def test_what_cannot_be_had_is_refused(client: httpx.Client) -> None:
     answer = client.get(CUP, headers={"Accept": "text/calendar"})
     assert (answer.status_code, answer.json()["code"]) == (406, "no_such_format")
-    assert answer.json()["detail"] == "This can be had as application/json, text/csv; accept one of them."
+    assert answer.json()["detail"] == "This comes as application/json, text/csv; accept one of them."
 
 
 def test_a_schedule_is_a_calendar_that_stays_the_same(client: httpx.Client) -> None:

@@ -1,1 +1,1 @@
-"""Answers as functions of a query and of published versions: their cache, routes, and formats."""
+"""Answers as functions of a question and of published versions: cache, routes and formats."""

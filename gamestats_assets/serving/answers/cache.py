@@ -1,9 +1,8 @@
-"""Answers that are functions of what is asked and of the published versions they are made of.
+"""The cache of answers, which are functions of the question and of the published versions of their tables.
 
-An answer is kept in the process with the versions of its tables, and given again as long as these stand. Its `ETag`
-names its content, so a client that has it is answered 304, by another process and after an update too. What is made
-anew is read in one snapshot, together with the versions that it is of; so no answer is older than another one that was
-given before.
+The process keeps an answer with the versions of its tables, and gives it again as long as these stay. Its `ETag` names
+its content, so a client that has it gets 304, even from another process or after an update. A new answer is read in one
+snapshot together with its versions, so no answer is older than an earlier one.
 """
 
 from __future__ import annotations
@@ -31,27 +30,27 @@ from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.logs import route_of
 
 Make = Callable[[Connection], Awaitable[Any]]
-"""Makes what is answered, of what one snapshot of PostgreSQL holds."""
-CACHE_HITS = Counter("cache_hits", "Answers that were kept and still hold, by route.", ["key"])
+"""Makes an answer from one snapshot of PostgreSQL."""
+CACHE_HITS = Counter("cache_hits", "Answers from the cache, by route.", ["key"])
 CACHE_MISSES = Counter("cache_misses", "Answers that had to be made, by route.", ["key"])
 _WAIT_S = 0.5
-"""Seconds for which a connection is waited for while PostgreSQL seems to be gone."""
+"""Seconds to wait for a connection while PostgreSQL seems unreachable."""
 _SMALL = 1000
-"""Bytes of a body that is not worth compressing."""
+"""Bytes below which a body is not compressed."""
 _MOST_ASKED, _LONGEST_ASKED = 5_000, 1000
-"""How many words with which something was asked are remembered, and of what length."""
+"""Number of remembered requests, and their greatest length in characters."""
 _WORDS = (b"accept", b"accept-language", b"host")
 _DECIDE = {*_WORDS, b"accept-encoding", b"if-none-match"}
-"""Headers of which a GET's answer is a function, beside its scheme, path and query."""
+"""Headers that decide the answer to a GET, besides its scheme, path and query."""
 _Words = tuple[str | bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How what was made is written down.
+    """A format of answers.
 
     Attributes:
-        headers: of every such answer.
+        headers: headers of every such answer.
     """
 
     media_type: str
@@ -64,13 +63,13 @@ JSON = Format("application/json", msgspec.json.Encoder(decimal_format="number").
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """For whom an answer is made.
+    """The audience of an answer.
 
     Attributes:
-        settings: of the transaction that it is made in: whose rows PostgreSQL shows there.
-        players: whose rows alone it is made of, so that it holds while these do; None: while all its tables do.
-        is_kept: whether it is kept at all; what people enter changes without being told.
-        cache_control: how browsers keep it.
+        settings: settings of the transaction that makes it: whose rows PostgreSQL shows.
+        players: the only players whose rows it rests on, until which change it stays valid; None: all its tables.
+        is_kept: whether it is kept at all; answers that rest on entries are not, since entries send no notification.
+        cache_control: how browsers may keep it.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -84,12 +83,12 @@ _EVERYBODY = Audience()
 
 @dataclass(slots=True)
 class Answer:
-    """An answer, and the versions of the tables that it is made of.
+    """An answer with the versions of its tables.
 
     Attributes:
-        packed: the body, compressed; None where that is not worth it.
-        written: the headers of its responses as they were written first, by status and whether gzip is taken.
-        held_at: `Versions.changes` when it was seen last that the versions stand.
+        packed: the compressed body; None if it is too small.
+        written: finished headers of its responses, by status and whether gzip is accepted.
+        held_at: `Versions.changes` when the answer was last found valid.
     """
 
     versions: tuple[int, ...]
@@ -101,17 +100,17 @@ class Answer:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes to keep."""
+        """Its size in memory, in bytes."""
         return len(self.body) + len(self.packed or b"")
 
     def response(self, request: Request, form: Format, headers: Mapping[str, str]) -> Response:
-        """The response to a request: 304 for whom has it."""
+        """Returns the response to a request: 304 if the client has the answer."""
         is_packed = self.packed is not None and "gzip" in request.headers.get("accept-encoding", "")
         is_there = self.is_among(request.headers.get("if-none-match", ""), is_packed)
         return self.written_as(304 if is_there else 200, is_packed, form, headers)
 
     def written_as(self, status: int, is_packed: bool, form: Format, headers: Mapping[str, str]) -> Response:
-        """The response of a status, 200 or 304."""
+        """Returns the response with a status, 200 or 304."""
         packed = self.packed if is_packed else None
         given = {**form.headers, **headers, "ETag": self.tag(is_packed)}
         given["Vary"] = ", ".join(filter(None, (form.headers.get("Vary"), "Accept-Encoding")))
@@ -126,14 +125,14 @@ class Answer:
         return f'"{self.etag}-gzip"' if is_packed else f'"{self.etag}"'
 
     def is_among(self, has: str, is_packed: bool) -> bool:
-        """Whether it is one of those that `If-None-Match` says somebody has."""
+        """Whether `If-None-Match` names it."""
         asked = {each.strip().removeprefix("W/") for each in has.split(",")} if has else ()
         return "*" in asked or self.tag(is_packed) in asked
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What was asked with some words."""
+    """A remembered request."""
 
     key: str
     tables: Sequence[type[Table]]
@@ -144,7 +143,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What of a request decides its answer: the words it asks with, and what of the answer it has and can take."""
+    """The parts of a request that decide its response: path, query and headers, known answers and encodings."""
 
     asked: _Words
     has: str
@@ -152,7 +151,7 @@ class _Read:
 
     @classmethod
     def of(cls, scope: Scope) -> _Read | None:
-        """Of a GET; None where it is anything else, or says something twice or at great length."""
+        """Reads a GET; returns None for other methods, repeated headers and very long requests."""
         if scope["method"] != "GET":
             return None
         said: dict[bytes, bytes] = {}
@@ -172,8 +171,8 @@ class Answers:
     """The answers of one process.
 
     Args:
-        most_bytes: of the bodies that are kept; those that were asked for last.
-        entered: connections for answers that are not kept, which read what people enter; others cannot.
+        most_bytes: bytes of kept bodies; the most recently requested are kept.
+        entered: connections for answers that rest on entries, which other connections cannot read.
     """
 
     def __init__(
@@ -192,7 +191,7 @@ class Answers:
         versions.on_forget.append(self.forget)
 
     def forget(self) -> None:
-        """Keep nothing of what was answered."""
+        """Empties the cache."""
         self._kept.clear()
         self._asked.clear()
         self._bytes = 0
@@ -209,19 +208,18 @@ class Answers:
         at_once: bool = False,
         audience: Audience | None = None,
     ) -> Response:
-        """The answer to a request.
+        """Returns the answer to a request.
 
         Args:
-            tables: all that it is made of; of one game, or none: of everything that is published.
-            key: says what is asked: requests with the same key have the same answer.
+            tables: all tables that it rests on, of one game; none stands for everything published.
+            key: identifies the question: requests with the same key have the same answer.
             keeps_s: seconds for which proxies and browsers may keep it without asking; None: they ask every time.
-            form: how it is written down.
-            at_once: whether a GET with the same words has the same answer, whoever asks; then it need not be read
-                again what they say.
-            audience: of what is not for everybody; the key then says for whom it is, too.
+            form: the format.
+            at_once: whether the same GET has the same answer for all senders, so that it need not be parsed again.
+            audience: the audience of an answer that is not public; the key must then include it.
 
         Raises:
-            psycopg.OperationalError, psycopg_pool.PoolTimeout: when PostgreSQL is gone and nothing is kept.
+            psycopg.OperationalError, psycopg_pool.PoolTimeout: if PostgreSQL is unreachable and nothing is kept.
         """
         headers = {"Cache-Control": "public, no-cache" if keeps_s is None else f"public, max-age={keeps_s}"}
         if audience is not None:
@@ -250,7 +248,7 @@ class Answers:
         return response
 
     def at_once(self, scope: Scope) -> tuple[Message, Message] | None:
-        """The response to a request that was asked before with the same words, where its answer still holds."""
+        """Returns the response to a repeated request, if its answer is still valid."""
         if (read := _Read.of(scope)) is None or (asked := self._asked.get(read.asked)) is None:
             return None
         if (answer := self._current(asked.tables, asked.key)) is None:
@@ -275,7 +273,7 @@ class Answers:
             known = self._versions.of(tables)
             if (kept := self._current(tables, key, audience.players)) is not None:
                 return kept
-            # Of many that ask the same at once, one makes it; who knows of another version by now begins anew.
+            # Of many equal requests, one makes the answer; those that know a newer version start again.
             making = self._making.get((key, known))
             if making is None:
                 making = self._making[key, known] = asyncio.create_task(self._made(tables, key, make, form, audience))
@@ -300,9 +298,9 @@ class Answers:
     async def _made(
         self, tables: Sequence[type[Table]], key: str, make: Make, form: Format, audience: Audience
     ) -> Answer:
-        # PostgreSQL that is gone is waited for no longer than somebody who waits would notice.
+        # While PostgreSQL is unreachable, the wait stays too short for a person to notice.
         wait_s = None if self._versions.are_live else _WAIT_S
-        # Of all tables: no older than this, whatever is published meanwhile.
+        # For all tables: at least as new as this, whatever is published in the meantime.
         versions = self._versions.of(())
         pool = self._pool if audience.is_kept else self._entered
         async with pool.connection(wait_s) as conn, conn.transaction():
@@ -336,7 +334,7 @@ def _written(versions: tuple[int, ...], made: Any, form: Format) -> Answer:
 
 
 class CachedAnswers:
-    """Gives what was asked before with the same words, and still holds, without looking for its route again."""
+    """Answers repeated requests from the cache, before routing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

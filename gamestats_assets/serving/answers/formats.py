@@ -1,7 +1,7 @@
-"""Forms of an answer: JSON, CSV of its main list, and a calendar of what is to come; and which of them is wanted.
+"""Formats of an answer: JSON, CSV of its main list, and a calendar of its events; and their negotiation.
 
-CSV is for spreadsheets first: it begins with a mark by which they know that it is UTF-8, and a text that they would
-take for a formula has a ' before it.
+CSV is made for spreadsheets: it begins with a byte order mark for UTF-8, and texts that look like formulas are
+preceded by a '.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _DISPOSITION = 'attachment; filename="{}.{}"'
 
 
 def json_answer(data: Any, status: int = 200, version: str | None = None) -> Response:
-    """An answer to one person, which nobody keeps."""
+    """Returns an answer to one person, which must not be stored."""
     headers = NO_STORE | ({"ETag": f'"{version}"'} if version else {})
     return Response(_JSON.encode(data), status, headers, "application/json")
 
 
 def csv_of(listed: str, columns: Sequence[str], name: str) -> Format:
-    """CSV of a list of an answer.
+    """Returns the CSV format of a list of an answer.
 
     Args:
-        listed: of the answer's data.
-        columns: where the list is empty.
-        name: of the file, without its ending.
+        listed: name of the list in the answer's data.
+        columns: columns of an empty list.
+        name: name of the file, without its ending.
     """
 
     def encode(made: Any) -> bytes:
@@ -58,7 +58,7 @@ def csv_of(listed: str, columns: Sequence[str], name: str) -> Format:
 
 
 def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """A row whose values within values have names of their own, such as `weapon_distribution.AR.kills`."""
+    """Returns a row with nested values under dotted names, such as `weapon_distribution.AR.kills`."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
         flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
@@ -75,11 +75,11 @@ def _cell(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What stands in a calendar.
+    """An event of a calendar.
 
     Attributes:
-        uid: names it, whatever changes of it.
-        changed_at: when it was said last.
+        uid: its id, which never changes.
+        changed_at: moment of the last change.
         sequence: rises with every change.
     """
 
@@ -95,11 +95,11 @@ class Event:
 
 
 def calendar_of(events: Callable[[Any], tuple[str, Sequence[Event]]], name: str) -> Format:
-    """A calendar file (RFC 5545).
+    """Returns the calendar format (RFC 5545).
 
     Args:
-        events: gives the calendar's name and what stands in it.
-        name: of the file, without its ending.
+        events: gives the calendar's name and events.
+        name: name of the file, without its ending.
     """
 
     def encode(made: Any) -> bytes:
@@ -131,14 +131,14 @@ def _event(event: Event) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """A text as calendars write it; characters that they cannot hold are left out."""
+    """Returns a text escaped for calendars, without characters that they cannot hold."""
     whole = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
     lines = re.sub(r"\r\n?|[\n\u2028\u2029\x85]", r"\\n", whole)
     return "".join(each for each in lines if each >= " " and each != "\x7f")
 
 
 def _folded(line: str) -> bytes:
-    """A line in pieces of at most 75 octets, none of which ends within a character."""
+    """Returns a line folded into pieces of at most 75 octets, never within a character."""
     pieces, room = [b""], 75
     for character in line:
         octets = character.encode("utf-8", "replace")
@@ -153,10 +153,10 @@ JSON_AMONG_OTHERS = Format(JSON.media_type, JSON.encode, {"Vary": "Accept"})
 
 @functools.lru_cache(1000)
 def negotiated(accept: str, offered: tuple[str, ...]) -> str:
-    """Which media type is wanted of those that there are; the first where it is all the same.
+    """Returns the preferred media type of those offered; the first if there is no preference.
 
     Raises:
-        ProblemError: 406 when it is none of them.
+        ProblemError: 406 if none is acceptable.
     """
     ranges: dict[str, float] = {}
     for each in accept.split(","):
@@ -170,5 +170,5 @@ def negotiated(accept: str, offered: tuple[str, ...]) -> str:
 
     best = max(offered, key=quality_of)
     if quality_of(best) == 0:
-        raise ProblemError(406, f"This can be had as {', '.join(offered)}; accept one of them.")
+        raise ProblemError(406, f"This comes as {', '.join(offered)}; accept one of them.")
     return best

@@ -1,4 +1,4 @@
-"""Lines of what is answered: columns of a published table under the names that they are answered by.
+"""Lines of answers: columns of a published table under the names that the API gives them.
 
 The model of a line comes from the declaration of the table, so a column is described once.
 """
@@ -40,19 +40,18 @@ class Answer(BaseModel, Generic[Data]):
 
 
 def named(*columns: str) -> dict[str, str]:
-    """Columns that are answered by their own names."""
+    """Columns that keep their names in answers."""
     return {column: column for column in columns}
 
 
 class Lines:
-    """Rows of a table as they are answered.
+    """Rows of a table in answers.
 
     Args:
-        name: of the model.
-        table: that they are read from.
-        columns: by the name of what is answered, the column; or the type of what is no column of the table, which
-            whoever answers adds.
-        digits: to which figures are rounded, by the name of what is answered.
+        name: name of the model.
+        table: the table with the rows.
+        columns: by name in the answer, the column; or the type of a value that the route adds.
+        digits: digits to which figures are rounded, by name in the answer.
     """
 
     def __init__(
@@ -71,12 +70,12 @@ class Lines:
         self.model: type[BaseModel] = create_model(name, __doc__=table.description(), **fields)
 
     def select(self, *columns: str, of: type[Table] | None = None, **expressions: LiteralString) -> sql.Composed:
-        """The query of the rows; conditions name columns of the table, orders what is answered.
+        """Returns the query of the rows. Conditions use names of the table, orders use names of the answer.
 
         Args:
-            columns: of the table, that whoever answers needs besides.
-            of: another table with the same columns, in place of the one that the lines are described by.
-            expressions: by name, what is no column of the table, or stands in place of one.
+            columns: further columns of the table that the route needs.
+            of: another table with the same columns, to read instead.
+            expressions: by name, values that are no columns of the table, or replace one.
         """
         spec = (of or self.table).spec
         named = self.columns | {column: column for column in columns}
@@ -90,11 +89,11 @@ class Lines:
         return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(listed), whole)
 
     def line(self, row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        """A row as it is answered, with what is no column of the table."""
+        """Returns a row of the answer, with the values that are no columns of the table."""
         found = {**row, **more}
         for name, digits in self.digits.items():
             found[name] = None if found[name] is None else round(found[name], digits)
-        # In the order of the model; what it may lack is left out where nobody gives it.
+        # In the order of the model; optional values are left out if absent.
         return {name: found[name] for name in self.model.model_fields if name in found}
 
 
@@ -109,7 +108,7 @@ def _type(dtype: Any) -> Any:
 
 
 class Published(BaseModel):
-    """What is said of every answer."""
+    """Metadata of every answer."""
 
     timestamp: Annotated[datetime | None, Field(description="When the data were published, UTC.")]
 
@@ -117,27 +116,27 @@ class Published(BaseModel):
 def answer_of(
     name: str, lines: Mapping[str, type[BaseModel]], *, metadata: type[BaseModel] = Published, counted: bool = False
 ) -> type[BaseModel]:
-    """The model of an answer that lists lines.
+    """Returns the model of an answer that lists lines.
 
     Args:
-        lines: what is listed, by its name.
-        metadata: what is said of the context.
-        counted: whether it is a page, and says how many lines there are in all.
+        lines: the listed lines, by name.
+        metadata: model of the metadata.
+        counted: whether it is one page and gives the total number of lines.
     """
     total: dict[str, Any] = (
-        {"total_count": Annotated[int, Field(ge=0, description="Lines of all pages.")]} if counted else {}
+        {"total_count": Annotated[int, Field(ge=0, description="Number of lines on all pages.")]} if counted else {}
     )
     listed: dict[str, Any] = {key: list[line] for key, line in lines.items()}
     return answer_with(name, create_model(f"{name}Data", **{**listed, **total}), metadata)
 
 
 def answer_with(name: str, data: type[BaseModel], metadata: type[BaseModel] = Published) -> type[BaseModel]:
-    """The model of an answer: its data, and what is said of its context."""
+    """Returns the model of an answer: its data and its metadata."""
     return create_model(name, metadata=metadata, data=data)
 
 
 def ordered(names: Sequence[str], order: str) -> sql.Composed:
-    """An order: by the first name up or down, then by the others; what is null comes last."""
+    """Returns an order: by the first name up or down, then by the others; nulls last."""
     direction = sql.SQL("DESC NULLS LAST" if order == "desc" else "ASC NULLS LAST")
     rest = sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in names[1:])
     return sql.SQL(" ORDER BY {} {}{}").format(sql.Identifier(names[0]), direction, rest)
@@ -146,14 +145,14 @@ def ordered(names: Sequence[str], order: str) -> sql.Composed:
 async def rows_of(
     conn: Connection, query: LiteralString | sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The rows that a query finds."""
+    """Returns the rows of a query."""
     return await (await conn.execute(query, values)).fetchall()
 
 
 async def are_published(conn: Connection, *tables: type[Table]) -> bool:
-    """Whether some tables stand in PostgreSQL; those of a game do not before anything of theirs has landed.
+    """Whether tables exist in PostgreSQL; those of a game do not before its first data have landed.
 
-    Once they do it is not asked again: a table that is rebuilt is another one in the same moment.
+    Once they exist, it is not asked again: a rebuilt table replaces the old one in one transaction.
     """
     where = (conn.info.host, conn.info.port, conn.info.dbname)
     named = {(*where, table.spec.dotted) for table in tables}
@@ -167,13 +166,13 @@ async def are_published(conn: Connection, *tables: type[Table]) -> bool:
 
 
 _THERE: set[tuple[Any, ...]] = set()
-"""Tables that were found to stand, by server, database and name."""
+"""Tables known to exist, by server, database and name."""
 
 
 async def page_of(
     conn: Connection, query: sql.Composable, bound: Mapping[str, Any], page: Page, order: sql.Composable
 ) -> tuple[list[dict[str, Any]], int]:
-    """The rows of a page, and how many there are in all."""
+    """Returns the rows of a page, and the total number of rows."""
     count = sql.SQL("SELECT count(*) AS found FROM ({}) AS rows").format(query)
     [total] = await rows_of(conn, count, bound)
     limited = query + order + sql.SQL(" LIMIT %(limit)s OFFSET %(offset)s")

@@ -1,7 +1,6 @@
-"""Routes that answer questions, declared: what may be asked, what is answered, and of which tables it is made.
+"""Declared routes: parameters, the model of the answer, and the tables that it rests on.
 
-What answers a question is a plain function of a connection and of what is asked, so that a page can be made of it as
-well as JSON.
+A plain function of a connection and the parameters makes the answer, so pages can use it as well as JSON.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from gamestats_assets.serving.middleware.principal import public
 
 
 class Parameters(BaseModel):
-    """What may be asked: parameters of which every one is known."""
+    """Parameters of a question; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
     def key(self) -> str:
-        """The same text for the same parameters, whatever their order."""
+        """Returns the same text for the same parameters in any order."""
         return f"{type(self).__name__} {self.model_dump_json(exclude_none=True)}"
 
 
 def _is_written_so(value: Any) -> Any:
-    """Texts that stand for a number, in one way only."""
+    """Accepts only one way of writing each number."""
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
         raise ValueError("should be a whole number, written in digits")
     return value
@@ -52,7 +51,7 @@ def _is_yes_or_no(value: Any) -> Any:
 
 
 def _is_day(value: Any) -> Any:
-    """Pydantic takes numbers for moments, too."""
+    """Refuses numbers, which pydantic takes for moments."""
     if isinstance(value, str) and not _DAY.fullmatch(value):
         raise ValueError("should be a day, such as 2026-10-03")
     return value
@@ -60,12 +59,12 @@ def _is_day(value: Any) -> Any:
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 Number = Annotated[int, BeforeValidator(_is_written_so), Field(ge=-(2**31), le=2**31 - 1)]
-"""A whole number that PostgreSQL has, too."""
+"""An integer of PostgreSQL."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 Day = Annotated[date, BeforeValidator(_is_day)]
-"""A day, as ISO 8601 has it."""
+"""A day in ISO 8601."""
 Flag = Annotated[bool, BeforeValidator(_is_yes_or_no)]
-"""Whether: true or false."""
+"""true or false."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 """A name or an id."""
 
@@ -78,7 +77,7 @@ class Page(Parameters):
     """A page of a list."""
 
     page: Annotated[Number, Field(ge=1, le=100_000, description="Which page.")] = 1
-    page_size: Annotated[Number, Field(ge=1, le=100, description="Rows of a page.")] = 20
+    page_size: Annotated[Number, Field(ge=1, le=100, description="Rows per page.")] = 20
 
 
 Asked = TypeVar("Asked", bound=Parameters)
@@ -87,18 +86,18 @@ Made = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[Asked]):
-    """A question and what answers it.
+    """A question and the function that answers it.
 
     Attributes:
-        path: below the router's; names in braces are parameters.
-        summary: what is answered, in a few words; the docstring of `make` says more.
-        asked: the parameters.
-        make: answers of what one snapshot of PostgreSQL holds.
-        answer: the model of what is answered.
-        tables: all that it is made of.
+        path: the path below the router's; names in braces are parameters.
+        summary: the question in a few words; the docstring of `make` says more.
+        asked: model of the parameters.
+        make: makes the answer from one snapshot of PostgreSQL.
+        answer: model of the answer.
+        tables: all tables that it rests on.
         keeps_s: seconds for which proxies may keep an answer.
-        listed: the list of its data that is had as CSV, and the model of its lines.
-        events: of an answer that is had as a calendar, too: its name, and what stands in it.
+        listed: the list of the answer that is offered as CSV, and the model of its lines.
+        events: makes the name and the events of a calendar, if the answer is also offered as one.
     """
 
     path: str
@@ -113,12 +112,12 @@ class Route(Generic[Asked]):
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """The media types that there are, the usual one first."""
+        """Returns the offered media types, the default first."""
         others = {"text/csv": self.listed, "text/calendar": self.events}
         return ("application/json", *(media for media, has in others.items() if has))
 
     def form(self, media: str, asked: Asked) -> Format:
-        """How an answer is written in one of them."""
+        """Returns the format of a media type."""
         named = [self.path, *(str(value) for value in asked.model_dump(exclude_defaults=True).values())]
         name = "_".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:60] for part in named)
         if media == "text/csv" and self.listed:
@@ -129,11 +128,11 @@ class Route(Generic[Asked]):
 
 
 def router_of(prefix: str, routes: Sequence[Route[Any]]) -> APIRouter:
-    """A router that answers them: with JSON, and with what else they offer, by `Accept` or by an ending of the path."""
+    """Returns a router for them: JSON, and the other formats by `Accept` or by an ending of the path."""
     router = APIRouter(prefix=prefix, tags=[prefix.strip("/")], dependencies=[Depends(public)])
     for route in routes:
         for media in route.offered[1:]:
-            # For links and for calendars, which say nothing of what they accept.
+            # For links and calendar programs, which send no useful `Accept`.
             path = route.path + _ENDINGS[media]
             router.add_api_route(path, _endpoint(route, media), methods=["GET"], include_in_schema=False)
     for route in routes:
@@ -164,7 +163,7 @@ def _endpoint(route: Route[Any], media: str | None = None) -> Callable[[Request]
             made = await route.make(conn, asked)
             return made if "metadata" in made else {"metadata": await _published(conn, route.tables), **made}
 
-        # The path tells apart what has the same parameters.
+        # The path, because routes may have the same parameters.
         key = f"{chosen} {route.path} {asked.key()}"
         form = route.form(chosen, asked)
         return await answers.give(request, route.tables, key, make, keeps_s=route.keeps_s, form=form, at_once=True)
@@ -182,14 +181,14 @@ async def _published(conn: Connection, tables: Sequence[type[Table]]) -> Made:
 
 
 def ask(parameters: type[Asked], request: Request, *, only_known: bool = True) -> Asked:
-    """What a request asks, by its path and its query.
+    """Returns the parameters of a request, from its path and query.
 
     Args:
-        only_known: whether a parameter that is unknown is a mistake. Of a page it is none: services add theirs to links
-            that are shared.
+        only_known: whether an unknown parameter is a mistake. Pages ignore them, since services add their own to shared
+            links.
 
     Raises:
-        RequestValidationError: when a parameter is unknown, wrong, missing or given twice.
+        RequestValidationError: if a parameter is unknown, wrong, missing or given twice.
     """
     given = [*request.path_params.items(), *request.query_params.multi_items()]
     if not only_known:
@@ -201,10 +200,10 @@ def ask(parameters: type[Asked], request: Request, *, only_known: bool = True) -
 
 
 def asked_of(parameters: type[Asked], given: Mapping[str, Any]) -> Asked:
-    """What is asked, by the values of its parameters.
+    """Returns the parameters with given values.
 
     Raises:
-        RequestValidationError: when a parameter is unknown, wrong or missing.
+        RequestValidationError: if a parameter is unknown, wrong or missing.
     """
     try:
         return parameters.model_validate(given)
@@ -218,16 +217,16 @@ def _error(name: str, message: str) -> dict[str, Any]:
 
 
 def description_of(make: Callable[..., Any]) -> str:
-    """What is said of a route besides its summary."""
+    """Returns the description of a route."""
     return inspect.cleandoc(make.__doc__ or "").partition("\n\nRaises:")[0]
 
 
 def described(path: str, asked: type[Parameters]) -> list[Mapping[str, Any]]:
-    """The parameters of a route, as OpenAPI writes them."""
+    """Returns the parameters of a route in OpenAPI's form."""
     whole = asked.model_json_schema()
     described = []
     for name, schema in whole.get("properties", {}).items():
-        # What is left out is null; nobody can write that.
+        # Omitted parameters are null, which cannot be written in a query.
         plain = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
         rest = {key: schema[key] for key in ("examples", "default") if schema.get(key) is not None}
         hidden = ("title", "description", "anyOf")

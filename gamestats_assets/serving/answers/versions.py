@@ -1,11 +1,10 @@
-"""Which version of each published table stands in PostgreSQL, known in the process as PostgreSQL tells of it.
+"""The published version of each table, kept current by PostgreSQL's notifications.
 
-A publication commits the version of its table with the rows, and PostgreSQL tells of it then (see
-`lakehouse.published`). So an answer that was made of some versions holds until one of these changes, and need not be
-asked for again.
+A publication commits the version of its table with the rows, and PostgreSQL then notifies its listeners (see
+`lakehouse.published`). So an answer stays valid until the version of one of its tables changes.
 
-Of tables about players it tells of whom something changed, too: what was made of one player's rows holds until that
-player's do not.
+For tables about players, notifications also name the players whose rows changed: an answer about one player stays valid
+until that player's rows change.
 """
 
 from __future__ import annotations
@@ -28,17 +27,16 @@ from gamestats_assets.lakehouse.table import Table
 
 _LONGEST_WAIT_S = 2.0
 _MOST_PLAYERS = 50_000
-"""Of how many players of a table it is remembered when they changed; of more, all are doubted once."""
+"""Most players of a table whose changes are remembered; beyond that, answers about its players are made again."""
 
 
 class Versions:
     """The versions of the published tables.
 
     Attributes:
-        are_live: whether PostgreSQL would tell of another version at once. While it would not, nothing may be answered
-            without asking it.
-        changes: rises with every version that is not as it was; while it stays, so do all of them.
-        on_forget: called when somebody was forgotten, and nothing of before is to stay in memory.
+        are_live: whether PostgreSQL reports new versions at once. While it does not, every answer must ask it.
+        changes: rises whenever a version changes; while it stays, so do all versions.
+        on_forget: called when a person was erased, so that memory keeps nothing from before.
     """
 
     def __init__(self, url: SecretStr, games: Sequence[str]) -> None:
@@ -46,7 +44,7 @@ class Versions:
         self._known: dict[str, int] = {}
         self._published: set[str] = set()
         self._announced: dict[str, int] = {}
-        # Of each table: when something changed of a player last, and before when that is not known.
+        # Of each table: the last version that changed a player, and the version before which that is unknown.
         self._of_players: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._doubted: dict[str, int] = {}
         self.are_live = False
@@ -54,9 +52,9 @@ class Versions:
         self.on_forget: list[Callable[[], None]] = []
 
     def of(self, tables: Sequence[type[Table]]) -> tuple[int, ...]:
-        """The versions of some tables as they are known; 0 is a table that was never published.
+        """Returns the known versions of tables; 0 for a table that was never published.
 
-        Of none: what stands while no table of any game changes.
+        Without tables, returns what stays the same while no table of any game changes.
         """
         if not tables:
             return (self.changes,)
@@ -65,26 +63,26 @@ class Versions:
     def hold(
         self, tables: Sequence[type[Table]], versions: tuple[int, ...], players: Sequence[str] | None = None
     ) -> bool:
-        """Whether what was made when the tables had these versions is as it would be made now.
+        """Whether an answer made from these versions is still valid.
 
         Args:
-            players: whose rows alone it was made of.
+            players: the only players whose rows it rests on.
         """
         if players is None or not tables:
             return self.of(tables) == versions
         return all(self._changed(table, players) <= had for table, had in zip(tables, versions, strict=True))
 
     def _changed(self, table: type[Table], players: Sequence[str]) -> int:
-        """The version with which something of some players changed last."""
+        """Returns the last version that changed rows of some players."""
         name, of_players = table.spec.dotted, self._of_players[table.spec.dotted]
         known, announced = self._known.get(name, 0), self._announced.get(name, 0)
         if known > announced:
-            # It was read before it was told of whom it is.
+            # The version was read before the notification named its players.
             return known
         return max(self._doubted.get(name, 0), *(of_players.get(player, 0) for player in players), 0)
 
     def heard(self, payload: str) -> None:
-        """Take note of what PostgreSQL told of a publication; see `lakehouse.published.notes.CHANNEL`."""
+        """Takes a notification of a publication; see `lakehouse.published.notes.CHANNEL`."""
         if payload == FORGET:
             for forget in self.on_forget:
                 forget()
@@ -105,14 +103,14 @@ class Versions:
         self.changes += 1
 
     def saw(self, found: Mapping[str, int]) -> None:
-        """Take note of versions that were read; an older one than is known changes nothing."""
+        """Takes versions that were read; older ones than are known change nothing."""
         for name, version in found.items():
             if version > self._known.get(name, 0):
                 self._known[name] = version
                 self.changes += 1
 
     async def read(self, conn: psycopg.AsyncConnection[Any], game: str) -> dict[str, int]:
-        """The versions of the tables of a game as they stand for a connection; none before the first publication."""
+        """Returns the versions of a game's tables that a connection sees; none before the first publication."""
         table = versions_of(game).spec
         async with conn.cursor(row_factory=tuple_row) as cursor:
             if game not in self._published:
@@ -125,14 +123,14 @@ class Versions:
             return {f"{game}.{name}": version for name, version in await cursor.fetchall()}
 
     async def watch(self) -> None:
-        """Listen until cancelled; where PostgreSQL went, until it is there again."""
+        """Listens until cancelled, and reconnects when PostgreSQL was away."""
         wait = 0.1
         while True:
             with suppress(psycopg.Error, OSError):
                 async with await psycopg.AsyncConnection.connect(
                     **parameters(self._url), autocommit=True, application_name="gamestats serve"
                 ) as conn:
-                    # Before versions are read, so that none is missed in between.
+                    # Before versions are read, so that none is missed.
                     await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     for game in self._games:
                         for name, version in (await self.read(conn, game)).items():

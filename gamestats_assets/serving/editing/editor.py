@@ -1,11 +1,11 @@
-"""Editing what people enter, whichever game it is of: the verbs of a declared `Thing` for somebody who is signed in.
+"""Editing of entries for any game: the verbs of a declared `Thing`, on behalf of a signed-in user.
 
-Every row has a version, which names what is entered in it. A change says which version it is of, and is refused where
-the row is another by then: the message tells what changed meanwhile, and nothing is overwritten. Every change stands in
-`ops.entry_history`, from which it can be taken back, and in the audit log. Who may enter things for one season or
-division sees and enters nothing else.
+Every row has a version, a hash of its content. A change names the version that it is based on, and is refused if the
+row has changed since: the message says what changed, and nothing is overwritten. Every change is recorded in
+`ops.entry_history`, from which it can be undone, and in the audit log. Users whose role is limited to a season or
+division see and enter nothing else.
 
-All of it is in the transaction of the caller, which ends when something is refused.
+Everything happens in the caller's transaction, which ends when something is refused.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from gamestats_assets.serving.middleware.principal import Person, Role
 from gamestats_assets.serving.middleware.problems import CONFLICTS, ProblemError
 
 Take = Callable[..., Import]
-"""Takes a file of a thing: given a connection, the file, what is known, and what else it asks."""
+"""Imports a file of a thing, given a connection, the file, known names, and further options."""
 
 
 class Effects(Protocol):
-    """What follows from an edit, so that it can be told before."""
+    """The consequences of an edit, for a preview."""
 
     def concerns(self, conn: psycopg.Connection, rows: Sequence[Row]) -> Collection[int]:
-        """Numbers of what some rows have an effect on, such as divisions."""
+        """Returns the ids of what some rows affect, such as divisions."""
         ...
 
     def state(self, conn: psycopg.Connection, concerned: Collection[int]) -> Any:
-        """How these are, by what is entered in this transaction."""
+        """Returns the state of these under the entries of this transaction."""
         ...
 
     def difference(self, before: Any, after: Any) -> Sequence[Mapping[str, Any]]:
-        """What differs between two states."""
+        """Returns the differences between two states."""
         ...
 
 
@@ -58,14 +58,14 @@ class Editable:
 
     Attributes:
         thing: its declaration.
-        path: what the rows are called in addresses, such as `teams`.
-        role: whoever may edit it.
-        known: what the game knows of what people name.
-        belongs: the seasons and divisions, by number, that a row is of.
-        effects: what follows from an edit.
-        take: takes a file.
-        takes: what a file's taker asks besides.
-        left_out: names of fields that nobody gives, as the session tells them.
+        path: name of the rows in addresses, such as `teams`.
+        role: the role that may edit it.
+        known: names that the game knows, to resolve references.
+        belongs: returns the ids of the seasons and divisions that a row belongs to.
+        effects: computes the consequences of an edit.
+        take: imports a file.
+        takes: further options of `take`.
+        left_out: names of fields that the session fills in.
     """
 
     thing: Thing
@@ -82,18 +82,18 @@ class Editable:
 
     @property
     def named_by(self) -> tuple[Field, ...]:
-        """What a new one is named by."""
+        """The fields that name a new row."""
         return self.thing.names
 
     @property
     def added_with(self) -> tuple[Field, ...]:
-        """What may be given of a new one besides."""
+        """The other fields of a new row."""
         both = (*self.thing.beside, *self.thing.fields)
         return tuple(each for each in both if "add" in each.verbs and self._is(each))
 
     @property
     def changed_by(self) -> tuple[Field, ...]:
-        """What of one may be changed; what only finds one does not."""
+        """The fields that may be changed; those that only identify a row may not."""
         beside = [each for each in self.thing.beside if "remove" not in each.verbs]
         return tuple(each for each in (*beside, *self.thing.fields) if "change" in each.verbs and self._is(each))
 
@@ -101,7 +101,7 @@ class Editable:
         return each.name not in self.left_out and each.name not in {name.name for name in self.thing.names}
 
     def shown(self, row: Row) -> dict[str, Any]:
-        """A row as it is answered: its numbers, the columns of lists, and its version."""
+        """Returns a row as the API shows it: its ids, the columns of lists, and its version."""
         numbers = {name: row[name] for name in ("season_id", "division_id", self.thing.key) if name in row}
         values = {name: row[column] for name, column in self.thing.columns.items()}
         return {**numbers, **values, **{name: row[name] for name in ("version",) if name in row}}
@@ -109,11 +109,11 @@ class Editable:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What an edit did.
+    """A completed edit.
 
     Attributes:
-        done: in words.
-        row: as it is now, with its version; None where it was removed.
+        done: the edit in words.
+        row: the row now, with its version; None if it was removed.
     """
 
     done: Entered
@@ -125,10 +125,10 @@ _ACTS = {"created": "add", "changed": "change", "removed": "remove"}
 
 
 class Editor:
-    """One person's edits of a thing, in one transaction.
+    """One user's edits of a thing, in one transaction.
 
     Args:
-        conn: in the transaction; its time zone is UTC, and what it writes is by the person.
+        conn: the transaction; its time zone becomes UTC, and its entries are recorded under the user.
     """
 
     def __init__(self, of: Editable, conn: psycopg.Connection, person: Person) -> None:
@@ -139,7 +139,7 @@ class Editor:
     # ------------------------------------------------------------ reading
 
     def rows(self, **where: Any) -> list[Row]:
-        """Rows that the person may edit, with their versions, in the order of lists."""
+        """Returns the rows that the user may edit, with their versions, in the order of lists."""
         return [row for row in self._rows(**where) if self._may(row)]
 
     def _rows(self, **where: Any) -> list[Row]:
@@ -151,10 +151,10 @@ class Editor:
         return [{**row, "version": versions[row[self.thing.key]]} for row in found]
 
     def row(self, key: int | str) -> Row:
-        """One row with its version.
+        """Returns a row with its version.
 
         Raises:
-            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
+            ProblemError: 404 if there is none, 403 if the user may not edit it.
         """
         if (found := self._row(key)) is None:
             raise ProblemError(404, f"There is no {self.thing.kind} {str(key)[:80]!r}.")
@@ -162,10 +162,10 @@ class Editor:
         return found
 
     def as_seen(self, key: int | str, version: str) -> Row:
-        """A row as somebody saw it by its version; as it is now where nobody knows.
+        """Returns a row as it was at a version; as it is now if the version is unknown.
 
         Raises:
-            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
+            ProblemError: 404 if there is none, 403 if the user may not edit it.
         """
         row = self.row(key)
         for entry in [] if row["version"] == version else self._history(key):
@@ -174,25 +174,25 @@ class Editor:
         return row
 
     def hold(self, key: int | str) -> Row:
-        """As `row`; nobody else changes it until the transaction ends.
+        """Returns a row with its version, and locks it until the transaction ends.
 
         Raises:
-            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
+            ProblemError: 404 if there is none, 403 if the user may not edit it.
         """
         self._lock(key)
         return self.row(key)
 
     def history(self, key: int | str) -> list[Row]:
-        """What became of a row, the newest first: `entry_history_id`, `before`, `after`, `changed_at`, `changed_by`.
+        """Returns a row's changes, newest first: `entry_history_id`, `before`, `after`, `changed_at`, `changed_by`.
 
         Raises:
-            ProblemError: 403 when it is not the person's to edit.
+            ProblemError: 403 if the user may not edit it.
         """
         entries = self._history(key)
         if (row := self._row(key) or self._as_it_was(key, entries)) is not None:
             self._allow(row)
         elif entries and not self.person.may(self.of.role):
-            raise ProblemError(403, "It was removed, and so was what it was of.")
+            raise ProblemError(403, "It was removed, together with what it belonged to.")
         return entries
 
     def _history(self, key: int | str) -> list[Row]:
@@ -203,7 +203,7 @@ class Editor:
         return ops.rows(self.conn, query, [self.thing.table, str(key)])
 
     def changes_of(self, entry: Row, zone: ZoneInfo) -> tuple[str, ...]:
-        """What an entry of a history changed, in words: `column before -> after`, moments by the clocks of a zone."""
+        """Returns a change of a history in words: `column before -> after`, moments in a time zone."""
         before, after = entry["before"], entry["after"]
         if before is None or after is None:
             return ("added",) if before is None else ("removed",)
@@ -213,22 +213,22 @@ class Editor:
     # ------------------------------------------------------------ the verbs
 
     def add(self, **given: Any) -> Edit:
-        """Add one, given its names and fields.
+        """Adds a row, given its names and fields.
 
         Raises:
-            ProblemError: when it cannot stand.
+            ProblemError: if it is invalid.
         """
-        # Who adds the same at the same time is told that it is there.
+        # If two users add the same row at once, the second gets an error.
         self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
         with self._as_problems():
             done = self.thing.add(self.conn, context=self.of.known(self.conn), **given)
         return self._written(done, None, done.row[self.thing.key])
 
     def change(self, key: int | str, version: str, **given: Any) -> Edit:
-        """Change what is given of one.
+        """Changes the given fields of a row.
 
         Raises:
-            ProblemError: 412 when it is of another version by now, or when it cannot stand.
+            ProblemError: 412 if it has another version by now; or if the result is invalid.
         """
         row = self._held(key, version)
         with self._as_problems():
@@ -236,10 +236,10 @@ class Editor:
         return self._written(done, row, key)
 
     def remove(self, key: int | str, version: str) -> Edit:
-        """Take one back.
+        """Removes a row.
 
         Raises:
-            ProblemError: 412 when it is of another version by now, or when something needs it.
+            ProblemError: 412 if it has another version by now; or if other rows need it.
         """
         row = self._held(key, version)
         with self._as_problems():
@@ -247,13 +247,13 @@ class Editor:
         return self._written(done, row, key)
 
     def undo(self, key: int | str, version: str, entry_history_id: int | None = None) -> Edit:
-        """Make one again what it was before its last change, or before an earlier one.
+        """Restores a row to its state before its last change, or before an earlier one.
 
         Args:
-            version: of the row; empty where it was removed.
+            version: version of the row; empty if it was removed.
 
         Raises:
-            ProblemError: when nothing is to be undone, or it cannot stand any more.
+            ProblemError: if there is nothing to undo, or the former state is invalid now.
         """
         row = self._held(key, version, may_lack=True)
         entries = self._history(key)
@@ -276,10 +276,10 @@ class Editor:
         return self._written(done, row, key, verb="undo")
 
     def take(self, file: CsvFile, *, dry_run: bool = False, **asked: Any) -> Import:
-        """Take a file, whole or not at all.
+        """Imports a file, as a whole or not at all.
 
         Raises:
-            ProblemError: with all mistakes by row, where there are some.
+            ProblemError: if it has mistakes; names all of them by row.
         """
         assert self.of.take is not None
         self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
@@ -305,7 +305,7 @@ class Editor:
         return next(iter(self._rows(**{self.thing.key: key})), None)
 
     def _as_it_was(self, key: int | str, entries: Sequence[Row]) -> Row | None:
-        """A row that was removed; None where there was none, or what it was of is removed too."""
+        """Returns a removed row; None if there was none, or if what it belonged to was removed, too."""
         if not entries or entries[0]["before"] is None:
             return None
         try:
@@ -334,8 +334,8 @@ class Editor:
         raise ProblemError(412, f"{last['changed_by']} removed it at {_moment(last['changed_at'])}.")
 
     def _meanwhile(self, row: Row, version: str) -> str:
-        """What changed since a version, in words."""
-        # What had the version is before the first of the changes that followed.
+        """Returns the changes since a version, in words."""
+        # The version is the state before the first of the later changes.
         query = """
             SELECT before, changed_at, changed_by, coalesce(md5(before::text), '') = %s AS had FROM ops.entry_history
             WHERE table_name = %s AND row_key = %s ORDER BY entry_history_id DESC
@@ -349,12 +349,12 @@ class Editor:
         people = " and ".join(dict.fromkeys(each["changed_by"] for each in entries[: since + 1]))
         when = _moment(entries[0]["changed_at"])
         if before is None:
-            return f"{message}: {people} made it meanwhile ({when}). Look at that first. Nothing was overwritten."
+            return f"{message}: {people} added it in the meantime ({when}). Look at it first. Nothing was overwritten."
         differences = self._differences(self._restored(before), row, before, self.thing.zone(row))
         return f"{message}: {people} changed it ({when}): {'; '.join(differences)}. Nothing was overwritten."
 
     def _restored(self, entry: Mapping[str, Any]) -> Row:
-        """A row as the table had it, of what history keeps."""
+        """Returns a row of the table from its history."""
         query = sql.SQL("SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %s)")
         with self.conn.cursor(row_factory=dict_row) as cursor:
             [row] = cursor.execute(query.format(**self._parts(entry)), [Jsonb(entry)]).fetchall()
@@ -391,7 +391,7 @@ class Editor:
     def _allow(self, row: Row) -> None:
         if not self._may(row):
             where = row.get("division") or row.get("season") or "what is of no season"
-            raise ProblemError(403, f"Your right to enter things does not reach to {where}.")
+            raise ProblemError(403, f"Your role does not extend to {where}.")
 
     def _written(self, done: Entered, before: Row | None, key: int | str, verb: str = "") -> Edit:
         done = replace(done, notes=tuple(map(self._here, done.notes)))
@@ -404,7 +404,7 @@ class Editor:
 
     @contextmanager
     def _as_problems(self) -> Iterator[None]:
-        """Mistakes as problems, with the names of what is given."""
+        """Turns mistakes into problems that name the given fields."""
         try:
             yield
         except ImportRefusedError as error:
@@ -433,20 +433,20 @@ class Editor:
         return (*self.of.named_by, *self.of.added_with, *self.of.changed_by)
 
     def _here(self, message: str) -> str:
-        """A message for whoever enters no command: options are called as the fields are."""
+        """Returns a message without command line options: they become names of fields."""
         names = {each.flag: each.label for each in self._fields}
-        # A whole command can be copied as it is.
+        # Whole commands stay, so that they can be copied.
         return message if "gamestats " in message else _OPTION.sub(lambda found: names.get(found[0], found[0]), message)
 
 
 Consequences = Sequence[Mapping[str, Any]] | None
-"""What follows from edits; None where nobody can tell, or nobody asked."""
+"""Consequences of edits; None if they are unknown or were not asked for."""
 
 
 def previewed(
     conn: psycopg.Connection, effects: Effects | None, work: Callable[[], Sequence[Edit]]
 ) -> tuple[Sequence[Edit], Consequences]:
-    """What edits would do, and what follows from them; nothing is kept of them."""
+    """Tries edits, returns them with their consequences, and rolls them back."""
     concerned: Collection[int] = ()
     after = None
     with conn.transaction(force_rollback=True):

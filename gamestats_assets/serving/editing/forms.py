@@ -1,4 +1,4 @@
-"""Forms for what people enter: a control for each declared field, and what somebody wrote in them."""
+"""Forms for entries: a control for each declared field, and the values that were submitted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Control:
 
     Attributes:
         kind: line, number, date, choice or area.
-        options: of a choice, as pairs of a value and a text.
+        options: options of a choice, as pairs of value and text.
     """
 
     name: str
@@ -38,24 +38,24 @@ class Control:
 
 
 def label_of(name: str) -> str:
-    """A name for people."""
+    """Returns the label of a field."""
     words = name.replace("_", " ")
     return words[0].upper() + words[1:]
 
 
 def choices(words: Sequence[str], nothing: str = "–") -> list[tuple[str, str]]:
-    """Words to choose from, or nothing, as pairs of a value and a text."""
+    """Returns options, the first of them empty, as pairs of value and text."""
     return [("", nothing), *((word, word) for word in words)]
 
 
 def controls(
     fields: Sequence[Field], verb: Verb, values: Mapping[str, str], must: Sequence[Field] = ()
 ) -> list[Control]:
-    """The controls of a form.
+    """Returns the controls of a form.
 
     Args:
-        values: what they hold at first.
-        must: fields that have to be given, whatever the verb.
+        values: initial values.
+        must: fields that are required whatever the verb.
     """
     made = []
     for each in fields:
@@ -72,7 +72,7 @@ def controls(
 
 
 def text(value: Any, zone: ZoneInfo, field: Field | None = None) -> str:
-    """A value as a form or a list shows it; moments by the clocks of a zone."""
+    """Returns a value as forms and lists show it; moments in a time zone."""
     if value is None:
         return ""
     if field is not None and field.kind.words:
@@ -87,23 +87,23 @@ def text(value: Any, zone: ZoneInfo, field: Field | None = None) -> str:
 
 
 def texts(of: Editable, fields: Sequence[Field], row: Row) -> dict[str, str]:
-    """By field what a row has, as a form shows it."""
+    """Returns the values of a row by field, as forms show them."""
     zone = of.thing.zone(row)
     return {each.name: text(row.get(_column(of.thing, each)), zone, each) for each in fields}
 
 
 def _column(thing: Thing, field: Field) -> str:
-    """Where a row tells a field: in its own column, or in the one that lists show under its name."""
+    """Returns the column with a field: its own, or the one that lists show under its name."""
     if field.name.startswith("new_"):
         return thing.column
     return field.in_table or thing.columns.get(field.name, field.name)
 
 
 def given(fields: Sequence[Field], submitted: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, Any]:
-    """What somebody said in a form, other than what it held at first.
+    """Returns the values that were changed in a form.
 
     Raises:
-        ProblemError: 422 with every field that cannot be read.
+        ProblemError: 422 with all invalid fields.
     """
     found: dict[str, Any] = {}
     errors = []
@@ -123,7 +123,7 @@ def given(fields: Sequence[Field], submitted: Mapping[str, str], seen: Mapping[s
 
 
 def pairs(effects: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Lines of what follows from an edit, each figure as it is before and after: `5 → 3`."""
+    """Returns the consequences of an edit as lines, each figure before and after: `5 → 3`."""
     lines = []
     for effect in effects:
         line: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""Pages to edit what people enter, made of its declaration: lists, forms, files, and what became of each row.
+"""Pages to edit entries, made from their declarations: lists, forms, imports, and histories.
 
-They work without JavaScript: a form is sent, and what it did is told on the page that follows.
+They work without JavaScript: after a form was sent, the next page says what it did.
 """
 
 import base64
@@ -30,7 +30,7 @@ from gamestats_assets.serving.middleware.site import cookie_name, set_cookie
 from gamestats_assets.serving.pages.rendering import Pages
 
 Submitted = Mapping[str, Any]
-"""What a form sent: texts, and of a file what it holds."""
+"""Values of a form: texts, and the content of files."""
 _PEOPLE = (("/admin/users", "Users"), ("/admin/players", "Accounts of games"), ("/admin/log", "Audit log"))
 _NOTICES, _NOTICE_S = ("done", "notes", "follow"), 60
 _ROWS = 1000
@@ -38,17 +38,17 @@ _FOLLOW = "The published standings follow within about 20 seconds, while gamesta
 
 
 async def submitted(request: Request) -> Submitted:
-    """What a form sent; a dependency.
+    """Returns the values of a form; a dependency.
 
     Raises:
-        ProblemError: 413 when a file is larger than files of entries are.
+        ProblemError: 413 if a file is too large.
     """
     found: dict[str, Any] = {}
     for name, value in (await request.form()).items():
         if isinstance(value, UploadFile):
             content = await value.read(MOST_BYTES + 1)
             if len(content) > MOST_BYTES:
-                raise ProblemError(413, f"A file of entries may have {MOST_BYTES >> 20} MB.")
+                raise ProblemError(413, f"A file of entries may have at most {MOST_BYTES >> 20} MB.")
             found[name] = Sent(value.filename or "the file", content)
         else:
             found[name] = value
@@ -60,7 +60,7 @@ Back = Annotated[str, Query(max_length=1000, description="The page to go on to."
 
 
 def page(request: Request, person: Person, template: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
-    """A page of the admins' part, with what the last form did."""
+    """Returns an admin page, with the outcome of the last form."""
     pages: Pages = request.state.pages
     games: Sequence[Game] = request.state.games
     name = cookie_name(request.state.site, request, "notices")
@@ -83,7 +83,7 @@ def page(request: Request, person: Person, template: str, values: Mapping[str, A
 
 
 def _is_synthetic(request: Request, game: Game | None) -> bool:
-    """Whether anything that is published of a game was simulated."""
+    """Whether published tables of a game contain simulated data."""
     if game is None or game.synthetic is None:
         return False
     table, condition = game.synthetic
@@ -97,10 +97,10 @@ def _is_synthetic(request: Request, game: Game | None) -> bool:
 def redirect(
     request: Request, path: str, done: Sequence[str], notes: Sequence[str] = (), *, follow: bool = False
 ) -> Response:
-    """Go on to a page that tells what was done.
+    """Redirects to a page that says what was done.
 
     Args:
-        follow: whether to tell that what is published follows.
+        follow: whether to add that published tables follow.
     """
     answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
     kept = {"done": _first(done, 6), "notes": _first(notes, 4), "follow": [_FOLLOW] if follow else []}
@@ -109,7 +109,7 @@ def redirect(
 
 
 def _first(messages: Sequence[str], count: int) -> list[str]:
-    """As much as a cookie holds, and how much more there is."""
+    """Returns as many messages as a cookie holds, and the number of the rest."""
     rest = [f"And {len(messages) - count} more."] if len(messages) > count else []
     return [*(each[:300] for each in messages[:count]), *rest]
 
@@ -123,7 +123,7 @@ def _read(cookie: str) -> dict[str, list[str]]:
 
 
 def said(edits: Sequence[Edit]) -> tuple[list[str], list[str]]:
-    """What edits did in words, and what the person should know."""
+    """Returns what edits did, in words, and their warnings."""
     notes = [note for edit in edits for note in edit.done.notes]
     return [
         edit.done.line().replace(edit.done.outcome.ljust(10), f"{edit.done.outcome.capitalize()}: ") for edit in edits
@@ -131,12 +131,12 @@ def said(edits: Sequence[Edit]) -> tuple[list[str], list[str]]:
 
 
 def wanted(form: Submitted) -> str:
-    """What the pressed button asks for, such as `save`, `remove`, `undo 12`."""
+    """Returns the action of the pressed button, such as `save`, `remove`, `undo 12`."""
     return str(form.get("act", "save")).removeprefix("preview").strip() or "save"
 
 
 def is_preview(form: Submitted) -> bool:
-    """Whether the pressed button only asks what would be done."""
+    """Whether the pressed button asks for a preview."""
     return str(form.get("act", "")).startswith("preview")
 
 
@@ -148,13 +148,13 @@ def act(
     then: str,
     again: Callable[..., Response],
 ) -> Response:
-    """Do what a form asks for, or tell what it would do, or what is wrong with it.
+    """Carries out a form, previews it, or shows its mistakes.
 
     Args:
-        form: see `wanted` and `is_tried`.
-        work: does it, with a connection.
+        form: see `wanted` and `is_preview`.
+        work: carries it out, given a connection.
         then: the page to go on to.
-        again: the form once more: with what follows from it, or with what is wrong.
+        again: shows the form once more, with its consequences or mistakes.
     """
     previews = is_preview(form)
     try:
@@ -177,7 +177,7 @@ def outcome(
     would: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> tuple[dict[str, Any], int]:
-    """What a form is shown with once more, and the status of the page."""
+    """Returns the values with which a form is shown once more, and the status of the page."""
     errors = {each["name"]: each["message"] for each in problem.errors} if problem else {}
     lines = [each for each in problem.errors if "row" in each] if problem else []
     values = {
@@ -192,10 +192,10 @@ def outcome(
 
 
 def edit_pages(of: Editable, base: str) -> APIRouter:
-    """The pages of a thing.
+    """Returns the pages of a thing.
 
     Args:
-        base: the path of the router that they are given to, such as `/admin/tournaments`.
+        base: path of the router that includes them, such as `/admin/tournaments`.
     """
     thing, path = of.thing, f"{base}/{of.path}"
     one, many = thing.kind, plural(thing.kind)
@@ -249,10 +249,12 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
         lines += [each.line() for each in done.entered if each.outcome == "changed"]
         notes = list(dict.fromkeys([*(note for each in done.entered for note in each.notes), *done.notes]))
         if previews:
-            return listed(request, person, would=lines or ["Nothing: all of it is entered already."], notes=notes)
+            return listed(
+                request, person, would=lines or ["Nothing to do: everything is entered already."], notes=notes
+            )
         then = back if back.startswith(base) else path
         if not lines:
-            return redirect(request, then, [f"{file.name}: all of it was entered already."], notes)
+            return redirect(request, then, [f"{file.name}: everything was entered already."], notes)
         return redirect(request, then, lines, notes, follow=of.effects is not None)
 
     def adding(request: Request, person: Person, values: Mapping[str, Any], **others: Any) -> Response:
@@ -281,7 +283,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
             history = _history(editor, key, thing.zone(row))
             values = now = edit_forms.texts(of, of.changed_by, row)
             if form is not None:
-                # What the person changed, over what the row is by now.
+                # The user's changes over the current row.
                 seen = edit_forms.texts(of, of.changed_by, editor.as_seen(key, str(form.get("version", ""))))
                 own = {name: str(form[name]) for name in seen if name in form and form[name] != seen[name]}
                 values = {**now, **own}
@@ -328,7 +330,7 @@ def _values(of: Editable, row: Row) -> list[Any]:
 
 
 def _of_new(of: Editable, form: Submitted) -> dict[str, Any]:
-    """What a form says of a new one; names that are missing are told too."""
+    """Returns the values of a new row; reports missing names, too."""
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     missing = [
         {"name": each.name, "message": f"{edit_forms.label_of(each.label)} is missing: {each.help}"}
@@ -345,7 +347,7 @@ def _required(of: Editable) -> list[Field]:
 
 
 def _history(editor: Editor, key: int | str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    """What became of a row, in words."""
+    """Returns the history of a row, in words."""
     return [
         {
             "number": entry["entry_history_id"],

@@ -1,4 +1,4 @@
-"""Routes to edit what people enter, made of its declaration: lists, single rows, the verbs, files, history."""
+"""Routes to edit entries, made from their declarations: lists, single rows, verbs, imports, history."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,33 +20,32 @@ from gamestats_assets.serving.middleware.principal import Person, requires
 from gamestats_assets.serving.middleware.problems import ProblemError
 
 MOST_BYTES = 2 << 20
-"""Of a file of entries."""
-DryRun = Annotated[bool, Query(description="Tell what would be done and what follows from it, and do nothing.")]
-IfMatch = Annotated[
-    str | None, Header(description="Version of the row that is changed, as its ETag says.", examples=['"9f8e..."'])
-]
+"""Largest size of a file of entries."""
+DryRun = Annotated[bool, Query(description="Only preview the edit and its consequences.")]
+IfMatch = Annotated[str | None, Header(description="Version of the row, from its ETag.", examples=['"9f8e..."'])]
 
 
 class Entry(BaseModel):
-    """What an edit did."""
+    """A completed edit."""
 
     outcome: Literal["created", "changed", "unchanged", "removed"]
-    what: Annotated[str, Described(description="Which one, in words.", examples=["match 3 of Round 1"])]
+    what: Annotated[str, Described(description="The row, in words.", examples=["match 3 of Round 1"])]
     changes: Annotated[list[str], Described(description="What differs.", examples=[["status scheduled -> completed"]])]
-    notes: Annotated[list[str], Described(description="What you should know.")]
-    row: Annotated[dict[str, Any] | None, Described(description="As it is now, with its version; null when removed.")]
+    notes: Annotated[list[str], Described(description="Warnings.")]
+    row: Annotated[dict[str, Any] | None, Described(description="The row now, with its version; null if removed.")]
 
 
 class Effects(BaseModel):
-    """What follows from edits."""
+    """Consequences of edits."""
 
     effects: Annotated[
-        list[dict[str, Any]] | None, Described(description="Lines of the standings that would differ; of a dry run.")
+        list[dict[str, Any]] | None,
+        Described(description="Standings that would change; only in a dry run."),
     ] = None
 
 
 class OneEntry(Entry, Effects):
-    """What an edit did, and what follows from it."""
+    """An edit and its consequences."""
 
 
 class Edited(BaseModel):
@@ -56,7 +55,7 @@ class Edited(BaseModel):
 
 
 class Entries(Effects):
-    """What an act did."""
+    """Edits of one request."""
 
     edits: list[Entry]
 
@@ -71,8 +70,8 @@ class Change(BaseModel):
     """A change of a row."""
 
     entry_history_id: int
-    before: Annotated[dict[str, Any] | None, Described(description="As it was; null of a new one.")]
-    after: Annotated[dict[str, Any] | None, Described(description="As it became; null of one that was removed.")]
+    before: Annotated[dict[str, Any] | None, Described(description="The row before; null if it was added.")]
+    after: Annotated[dict[str, Any] | None, Described(description="The row after; null if it was removed.")]
     changed_at: str
     changed_by: str
 
@@ -84,7 +83,7 @@ class History(BaseModel):
 
 
 class TakenFile(BaseModel):
-    """What a file did."""
+    """The outcome of an import."""
 
     rows: int
     counts: Annotated[list[str], Described(examples=[["12 roster entry created"]])]
@@ -99,7 +98,7 @@ class Import(BaseModel):
 
 
 def edited(done: tuple[Sequence[Edit], Consequences], of: Editable, status: int = 200) -> Response:
-    """The answer of an edit."""
+    """Returns the answer to an edit."""
     [edit], effects = done
     return json_answer(
         {"data": {**_as_json(edit, of), "effects": effects}}, status, edit.row["version"] if edit.row else None
@@ -107,7 +106,7 @@ def edited(done: tuple[Sequence[Edit], Consequences], of: Editable, status: int 
 
 
 def edited_all(done: tuple[Sequence[Edit], Consequences], of: Editable, status: int = 200) -> Response:
-    """The answer of an act that edits several rows; of those of other things the rows are not told."""
+    """Returns the answer to a request that edits several rows; it leaves out rows of other things."""
     edits, effects = done
     return json_answer({"data": {"edits": [_as_json(edit, of) for edit in edits], "effects": effects}}, status)
 
@@ -119,14 +118,14 @@ def _as_json(edit: Edit, of: Editable) -> dict[str, Any]:
 
 
 def version_of(if_match: str | None) -> str:
-    """The version that a request is of.
+    """Returns the version that a request names.
 
     Raises:
-        ProblemError: 428 when it names none.
+        ProblemError: 428 if it names none.
     """
     version = (if_match or "").strip().removeprefix("W/").strip('"')
     if not version or version == "*":
-        raise ProblemError(428, "Give the row's version, as its ETag says, in the header If-Match.")
+        raise ProblemError(428, "Send the row's version, from its ETag, in the header If-Match.")
     return version
 
 
@@ -140,12 +139,12 @@ def editing(request: Request, of: Editable, person: Person) -> Iterator[Editor]:
 def do(
     conn: psycopg.Connection, of: Editable, work: Callable[[], Sequence[Edit]], *, dry_run: bool
 ) -> tuple[Sequence[Edit], Consequences]:
-    """Edits, or what they would do and what follows from them."""
+    """Carries out edits, or previews them with their consequences."""
     return previewed(conn, of.effects, work) if dry_run else (work(), None)
 
 
 def model_of(name: str, of: Editable, required: Sequence[Field], fields: Sequence[Field], verb: str) -> type[BaseModel]:
-    """The body of a verb: a model of declared fields, of which every one is known."""
+    """Returns the model of a verb's body, with the declared fields; others are refused."""
     columns: dict[str, Any] = {}
     for each in (*required, *fields):
         must = each in required or verb in each.required
@@ -155,20 +154,20 @@ def model_of(name: str, of: Editable, required: Sequence[Field], fields: Sequenc
         described = Described(None, description=text) if not must else Described(description=text)
         columns[each.name] = (Annotated[kind, described], ... if must else None)
     model = create_model(name, __config__=ConfigDict(extra="forbid"), **columns)
-    model.__doc__ = f"What is said of {of.thing.kind}."
+    model.__doc__ = f"Fields of {of.thing.kind}."
     return model
 
 
 def given_of(body: BaseModel) -> dict[str, Any]:
-    """What a body says."""
+    """Returns the given fields of a body."""
     return {name: getattr(body, name) for name in body.model_fields_set}
 
 
 def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
-    """The routes of a thing, below its path.
+    """Returns the routes of a thing, below its path.
 
     Args:
-        without: verbs that have routes of their own.
+        without: verbs with routes of their own.
     """
     thing, one, many = of.thing, of.thing.kind, plural(of.thing.kind)
     router, camel = APIRouter(prefix=f"/{of.path}"), "".join(part.title() for part in of.thing.table.split("_"))
@@ -178,7 +177,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         "key": (
             Annotated[int, Path(ge=1, le=2**63 - 1, description=f"Number of the {one}.")]
             if number
-            else Annotated[str, Path(max_length=200, description=f"What the {one} is called.")],
+            else Annotated[str, Path(max_length=200, description=f"Name of the {one}.")],
             _MUST,
         )
     }
@@ -187,7 +186,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
     filters = _filters(of)
 
     def rows(request: Request, person: Annotated[Person, may], page: int, page_size: int, **where: Any) -> Response:
-        """Those that you may edit, a page at a time, each with its version."""
+        """The rows that you may edit, page by page, each with its version."""
         with editing(request, of, person) as editor:
             found = editor.rows()
         for name, wanted in where.items():
@@ -203,7 +202,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
     router.get("", summary=f"{many.capitalize()}")(rows)
 
     def add(request: Request, person: Annotated[Person, may], body: BaseModel, dry_run: DryRun = False) -> Response:
-        """Enter a new one. With `dry_run` nothing is entered: what would follow from it is told."""
+        """Add a row. With `dry_run` nothing is entered; the answer has the consequences."""
         with editing(request, of, person) as editor:
             done = do(editor.conn, of, lambda: [editor.add(**given_of(body))], dry_run=dry_run)
         return edited(done, of, 200 if dry_run else 201)
@@ -220,7 +219,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         )(_importing(of, may))
 
     def single(request: Request, person: Annotated[Person, may], key: int | str) -> Response:
-        """What is entered of one, with its version, which a change or a removal gives back in `If-Match`."""
+        """A row with its version, which changes and removals must send in `If-Match`."""
         with editing(request, of, person) as editor:
             row = editor.row(key)
         return json_answer({"data": of.shown(row)}, version=row["version"])
@@ -236,14 +235,14 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> Response:
-        """Change what is given of one; the rest stays as it is.
+        """Change the given fields of a row; the others stay.
 
-        `If-Match` says which version you saw. Where somebody changed it since, you are told what, and nothing is
+        `If-Match` names the version that you saw. If the row has changed since, the answer says how, and nothing is
         overwritten.
         """
         version, given = version_of(if_match), given_of(body)
         if not given:
-            raise ProblemError(422, "There is nothing to do: say what is to change.")
+            raise ProblemError(422, "There is nothing to do: name the fields to change.")
         with editing(request, of, person) as editor:
             done = do(editor.conn, of, lambda: [editor.change(key, version, **given)], dry_run=dry_run)
         return edited(done, of)
@@ -258,7 +257,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> Response:
-        """Remove one of the version that `If-Match` says. It stays in the history, and comes back from there."""
+        """Remove a row of the version in `If-Match`. It stays in the history, from which it can be restored."""
         version = version_of(if_match)
         with editing(request, of, person) as editor:
             done = do(editor.conn, of, lambda: [editor.remove(key, version)], dry_run=dry_run)
@@ -269,47 +268,47 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         router.delete("/{key}", responses={200: {"model": Edited}}, summary=f"Remove one: {one}")(remove)
 
     def history(request: Request, person: Annotated[Person, may], key: int | str) -> Response:
-        """Every change of one, the newest first: what it was, what it became, who changed it and when."""
+        """Every change of a row, the newest first: before, after, who changed it and when."""
         with editing(request, of, person) as editor:
             return json_answer({"data": {"changes": editor.history(key)}})
 
     _with_parameters(history, one_key)
-    router.get("/{key}/history", responses={200: {"model": History}}, summary=f"What became of one: {one}")(history)
+    router.get("/{key}/history", responses={200: {"model": History}}, summary=f"History of one {one}")(history)
 
     def undo(
         request: Request,
         person: Annotated[Person, may],
         key: int | str,
         entry_history_id: Annotated[
-            int | None, Query(ge=1, le=2**63 - 1, description="The change that is undone with all after it.")
+            int | None, Query(ge=1, le=2**63 - 1, description="The change to undo, together with all later ones.")
         ] = None,
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> Response:
-        """Make one again what it was before its last change, or before the change that is named.
+        """Restore a row to its state before its last change, or before a given one.
 
-        One that was removed comes back; as it has no version then, leave `If-Match` out.
+        A removed row comes back; it has no version, so leave `If-Match` out.
         """
         with editing(request, of, person) as editor:
-            # One that was removed has no version.
+            # A removed row has no version.
             version = (if_match or "").strip('"') if if_match else ""
             done = do(editor.conn, of, lambda: [editor.undo(key, version, entry_history_id)], dry_run=dry_run)
         return edited(done, of)
 
     _with_parameters(undo, one_key)
-    router.post("/{key}/undo", responses={200: {"model": Edited}}, summary=f"Undo a change of one: {one}")(undo)
+    router.post("/{key}/undo", responses={200: {"model": Edited}}, summary=f"Undo a change of one {one}")(undo)
     return router
 
 
 _MUST = inspect.Parameter.empty
 _PAGE: Mapping[str, tuple[Any, Any]] = {
-    "page": (Annotated[int, Query(ge=1, le=100_000, description="Which page of the list, from 1.")], 1),
-    "page_size": (Annotated[int, Query(ge=1, le=100, description="Rows of a page.")], 100),
+    "page": (Annotated[int, Query(ge=1, le=100_000, description="Page of the list, from 1.")], 1),
+    "page_size": (Annotated[int, Query(ge=1, le=100, description="Rows per page.")], 100),
 }
 
 
 def _filters(of: Editable) -> dict[str, str]:
-    """What a list can be narrowed by: what its rows are of, by the columns that tell it."""
+    """Returns the filters of a list: what its rows belong to, by the columns that hold it."""
     named = [each.name for each in (*of.thing.names[:-1], *of.thing.beside)]
     return {name: of.thing.columns[name] for name in named if name in of.thing.columns}
 
@@ -319,7 +318,7 @@ def _same(value: Any, wanted: str) -> bool:
 
 
 def _with_parameters(route: Callable[..., Any], parameters: Mapping[str, tuple[Any, Any]]) -> None:
-    """Give a route parameters that are known only here."""
+    """Adds parameters to a route that only its declaration knows."""
     own = [each for each in inspect.signature(route).parameters.values() if each.kind is not each.VAR_KEYWORD]
     kept = [each for each in own if each.name not in parameters]
     more = [
@@ -333,7 +332,7 @@ def _importing(of: Editable, may: Any) -> Callable[..., Response]:
     def take(
         request: Request, person: Annotated[Person, may], sent: Annotated[Sent, Depends(sent_file)], **asked: Any
     ) -> Response:
-        """Enter what a file says: all of its rows or none. Mistakes are told by row and column."""
+        """Import all rows of a file, or none. Mistakes are reported by row and column."""
         dry_run = asked.pop("dry_run")
         given = {name: value for name, value in asked.items() if value is not None}
         with editing(request, of, person) as editor:
@@ -353,14 +352,14 @@ def _importing(of: Editable, may: Any) -> Callable[..., Response]:
 
 
 async def sent_file(request: Request) -> Sent:
-    """The body of a request as a file.
+    """Returns the body of a request as a file.
 
     Raises:
-        ProblemError: 413 when it is larger than files of entries are.
+        ProblemError: 413 if it is too large.
     """
     content = b""
     async for part in request.stream():
         content += part
         if len(content) > MOST_BYTES:
-            raise ProblemError(413, f"A file of entries may have {MOST_BYTES >> 20} MB.")
+            raise ProblemError(413, f"A file of entries may have at most {MOST_BYTES >> 20} MB.")
     return Sent("the file", content)
