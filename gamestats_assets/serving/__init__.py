@@ -1,1 +1,1 @@
-"""The serving floor: HTTP over what is published. Knows tables and PostgreSQL; no game, no Dagster, no lake."""
+"""Serving: HTTP over the published tables. It knows tables and PostgreSQL, but no game, no Dagster and no lake."""

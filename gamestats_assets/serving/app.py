@@ -1,4 +1,4 @@
-"""The application: what every request meets, whichever game it asks of."""
+"""The application, put together from middleware and the routes of all games."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from gamestats_assets.settings import Settings
 
 
 def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], settings: Settings) -> FastAPI:
-    """The application over a database.
+    """Returns the application over a database.
 
     Args:
-        url: PostgreSQL, as one who answers everybody.
-        writer_url: PostgreSQL, as one who writes for signed-in people.
-        games: whose routes and pages there are; they find what they answer by in `request.state`.
+        url: PostgreSQL with the role for public answers.
+        writer_url: PostgreSQL with the role that writes for signed-in users.
+        games: games with their routes and pages, which use `request.state`.
     """
     versions = Versions(url, [game.name for game in games])
     bundle = Bundle()
@@ -87,7 +87,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     app = FastAPI(
         title="gamestats",
         version="1",
-        summary="What is published of each game.",
+        summary="The published tables of each game.",
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -100,7 +100,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     shown = [*(each for game in games for each in game.pages), sign_in.router, account_page.router]
     shown += [invitation_page.router, home, admin_people.pages, admin_players.pages]
     api += [admin_people.api, admin_players.api]
-    # One after another is looked at, and of those for admins, who are few, there are most.
+    # Routes are tried in order; the many admin routes, which few use, come last.
     for is_of_admins in (False, True):
         for routers, prefix in ((api, "/api/v1"), (shown, "")):
             for router in routers:
@@ -121,12 +121,12 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         if (found := await accounts.revision()) < newest:
             detail = (
                 f"Schema ops of PostgreSQL is at revision {found or 'none'}; this gamestats needs {newest}. Run "
-                "`gamestats serve` once with GAMESTATS_POSTGRES_URL of its owner, which brings it up to date."
+                "`gamestats serve` once with its owner's GAMESTATS_POSTGRES_URL, which migrates it."
             )
             return problem(request, 503, detail, headers={"Retry-After": "10"})
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
 
-    # The last one is met first.
+    # The last one runs first.
     app.add_middleware(CachedAnswers)
     app.add_middleware(RateLimits, settings=settings, forms=[path for game in games for path in game.forms_for_anybody])
     app.add_middleware(Authentication, accounts=accounts, site=site)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: pools that are counted, statements that are timed and end after 5 s."""
+"""Connections to PostgreSQL: counted pools, and timed statements that end after 5 s."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from gamestats_assets.lakehouse.postgres.server import parameters
 
 Connection = psycopg.AsyncConnection[DictRow]
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-"""Seconds that metrics of time tell apart."""
-POOL_IN_USE = Gauge(
-    "db_pool_in_use", "Connections of the pools that are in use.", ["pool"], multiprocess_mode="livesum"
-)
-POOL_SIZE = Gauge("db_pool_size", "Connections that the pools may have at most.", ["pool"], multiprocess_mode="livesum")
-QUERY_SECONDS = Histogram("db_query_seconds", "Seconds that PostgreSQL took for a statement.", buckets=BUCKETS_S)
+"""Buckets of durations in metrics, in seconds."""
+POOL_IN_USE = Gauge("db_pool_in_use", "Connections in use, by pool.", ["pool"], multiprocess_mode="livesum")
+POOL_SIZE = Gauge("db_pool_size", "Largest number of connections, by pool.", ["pool"], multiprocess_mode="livesum")
+QUERY_SECONDS = Histogram("db_query_seconds", "Duration of statements in PostgreSQL, in seconds.", buckets=BUCKETS_S)
 
 
 class TimedCursor(psycopg.AsyncCursor[DictRow]):
-    """A cursor whose statements are among `db_query_seconds`."""
+    """A cursor whose statements count in `db_query_seconds`."""
 
     async def execute(self, *args: Any, **kwargs: Any) -> TimedCursor:
         """Execute a statement, as psycopg does."""
@@ -35,7 +33,7 @@ class TimedCursor(psycopg.AsyncCursor[DictRow]):
 
 
 class TimedActsCursor(psycopg.Cursor[DictRow]):
-    """The same, for what signed-in people do."""
+    """The same for synchronous connections, which write for signed-in users."""
 
     def execute(self, *args: Any, **kwargs: Any) -> TimedActsCursor:
         """Execute a statement, as psycopg does."""
@@ -45,31 +43,31 @@ class TimedActsCursor(psycopg.Cursor[DictRow]):
 
 
 class CountedPool(AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]):
-    """A pool whose connections are among `db_pool_in_use` from when they are taken until they are given back."""
+    """A pool whose connections count in `db_pool_in_use` while they are taken."""
 
     async def open(self, wait: bool = False, timeout: float = 30) -> None:
-        """Begin, as psycopg does."""
+        """Opens the pool, as psycopg does."""
         POOL_SIZE.labels(self.name).set(self.max_size)
         POOL_IN_USE.labels(self.name).set(0)
         await super().open(wait, timeout)
 
     async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection[DictRow]:
-        """Take a connection, as psycopg does."""
+        """Takes a connection, as psycopg does."""
         conn = await super().getconn(timeout)
         POOL_IN_USE.labels(self.name).inc()
         return conn
 
     async def putconn(self, conn: psycopg.AsyncConnection[DictRow]) -> None:
-        """Give a connection back, as psycopg does."""
+        """Returns a connection, as psycopg does."""
         POOL_IN_USE.labels(self.name).dec()
         await super().putconn(conn)
 
 
 def connections(url: SecretStr, name: str, most: int = 8) -> AsyncConnectionPool[Connection]:
-    """Connections for answers: in snapshots, that only read, none of whose statements takes longer than 5 s.
+    """Returns a pool of connections for answers: read-only snapshots with statements of at most 5 s.
 
     Args:
-        name: of the pool, among the metrics.
+        name: name of the pool in the metrics.
     """
 
     async def configure(conn: psycopg.AsyncConnection[Any]) -> None:
@@ -90,27 +88,27 @@ def connections(url: SecretStr, name: str, most: int = 8) -> AsyncConnectionPool
 
 
 async def still_there(conn: Connection) -> None:
-    """Refuse a connection whose server is gone, without asking it: its end is closed, which is seen here.
+    """Refuses a connection that its server has closed, which is visible here without a round trip.
 
     Raises:
-        psycopg.OperationalError: so that a pool takes another one.
+        psycopg.OperationalError: so that the pool takes another one.
     """
     if not conn.closed:
         poll = select.poll()
         poll.register(conn, select.POLLIN)
         if not poll.poll(0):
             return
-    # A pool lets go of it then.
+    # The pool then discards it.
     await conn.close()
     raise psycopg.OperationalError("The connection is lost.")
 
 
 def connecting(url: SecretStr, plans: LiteralString = "force_custom_plan") -> dict[str, Any]:
-    """How what serves connects: rows by column, in UTC, no statement longer than 5 s.
+    """Returns the options of serving connections: rows as dictionaries, UTC, statements of at most 5 s.
 
     Args:
-        plans: one for everybody would read the months and matches of nobody in particular, and take twice as long;
-            what looks up single rows by their key is planned once, which takes longer than to find them.
+        plans: a generic plan, which does not know the months and matches asked for, takes twice as long. Only lookups
+            of single rows by their key should use one, since planning takes longer than the lookup.
     """
     asked = parameters(url)
     planned = f"-c plan_cache_mode={plans}"

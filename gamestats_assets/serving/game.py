@@ -1,4 +1,4 @@
-"""What a game serves: its routes, its pages, its templates and texts."""
+"""The declaration of what a game serves: routes, pages, templates and texts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from gamestats_assets.lakehouse.table import Table
 
 @dataclass(frozen=True, slots=True)
 class PlayerAccounts:
-    """The accounts by which people play a game.
+    """The player accounts of a game.
 
     Attributes:
-        platforms: those that people sign in by, too, as `SignInProvider.platform` has them.
-        player_id: the id of an account as people write it, `steam:76561190000000001`; refuses one that is none
-            (`EntryError`).
-        written: an id as people write it; the opposite.
-        linked: does what follows of an account being a user's, given by number; in the same transaction.
-        unlinked: does what follows of its being nobody's any more.
+        platforms: platforms that are also sign-in providers, see `SignInProvider.platform`.
+        player_id: returns the id of an account as people write it, such as `steam:76561190000000001`; raises
+            `EntryError` if it is invalid.
+        written: returns an id as people write it; the inverse.
+        linked: called in the transaction that links an account to a user, given by number.
+        unlinked: called in the transaction that unlinks it.
     """
 
     platforms: Sequence[str]
@@ -35,26 +35,25 @@ class PlayerAccounts:
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """A game, as the application knows it.
+    """A game in the application.
 
     Attributes:
-        name: of its schema in PostgreSQL.
-        title: as people know it.
-        folder: with its `templates` and `texts`; a text `<name>.about` says what there is, and `<name>.begin` by which
-            command more comes. `examples.json` has an answer of each of its API's routes, by the path; `acts.json` what
-            is asked and answered at those of admins, by method and path.
+        name: name of its schema in PostgreSQL.
+        title: its name for people.
+        folder: folder with its `templates` and `texts`; the text `<name>.about` describes its tables, `<name>.begin`
+            names the command that brings more. `examples.json` has an example answer of each route of its API, by path;
+            `acts.json` example requests and answers of admin routes, by method and path.
         api: routes below `/api/v1`.
         pages: routes of pages.
-        start: where its pages begin; None while it has none.
+        start: address of its first page; None if it has none.
         admin: pages for its admins, by address and title.
-        words: by which templates say things of the game, as filters.
-        uploads: addresses at which large files are sent.
-        synthetic: a published table, and the condition that its rows meet where they stand on simulated data; None
-            where nothing published tells.
-        forms_for_anybody: paths to which anybody may write without being signed in, some times an hour.
-        matches: a published table whose partitions are players, with a row for each match of a player, and the
-            condition that rows of simulated matches meet; None where nothing is published of single players.
-        accounts: by which people play it; None where nothing is anybody's own.
+        words: filters for its templates.
+        uploads: addresses for large files.
+        synthetic: a published table, and the condition that marks its rows as simulated; None if no table says so.
+        forms_for_anybody: paths to which visitors may write without signing in, a few times an hour.
+        matches: a published table with players as partitions and a row for each of their matches, and the condition
+            that marks rows of simulated matches; None if no single players are published.
+        accounts: its player accounts; None if it has no personal pages.
     """
 
     name: str
@@ -72,5 +71,5 @@ class Game:
     accounts: PlayerAccounts | None = None
 
     def account(self, player_id: str) -> str:
-        """The account of a player, as people write it."""
+        """Returns the account of a player as people write it."""
         return player_id if self.accounts is None else self.accounts.written(player_id)

@@ -366,7 +366,7 @@ def test_an_admin_of_one_division_edits_nothing_else(office: Office) -> None:
     dora = sign_in(office.site, office.url, "dora", "tournament_admin", division_id=2)
     of_season = sign_in(office.site, office.url, "sam", "tournament_admin", season_id=1)
     team = {"season": "fall-2026", "division": "Div 1", "team": "Elsewhere"}
-    assert "does not reach to Div 1" in refused(dora.ask("POST", "/teams", json=team), 403)["detail"]
+    assert "does not extend to Div 1" in refused(dora.ask("POST", "/teams", json=team), 403)["detail"]
     made = done(dora.ask("POST", "/teams", json=team | {"division": "Div 2", "team": "Own"}), 201)["row"]
     assert done(of_season.ask("DELETE", f"/teams/{made['team_id']}", made["version"]))["outcome"] == "removed"
     for path, change in (

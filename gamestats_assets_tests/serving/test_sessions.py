@@ -337,7 +337,7 @@ def test_names_are_unique_and_shown_as_text(site: httpx.Client, url: str) -> Non
     page = park.http.get("/account?done=renamed").text
     assert f"<bdi>{html.escape(odd)}</bdi>" in page
     assert odd not in page
-    assert "You are called otherwise now." in page
+    assert "Your name was changed." in page
     # Nothing else can be put on the page by its address.
     assert "evil" not in park.http.get("/account", params={"done": "evil"}).text
 

@@ -387,7 +387,7 @@ def test_an_assertion_that_was_changed_is_not_steams(site: httpx.Client, what: s
     browser, before = browser_at(site), steam.checked
     answer = browser.get(changed(sent_back(browser, "steam"), **changes))
     assert refused(browser, answer)
-    assert "not its own" in answer.text
+    assert "did not confirm the answer" in answer.text
     assert steam.checked == before + 1
 
 
@@ -399,7 +399,7 @@ def test_an_assertion_is_taken_once_even_if_steam_forgets_that_it_was(site: http
     browser = browser_at(site)
     answer = browser.get(sent_back(browser, "steam"))
     assert refused(browser, answer)
-    assert "taken before" in answer.text
+    assert "was used before" in answer.text
 
 
 # --- providers that are not as they should be ----------------------------------------------------

@@ -1,1 +1,1 @@
-"""What is for admins: users and roles, claims on game accounts, the audit log, and Dagster's pages."""
+"""Pages and routes for admins: users and roles, claims on game accounts, the audit log, and Dagster's pages."""

@@ -1,7 +1,7 @@
-"""Dagster's own pages, for admins: what is asked under /dagster/ is passed on to its webserver.
+"""Dagster's own pages, for admins: requests under /dagster/ are passed on to its webserver.
 
-The webserver does what it is asked by whoever reaches it: also by GET, under any name, from any page. So it listens on
-a Unix socket that only this machine's user can open, and who may ask, from where and how, is decided here.
+The webserver obeys every request that reaches it, even by GET, under any host name, from any page. So it listens on a
+Unix socket that only this machine's user can open, and this module decides which requests reach it.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _OF_ONE_HOP = {
     *("transfer-encoding", "upgrade"),
 }
 _TO_US = {"cookie", "authorization", "x-csrf-token", "x-request-id", "forwarded"}
-"""Headers of a request that are not for Dagster; so is whatever begins with `x-forwarded-`."""
+"""Headers of requests that Dagster must not see, besides those that begin with `x-forwarded-`."""
 _FROM_US = {"set-cookie", "server", "date", "content-security-policy", "x-frame-options", "x-request-id"}
-"""Headers of an answer that are not Dagster's to give."""
+"""Headers that we set in Dagster's place."""
 _CHECKED_EVERY_S = 600.0
-"""Seconds after which a WebSocket is closed; the page opens another one, for which is asked again who it is."""
+"""Seconds after which a WebSocket is closed; the page opens another one, whose sender is checked again."""
 
 
 def dagster_router(place: Path | None) -> APIRouter:
-    """The routes of Dagster's pages.
+    """Returns the routes of Dagster's pages.
 
     Args:
-        place: the socket of its webserver; None where there is none.
+        place: the socket of its webserver; None if there is none.
     """
-    # Nothing leaves the machine, so no certificates are looked for.
+    # Nothing leaves the machine, so certificates are not loaded.
     client = httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=str(place), verify=False), timeout=httpx.Timeout(120, connect=5, pool=5)
     )
@@ -62,7 +62,7 @@ def dagster_router(place: Path | None) -> APIRouter:
     async def pages(request: Request, path: str) -> Response:
         _refuse_others(request, changes=request.method not in _SAFE)
         if request.method in _SAFE and path.strip("/").endswith("graphql") and "query" in request.query_params:
-            detail = "GraphQL is asked by POST here, so that no link and no picture can change anything."
+            detail = "Send GraphQL by POST here, so that no link and no picture can change anything."
             raise ProblemError(405, detail, headers={"Allow": "POST"})
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         asked = client.build_request(
@@ -88,14 +88,14 @@ def dagster_router(place: Path | None) -> APIRouter:
                 additional_headers={"X-Request-Id": socket.scope["request_id"]},
                 compression=None,
                 max_size=None,
-                # Both are on this machine: whoever ends closes its end.
+                # Both ends are on this machine: a process that ends closes its own.
                 ping_interval=None,
             )
         except (ProblemError, OSError, WebSocketException):
             await socket.close(1008)
             return
         async with theirs:
-            # A browser may go at any time, also while it is answered.
+            # A browser may leave at any time, even while it is answered.
             with suppress(WebSocketDisconnect):
                 await socket.accept(theirs.subprotocol)
                 await _pass_on_both_ways(socket, theirs)
@@ -104,7 +104,7 @@ def dagster_router(place: Path | None) -> APIRouter:
 
 
 def _refuse_others(asked: HTTPConnection, *, changes: bool) -> None:
-    """Refuse who is no admin, and what a page of another origin made an admin's browser send.
+    """Refuses users who are no admins, and requests that a page of another origin sent from an admin's browser.
 
     Raises:
         ProblemError: 401 or 403.
@@ -114,24 +114,24 @@ def _refuse_others(asked: HTTPConnection, *, changes: bool) -> None:
         raise ProblemError(401, "Dagster's pages are for admins.", headers={"WWW-Authenticate": "Bearer"})
     person.require("admin")
     site: Site = asked.state.site
-    # Dagster's pages know no CSRF token. A browser always says from where it changes something.
+    # Dagster's pages have no CSRF token, but browsers always send the origin of requests that change something.
     if changes and caller(asked).cookie and not site.is_own(asked, asked.headers.get("origin", "")):
-        raise ProblemError(403, "Only a page of this address may send this.")
+        raise ProblemError(403, "Only pages of this site may send this.")
 
 
 def _absent() -> ProblemError:
-    detail = "Dagster does not run here, or is about to start. `gamestats up` starts it."
+    detail = "Dagster does not run here yet. `gamestats up` starts it."
     return ProblemError(503, detail, headers={"Retry-After": "5"})
 
 
 def _target(asked: HTTPConnection) -> bytes:
-    """Path and query as they came."""
+    """Returns path and query unchanged."""
     query: bytes = asked.scope["query_string"]
     return asked.scope["raw_path"] + (b"?" + query if query else b"")
 
 
 def _without(headers: Iterable[tuple[bytes, bytes]], names: set[str]) -> list[tuple[bytes, bytes]]:
-    """Headers to pass on: none of those named, and none that is for one hop only."""
+    """Returns the headers to pass on, without the named ones and those for one hop only."""
     given = [(name.lower(), value) for name, value in headers]
     named = b",".join(value for name, value in given if name == b"connection").decode("latin-1").lower()
     dropped = names | _OF_ONE_HOP | {name.strip() for name in named.split(",")}
@@ -143,7 +143,7 @@ def _without(headers: Iterable[tuple[bytes, bytes]], names: set[str]) -> list[tu
 
 
 class _PassedOn(StreamingResponse):
-    """Dagster's answer, as it comes; with its own rules for scripts, and with ours for frames."""
+    """Dagster's answer, passed on as it arrives, with its own rules for scripts and ours for frames."""
 
     def __init__(self, answer: httpx.Response) -> None:
         super().__init__(answer.aiter_raw(), answer.status_code)
@@ -160,7 +160,7 @@ class _PassedOn(StreamingResponse):
 
 
 async def _pass_on_both_ways(socket: WebSocket, theirs: ClientConnection) -> None:
-    """Pass messages on until one side ends, or until it is time to ask again who it is."""
+    """Passes messages on until one side ends, or until it is time to check the sender again."""
 
     async def to_dagster() -> None:
         while (message := await socket.receive())["type"] == "websocket.receive":
@@ -182,5 +182,5 @@ async def _pass_on_both_ways(socket: WebSocket, theirs: ClientConnection) -> Non
         if isinstance(end, Exception) and not isinstance(end, ConnectionClosed | WebSocketDisconnect):
             raise end
     with suppress(RuntimeError):
-        # Service restart: to be opened again.
+        # Service restart: the page opens it again.
         await socket.close(1000 if done else 1012)

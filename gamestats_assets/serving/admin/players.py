@@ -1,4 +1,4 @@
-"""Whose accounts of games are whose, for admins to decide: an API under `/api/v1/admin`, and a page."""
+"""Claims on game accounts, for admins to decide: an API under `/api/v1/admin`, and a page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Claim(BaseModel):
     told_by: Literal["sign_in", "person", "admin", "command_line"]
     created_at: datetime
     decided_at: datetime | None
-    linked_to: Annotated[str | None, Field(description="Another user who has it.")]
+    linked_to: Annotated[str | None, Field(description="Another user to whom it is linked.")]
 
 
 class Claims(BaseModel):
@@ -42,25 +42,25 @@ class Claims(BaseModel):
 
 
 class ClaimDecision(BaseModel):
-    """What is decided of an account of a user."""
+    """A decision on a user's claim."""
 
     model_config = ConfigDict(extra="forbid")
     user_id: Annotated[int, Field(ge=1, le=2**63 - 1, examples=[12])]
     player: Annotated[str, Field(min_length=1, max_length=200, examples=["xbox_70cf8d6afd010900"])]
-    state: Annotated[Literal["linked", "refused"], Field(description="Whether it is the user's.")]
+    state: Annotated[Literal["linked", "refused"], Field(description="Whether the account is the user's.")]
     game: Annotated[str | None, Field(max_length=60, examples=["rocket_league"])] = None
 
 
-@api.get("/players", responses={200: {"model": Claims}}, summary="Whose accounts are whose")
+@api.get("/players", responses={200: {"model": Claims}}, summary="Game accounts and claims")
 def all_claims(request: Request, person: Admin) -> Response:
-    """Accounts of games that users have, claim or were refused; what is to be decided comes first."""
+    """Linked, claimed and refused accounts of games; undecided claims come first."""
     with request.state.writing() as conn:
         return json_answer({"data": {"players": players.claims(conn)}})
 
 
-@api.put("/players", responses={200: {"model": Claims}}, summary="Decide whose an account is")
+@api.put("/players", responses={200: {"model": Claims}}, summary="Decide a claim")
 def decide_claim(request: Request, person: Admin, body: ClaimDecision) -> Response:
-    """Link an account that a user claims, or refuse it; what is linked is taken back by that."""
+    """Link a claimed account, or refuse it; refusing a linked account unlinks it."""
     _decide(request, person, body)
     with request.state.writing() as conn:
         return json_answer({"data": {"players": players.claims(conn)}})
@@ -75,7 +75,7 @@ def _decide(request: Request, person: Person, body: ClaimDecision) -> None:
 
 @pages.get("/players")
 def claims_page(request: Request, person: Admin) -> Response:
-    """Whose accounts are whose, with buttons to decide."""
+    """Shows linked and claimed accounts, with buttons to decide."""
     return _page(request, person)
 
 
@@ -90,7 +90,7 @@ def _page(request: Request, person: Person, problem: ProblemError | None = None)
 
 
 def _account(request: Request, name: str, player_id: str) -> str:
-    """An account as people write it; of a game that is served no more, as it is kept."""
+    """Returns an account as people write it, or its id if its game is no longer served."""
     return next((game.account(player_id) for game in request.state.games if game.name == name), player_id)
 
 

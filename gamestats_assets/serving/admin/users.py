@@ -1,4 +1,4 @@
-"""Users, their roles, and the audit log: for admins, as an API under `/api/v1/admin` and as pages under `/admin`."""
+"""Users, roles and the audit log, for admins: an API under `/api/v1/admin`, and pages under `/admin`."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -30,16 +30,16 @@ _ACTS = 100
 
 
 class Place(BaseModel):
-    """A role, everywhere or of one season or division."""
+    """A role, everywhere or in one season or division."""
 
     model_config = ConfigDict(extra="forbid")
     role: Annotated[Literal["premium", "tournament_admin", "admin"], Field(description="Which one.")]
-    season_id: Annotated[_Id, Field(description="Only of this season; of tournament_admin alone.")] = None
-    division_id: Annotated[_Id, Field(description="Only of this division; of tournament_admin alone.")] = None
+    season_id: Annotated[_Id, Field(description="Limits a tournament_admin to this season.")] = None
+    division_id: Annotated[_Id, Field(description="Limits a tournament_admin to this division.")] = None
 
 
 class NewUser(BaseModel):
-    """A user who is to be added."""
+    """A new user."""
 
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1, max_length=200, examples=["kim"])]
@@ -51,7 +51,7 @@ class User(BaseModel):
     user_id: int
     name: str
     roles: Annotated[list[str], Field(description="In words.", examples=[["tournament_admin of fall-2026"]])]
-    issuers: Annotated[list[str], Field(description="What the user signs in by.")]
+    issuers: Annotated[list[str], Field(description="Providers of the user's sign-in accounts.")]
     created_at: datetime
     last_seen_at: datetime | None
 
@@ -101,7 +101,7 @@ def all_users(request: Request, person: Admin) -> Response:
 
 @api.post("/users", status_code=201, responses={201: {"model": Users}}, summary="Add a user")
 def add_user(request: Request, person: Admin, body: NewUser) -> Response:
-    """Add a user, who signs in by a one-time link first."""
+    """Add a user, who first signs in by a one-time link."""
     with request.state.writing() as conn:
         row = users.add_user(conn, person, body.name)
     return json_answer({"data": {"users": [{name: row[name] for name in User.model_fields}]}}, 201)
@@ -116,13 +116,13 @@ def _change_role(request: Request, person: Person, user_id: int, body: Place, ch
 
 @api.put("/users/{user_id}/roles", responses={200: {"model": Users}}, summary="Give a role")
 def give_role(request: Request, person: Admin, user_id: UserId, body: Place) -> Response:
-    """Give a user a role; one that is held already stays."""
+    """Give a user a role; nothing changes if the user has it."""
     return _change_role(request, person, user_id, body, users.give_role)
 
 
 @api.delete("/users/{user_id}/roles", responses={200: {"model": Users}}, summary="Take a role")
 def take_role(request: Request, person: Admin, user_id: UserId, asked: Annotated[Place, Query()]) -> Response:
-    """Take a role from a user; one that is not held is not held after it either."""
+    """Take a role from a user; nothing changes if the user lacks it."""
     return _change_role(request, person, user_id, asked, users.take_role)
 
 
@@ -130,10 +130,12 @@ def take_role(request: Request, person: Admin, user_id: UserId, asked: Annotated
 def audit_log(
     request: Request,
     person: Admin,
-    before_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Acts before this one.")] = None,
-    about: Annotated[str | None, Query(max_length=200, description="Acts or things with this text in them.")] = None,
+    before_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Only acts before this one.")] = None,
+    about: Annotated[
+        str | None, Query(max_length=200, description="Only acts or things that contain this text.")
+    ] = None,
 ) -> Response:
-    """The newest hundred acts of admins; with `before_id` those before."""
+    """The newest hundred acts of admins, or those before `before_id`."""
     with request.state.writing() as conn:
         found = audited(conn, before_id=before_id, most=_ACTS, about=_text(about))
     return json_answer({"data": {"acts": found}})
@@ -148,7 +150,7 @@ def _text(text: str | None) -> str | None:
 
 @pages.get("")
 def home(request: Request, person: Anyone) -> Response:
-    """Go on to the first part that a game has for its admins."""
+    """Redirects to the first admin page of a game."""
     first = next((section for game in request.state.games for section in game.admin), ("/admin/users", ""))
     return RedirectResponse(first[0], 303, {"Cache-Control": "no-store"})
 
@@ -175,7 +177,7 @@ def _place(season_id: int | None, division_id: int | None) -> str:
 
 
 def _places(conn: psycopg.Connection) -> list[tuple[str, str]]:
-    """Seasons and divisions, as pairs of a value and a text."""
+    """Returns seasons and divisions as pairs of value and text."""
     seasons = ops.rows(conn, "SELECT season_id, season FROM ops.seasons ORDER BY season_id DESC")
     divisions = ops.rows(conn, "SELECT division_id, season_id, division FROM ops.divisions ORDER BY division_id")
     places: list[tuple[str, str]] = []
@@ -188,13 +190,13 @@ def _places(conn: psycopg.Connection) -> list[tuple[str, str]]:
 
 @pages.get("/users")
 def users_page(request: Request, person: Admin) -> Response:
-    """Users, and forms to add and remove one, to give and take roles, to make a link that signs somebody in."""
+    """Shows users, with forms to add and remove them, give and take roles, and make sign-in links."""
     return _people(request, person)
 
 
 @pages.post("/users")
 def act_on_users(request: Request, person: Admin, form: Form) -> Response:
-    """Add a user; give or take a role; make a one-time link; remove one, once that is said twice."""
+    """Adds a user, gives or takes a role, makes a one-time link, or removes a user after confirmation."""
     verb = str(form.get("act", ""))
     link, leaving, messages = "", None, []
     try:
@@ -220,22 +222,22 @@ def act_on_users(request: Request, person: Admin, form: Form) -> Response:
 def _done(conn: psycopg.Connection, person: Person, form: Submitted, verb: str) -> list[str]:
     if verb == "add":
         row = users.add_user(conn, person, str(form.get("name", "")))
-        return [f"{row['name']} was added; a link signs {row['name']} in."]
+        return [f"{row['name']} was added and can sign in by a link."]
     row = _user(conn, _number(form, "user_id"))
     if verb == "give":
         role, place = str(form.get("role", "")), str(form.get("place", ""))
         users.give_role(conn, person, row, role, *_numbers(place))
-        return [f"{row['name']} has the role {role}."]
+        return [f"{row['name']} now has the role {role}."]
     if verb == "remove for good":
         users.remove_user(conn, person, row)
         return [f"{row['name']} is removed."]
     role, _, place = verb.removeprefix("take ").partition(" ")
     users.take_role(conn, person, row, role, *_numbers(place))
-    return [f"{row['name']} has the role {role} no more."]
+    return [f"{row['name']} no longer has the role {role}."]
 
 
 def _numbers(place: str) -> tuple[int | None, int | None]:
-    """Season and division that a form names."""
+    """Returns the season and division that a form names."""
     kind, _, text = place.partition(" ")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
     return (number if kind == "season" else None, number if kind == "division" else None)
@@ -253,7 +255,7 @@ def log_page(
     before_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     about: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """The audit log, the newest first."""
+    """Shows the audit log, the newest act first."""
     with request.state.writing() as conn:
         found = audited(conn, before_id=before_id, most=_ACTS, about=_text(about))
         names = {f"user {row['user_id']}": row["name"] for row in users.list_users(conn)}
@@ -270,7 +272,7 @@ def log_page(
 
 
 def _differences(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
-    """What differs between two sides of an act, in words."""
+    """Returns the differences between two states in words."""
     before, after = before or {}, after or {}
     return [
         f"{name} {_shown(before.get(name))} → {_shown(after.get(name))}"

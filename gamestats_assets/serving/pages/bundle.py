@@ -1,6 +1,6 @@
-"""The files that a browser loads beside a page, as the build of `browser/` left them.
+"""The built files of `browser/` that pages load.
 
-A file's name tells its content, so a browser keeps it for ever and never asks again.
+A file's name contains a hash of its content, so browsers keep it for ever.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Ac
 
 
 class Bundle:
-    """The files of a folder.
+    """The built files in a folder.
 
     Args:
-        folder: what the build made, with its `manifest.json`: the file of every source.
+        folder: folder with the built files and `manifest.json`, which names the file of every source.
     """
 
     def __init__(self, folder: Path = FILES) -> None:
         self._folder = folder
         manifest = folder / "manifest.json"
         if not manifest.exists():
-            _LOG.warning("The browser's part of the pages is not built: run `python -m hatchling build --hooks-only`.")
+            _LOG.warning("The pages' scripts and styles are not built: run `python -m hatchling build --hooks-only`.")
         self.names: dict[str, str] = json.loads(manifest.read_bytes()) if manifest.exists() else {}
         self._served = {path.name for path in folder.glob("*")} - {manifest.name}
 
     def url(self, source: str) -> str | None:
-        """The path of what a source was built into, such as of `app.css`; None when it was not built."""
+        """Returns the path of the file built from a source such as `app.css`; None if it was not built."""
         name = self.names.get(source)
         return name and STATIC + name
 
     def styles(self) -> Markup:
-        """The styles themselves, for a page that is a file of its own; nothing when they were not built."""
+        """Returns the styles themselves, for pages that are single files; empty if they were not built."""
         name = self.names.get("app.css")
         return Markup((self._folder / name).read_text("utf-8")) if name else Markup()
 
     def router(self) -> APIRouter:
-        """The route that serves them, compressed for who accepts it."""
+        """Returns the route that serves the files, compressed if the client accepts it."""
         router = APIRouter(include_in_schema=False)
 
         @router.get(STATIC + "{name}")

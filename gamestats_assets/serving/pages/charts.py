@@ -1,4 +1,4 @@
-"""Small charts that are drawn here, as part of a page: each says in words what it shows."""
+"""Small SVG charts within pages, each with a label in words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _WIDTH, _HEIGHT, _EDGE = 96, 26, 4
 
 
 def sparkline(values: Sequence[int | None], worst: int, label: str) -> Markup:
-    """Placements as a line, the best at the top.
+    """Returns placements as a line, the best at the top.
 
     Args:
-        values: the oldest first; where there is None the line is broken.
+        values: the oldest first; None breaks the line.
         worst: the placement at the bottom. The axis is fixed, so that lines compare.
         label: says in words what is shown.
     """
@@ -45,7 +45,7 @@ def sparkline(values: Sequence[int | None], worst: int, label: str) -> Markup:
 
 
 def bar(share: float) -> Markup:
-    """A share of 0 to 1 as a bar, beside the figure that says it."""
+    """Returns a share of 0 to 1 as a bar, to stand beside its figure."""
     wide = round(100 * min(1.0, max(0.0, share)), 1)
     return Markup(
         '<svg class="bar-of" aria-hidden="true" width="64" height="8" viewBox="0 0 100 8" preserveAspectRatio="none">'
@@ -53,7 +53,7 @@ def bar(share: float) -> Markup:
     ).format(wide)
 
 
-# --------------------------------------------------------------------------- where something stands among others
+# --------------------------------------------------------------------------- a value among others
 
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_EDGE = 240, 30, 8
 
@@ -67,14 +67,15 @@ def strip(
     label: str,
     ends: tuple[float, float] | None = None,
 ) -> Markup:
-    """Where a value stands among those of others.
+    """Returns a strip that shows a value among those of others.
 
     Args:
-        quantiles: of the others at 5, 25, 50, 75 and 95%.
-        low: lower end of the interval of the value.
-        high: upper end of it.
+        quantiles: quantiles of the others at 5, 25, 50, 75 and 95%.
+        low: lower end of the value's interval.
+        high: upper end of the interval.
         label: says in words what is shown.
-        ends: of the axis, so that strips compare; what is beyond them is drawn at them. Without them all that is shown.
+        ends: ends of the axis, so that strips compare; values beyond them are drawn at the edge. By default the axis
+            spans all values.
     """
     known = [each for each in (*quantiles, value, low, high) if each is not None]
     least, most = ends or (min(known), max(known))
@@ -105,20 +106,20 @@ def _bar(start: float, end: float, middle: float, height: float, kind: str) -> M
     )
 
 
-# --------------------------------------------------------------------------- how something went
+# --------------------------------------------------------------------------- values over time
 
 _COURSE_WIDTH, _COURSE_HEIGHT = 360, 168
 _TOP, _BOTTOM, _RIGHT = 10, 34, 12
 _FEW = 30
-"""Points up to which each is drawn as large as others."""
+"""Number of points above which they are drawn smaller."""
 _BESIDE = 0.25
-"""Share of the days with values by which marks before and after them may lengthen the axis."""
+"""Share of its length by which marks before and after the values may extend the axis."""
 _LETTER = 6.2
-"""Width of a letter beside an axis, about."""
+"""Approximate width of a letter beside an axis."""
 
 
 class Point(NamedTuple):
-    """A value at a day, with the ends of its interval where they are known, and what it says in words."""
+    """A value of a day, with its interval if known, and its text."""
 
     day: date
     value: float
@@ -136,14 +137,14 @@ def course(
     middle: float | None = None,
     ticks: Mapping[float, str] | None = None,
 ) -> Markup:
-    """A value over days, with its intervals, and days that are marked.
+    """Returns a value over days, with its intervals and marked days.
 
     Args:
-        marks: days with what was on them, in words. Of those far from all values an arrow at the edge tells.
+        marks: days with events, in words. An arrow at the edge stands for days far from all values.
         label: says in words what is shown.
         day: writes a day beside the axis.
-        middle: a value that a line is drawn at.
-        ticks: what stands beside the axis, by value; a few round numbers without.
+        middle: a value at which a line is drawn.
+        ticks: texts beside the axis, by value; by default a few round numbers.
     """
     known = [each for point in points for each in (point.value, point.low, point.high) if each is not None]
     known += [middle] if middle is not None else []
@@ -189,7 +190,7 @@ def course(
     path = " ".join(f"{'L' if index else 'M'}{x(point.day)} {y(point.value)}" for index, point in enumerate(points))
     parts.append(Markup('<path class="line" d="{}"/>').format(path))
     size = 3.5 if len(points) <= _FEW else 2
-    # Of a hundred points a page has: numbers need no escaping, which takes longer than all else here.
+    # A page has hundreds of points, and escaping takes longest; numbers need none.
     parts += [
         Markup(f'<circle class="own" cx="{x(at)}" cy="{y(value)}" r="{size}"><title>{escape(said)}</title></circle>')
         for at, value, _, _, said in points
@@ -208,7 +209,7 @@ def course(
 
 
 def _reach(points: Sequence[Point], x: Callable[[date], float], y: Callable[[float], float]) -> Markup:
-    """The intervals as bands, each from one point to the next one that has an interval, too."""
+    """Returns the intervals as bands between neighbouring points with intervals."""
     bands: list[list[tuple[float, float, float]]] = [[]]
     for point in points:
         if point.low is None or point.high is None:
@@ -227,7 +228,7 @@ def _reach(points: Sequence[Point], x: Callable[[date], float], y: Callable[[flo
 
 
 def _round_numbers(least: float, most: float) -> dict[float, str]:
-    """Three to six round numbers between two."""
+    """Returns three to six round numbers between two numbers."""
     rough = (most - least) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(each * power for each in (1, 2, 5, 10) if each * power >= rough)
@@ -236,15 +237,13 @@ def _round_numbers(least: float, most: float) -> dict[float, str]:
     return {value: f"{value:z.{digits}f}".replace("-", "−") for value in found}
 
 
-# --------------------------------------------------------------------------- what happened when
+# --------------------------------------------------------------------------- events on a time line
 
 _LANES_WIDTH, _LANE, _NAMES = 1000, 30, 128
 
 
 class Mark(NamedTuple):
-    """Something that happened: when, which shape it has (`kind`), in words, and where a link leads; with an end, it
-    lasted.
-    """
+    """An event: its second, its shape (`kind`), text and link; with an end if it has a duration."""
 
     at: float
     kind: str
@@ -254,12 +253,12 @@ class Mark(NamedTuple):
 
 
 def lanes(lanes: Sequence[tuple[str, Sequence[Mark]]], seconds: float, *, label: str, every: int = 60) -> Markup:
-    """What happened when, in lanes with names.
+    """Returns events on a time line, in named lanes.
 
     Args:
-        seconds: the whole time.
+        seconds: length of the time line.
         label: says in words what is shown.
-        every: seconds between marks of the time.
+        every: seconds between time marks.
     """
     height = len(lanes) * _LANE + 26
     width = _LANES_WIDTH - _NAMES - 16
@@ -308,4 +307,4 @@ _SHAPES = {
     "mistake": "M{} {}m-5 -5l10 10m0 -10l-10 10",
     "pad": "M{} {}m-3 -3h6v6h-6z",
 }
-"""Shapes, so that colour alone tells nothing: a circle, a diamond, a cross, a small square."""
+"""Shapes besides colours, for readers who cannot tell colours apart: circle, diamond, cross, small square."""

@@ -1,4 +1,4 @@
-"""The API described: an OpenAPI document in which every failure is a problem, and a page that shows it."""
+"""Documentation of the API: an OpenAPI document with all problems, and a page that shows it."""
 
 from __future__ import annotations
 
@@ -20,34 +20,35 @@ from gamestats_assets.serving.pages.rendering import POLICY, Pages
 
 DOCS = "/api/v1/docs"
 _DESCRIPTION = f"""
-Answers are JSON, and CSV or a calendar where it is said; ask for these by `Accept`, or by an ending of the path, `.csv`
-or `.ics`. What is answered is a function of what is asked and of what is published: ask again with `If-None-Match`, and
-304 says that nothing has changed and costs nothing of your limit. `Gamestats-Stale: true` marks an answer that is given
+Answers are JSON; some routes also offer CSV or a calendar, by `Accept` or by the ending `.csv` or `.ics` of the path.
+An answer depends only on the question and the published tables: repeat the request with `If-None-Match`, and 304 says
+that nothing has changed, without counting towards your limit. `Gamestats-Stale: true` marks an answer from the cache
 while PostgreSQL cannot be reached.
 
-Parameters are strict: one that does not exist, is written otherwise or is given twice is refused. Failures are problems
-(RFC 9457) with a `code` that stays the same, and the `request_id` by which the server's log knows them. Limits are told
-by `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, and by `Retry-After` when there were too many.
+Parameters are strict: unknown, misspelt and repeated ones are refused. Failures are problems (RFC 9457) with a stable
+`code`, and the `request_id` under which the server's log has the details. The headers `RateLimit-Limit`,
+`RateLimit-Remaining` and `RateLimit-Reset` show your limit; `Retry-After` comes with 429.
 
-Fields may be added to answers at any time; what is there keeps its name and its meaning under `/api/v1`. A route that
-is to go says so by the headers `Deprecation` and `Sunset` half a year before. [A page]({DOCS}) shows all of them.
+Fields may be added to answers at any time; existing ones keep their names and meanings under `/api/v1`. A route that
+will be removed announces it half a year before, in the headers `Deprecation` and `Sunset`. [A page]({DOCS}) shows all
+routes.
 """
 _SIGNED_IN = [{"browser": []}, {"program": []}]
-"""The security of an operation for people who are signed in."""
+"""Security of operations for signed-in users."""
 _SCHEMES = {
     "browser": {"type": "apiKey", "in": "cookie", "name": "gamestats_session"},
-    "program": {"type": "http", "scheme": "bearer", "description": "An access token of `/auth/token`."},
+    "program": {"type": "http", "scheme": "bearer", "description": "An access token from `/auth/token`."},
 }
 _DRY_RUN = "dry_run"
 _FOLDER = Path(__file__).parent
 _READ = (404, 406, 422, 429, 500, 503, 504)
-"""How reading can fail."""
+"""Statuses of failed reads."""
 _OF_PEOPLE = (400, 401, 403, 409, 410, 412, 413, 415, 428)
-"""How what people do can fail besides."""
+"""Further statuses of failed requests of signed-in users."""
 
 
 class WrongParameter(BaseModel):
-    """A parameter that is wrong."""
+    """A wrong parameter."""
 
     name: str
     message: str
@@ -57,17 +58,17 @@ class Problem(BaseModel):
     """What went wrong."""
 
     type: Annotated[str, Field(description="urn:gamestats:problem: and the code.")]
-    code: Annotated[str, Field(description="Stays the same, whatever the words.")]
+    code: Annotated[str, Field(description="Stable, unlike the wording.")]
     title: str
     status: int
     detail: Annotated[str, Field(description="What was expected, what was found, what to do.")]
     instance: Annotated[str, Field(description="The path.")]
     request_id: str
-    errors: Annotated[list[WrongParameter], Field(description="The parameters that are wrong.")] = []
+    errors: Annotated[list[WrongParameter], Field(description="The wrong parameters.")] = []
 
 
 def describe(app: FastAPI, games: Sequence[Game]) -> None:
-    """Have an application describe itself, with an example of each answer, and show it on a page."""
+    """Adds the documentation to an application, with an example of each answer."""
     app.description = _DESCRIPTION
     plain = app.openapi
 
@@ -94,7 +95,7 @@ def describe(app: FastAPI, games: Sequence[Game]) -> None:
 
 
 def _with_security(document: dict[str, Any], app: FastAPI) -> None:
-    """Name the security schemes, and the operations that need one: those whose routes depend on `signed_in`."""
+    """Adds the security schemes, and the operations that need one: those whose routes depend on `signed_in`."""
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     for route in iter_route_contexts(app.routes):
         operations = document["paths"].get(route.path, {})
@@ -107,7 +108,7 @@ def _depends_on_sign_in(dependant: Dependant) -> bool:
 
 
 def _with_problems(document: dict[str, Any]) -> None:
-    """Give every operation the problems that it can answer with."""
+    """Adds to every operation its possible problems."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas |= {"Problem": Problem.model_json_schema(ref_template="#/components/schemas/{model}")}
@@ -116,7 +117,7 @@ def _with_problems(document: dict[str, Any]) -> None:
     for path, _, operation in _operations(document):
         is_of_people = path.startswith("/api/v1/auth") or "security" in operation
         if "201" in operation["responses"] and _DRY_RUN in (each["name"] for each in operation.get("parameters", ())):
-            tried = "What would be done, and what follows from it; nothing was done."
+            tried = "A preview of the edit and its consequences; nothing was changed."
             operation["responses"]["200"] = {**operation["responses"]["201"], "description": tried}
         for status in (*_READ, *(_OF_PEOPLE if is_of_people else ())):
             operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
@@ -151,14 +152,14 @@ def _bodies(operation: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """What a body may be, by the examples of its fields."""
+    """Returns an example of a body, from the examples of its fields."""
     named = [each["$ref"].rpartition("/")[2] for each in (schema, *schema.get("anyOf", ())) if "$ref" in each]
     fields = schemas[named[0]].get("properties", {}) if named else {}
     return {name: of["examples"][0] for name, of in fields.items() if of.get("examples")}
 
 
 def done_with(operation: Mapping[str, Any]) -> str:
-    """The status of an operation that did, or began to do, what was asked."""
+    """Returns the status with which an operation succeeds."""
     return next(status for status in ("201", "202", "200") if status in operation["responses"])
 
 
@@ -177,7 +178,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[st
 
 
 def _groups(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The operations by their tag, as the page shows them."""
+    """Returns the operations by tag, for the page."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, method, operation in _operations(document):
         done = operation["responses"]
@@ -193,7 +194,7 @@ def _as_json(value: Any) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """A parameter's type and bounds in words."""
+    """Returns a parameter's type and bounds in words."""
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     bounds = [str(schema[name]) for name in ("minimum", "maximum") if name in schema]

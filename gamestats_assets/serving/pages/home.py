@@ -1,4 +1,4 @@
-"""`/`: what there is of which game, how fresh it is, and how to begin."""
+"""`/`: the published tables of each game, how fresh they are, and how to begin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLUMNS = (Column("table", "name", None), Column("holds", "text", None), Column
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """What is published of a game.
+    """The published tables of a game.
 
     Attributes:
         tables: `table_name`, `about` and `published_at` of each.

@@ -1,7 +1,7 @@
-"""Pages: templates over what is answered, in the language and the colours of whoever looks.
+"""Pages: templates filled with answers, in the reader's language and colours.
 
-A public page is an answer like any other: a function of what is asked and of what is published, so it is kept, has an
-`ETag`, and says nothing of who is signed in. A page of a person is made anew and kept nowhere.
+A public page is an answer like any other, a function of the question and the published tables: it is cached, has an
+`ETag`, and does not depend on who is signed in. Personal pages are made for each request and stored nowhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""What a page may load and where it may send: this site alone, and nothing that stands in the page itself."""
+"""What pages may load and where they may send: this site only, and no inline scripts or styles."""
 HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Accept-Language"}
 """Of every page."""
 Values = Mapping[str, Any]
@@ -43,9 +43,9 @@ class Column:
     """A column of a table on a page.
 
     Attributes:
-        key: by which the table is sorted; the texts `column.<key>` and `column.<key>.title` name it.
+        key: key for sorting; the texts `column.<key>` and `column.<key>.title` name the column.
         kind: text, number, name (the row's heading), or rank (before it).
-        first: which way it is sorted at first; None for one that the table cannot be sorted by.
+        first: direction of the first sort; None if the table cannot be sorted by it.
     """
 
     key: str
@@ -55,13 +55,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page stands: its path and what is asked of it, as it is written in links."""
+    """A page's path and parameters, as links contain them."""
 
     path: str
     asked: Mapping[str, Any]
 
     def link(self, path: str | None = None, /, **changes: Any) -> str:
-        """The address of the page with other values; None leaves one out. With a path, that page with these alone."""
+        """Returns the address with changed parameters, None to remove one; with a path, that page with only these."""
         asked = {**({} if path else self.asked), **changes}
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         return f"{path or self.path}?{query}" if query else path or self.path
@@ -71,7 +71,7 @@ class Pages:
     """The pages of an application.
 
     Args:
-        games: whose templates and texts there are; those of a game are named `<game>/<template>`.
+        games: games with templates and texts; a game's templates are named `<game>/<template>`.
     """
 
     def __init__(self, games: Sequence[Game], bundle: Bundle) -> None:
@@ -98,20 +98,20 @@ class Pages:
         )
 
     def render(self, request: Request, template: str, values: Values, *, asked: Values | None = None) -> str:
-        """A page as text.
+        """Returns a page as text.
 
         Args:
-            asked: of the page, as it is to stand in links to it, unless `values` has it more fully.
+            asked: parameters for links to the page, unless `values` has them in full.
         """
         base = str(request.base_url).rstrip("/")
         place = Place(request.url.path, values.get("asked", asked or {}))
         return self.written(template, values, place, self.language(request), base)
 
     def written(self, template: str, values: Values, place: Place, language: str = ENGLISH, base: str = "") -> str:
-        """A page as text, whether it was asked for over HTTP or is to be a file.
+        """Returns a page as text, for HTTP or for a file.
 
         Args:
-            base: scheme, host and port of addresses that go out.
+            base: scheme, host and port for links in files.
         """
         say = self.texts.speaker(language)
         day_format = say("format.day")
@@ -137,7 +137,7 @@ class Pages:
         )
 
     def language(self, request: Request) -> str:
-        """The language that a request asks for."""
+        """Returns the language of a request."""
         return self.texts.language(request.headers.get("accept-language", ""))
 
     async def answer(
@@ -149,12 +149,12 @@ class Pages:
         *,
         asked: Values | None = None,
     ) -> Response:
-        """A public page.
+        """Returns a public page.
 
         Args:
-            tables: all that it is made of; of one game, or none: of everything that is published.
-            make: gives the values of the template.
-            asked: says what is asked, with the path and the language; stands in links too.
+            tables: all tables that it rests on, of one game; none stands for everything published.
+            make: returns the values of the template.
+            asked: the parameters, which identify the question together with path and language; also used in links.
         """
         answers: Answers = request.state.answers
 
@@ -176,30 +176,30 @@ class Pages:
         headers: Mapping[str, str] | None = None,
         asked: Values | None = None,
     ) -> Response:
-        """A page that is a person's own, or that says what went wrong: nobody keeps it."""
+        """Returns a personal page or an error page, which must not be stored."""
         page = self.render(request, template, values, asked=asked)
         sent = {**HEADERS, **(headers or {}), "Cache-Control": "no-store"}
         return Response(page, status, sent, "text/html; charset=utf-8")
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """A figure as it is read; a dash where there is none."""
+    """Returns a figure for people; a dash for None."""
     return "–" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
 def span(seconds: float | None) -> str:
-    """A time of a match, or how long something took, as minutes and whole seconds that have passed; a dash for none.
+    """Returns a match time or duration as minutes and whole seconds; a dash for None.
 
     >>> span(83.7), span(None)
     ('1:23', '–')
     """
     if seconds is None:
         return "–"
-    # What was told by a float is there where it was meant.
+    # Times come as floats just below the second that was meant.
     minutes, rest = divmod(math.floor(seconds + 1e-6), 60)
     return f"{minutes}:{rest:02}"
 
 
 def signed(value: int) -> str:
-    """A figure with its sign."""
+    """Returns a figure with its sign."""
     return f"{value:+,}".replace("-", "−")

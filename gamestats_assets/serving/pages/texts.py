@@ -1,7 +1,7 @@
-"""Texts of the pages: a file per language, in the folders `texts` of the shell and of the games.
+"""Texts of the pages: one file per language, in the folders `texts` of the shell and of the games.
 
-A text is found by its name, such as `table.empty`. One that counts has a form for `one` and one for `other`; a language
-that does not tell them apart has `other` alone. What a language lacks is said in English.
+A text has a name, such as `table.empty`. A text with a count has the forms `one` and `other`, or `other` alone in
+languages without plurals. Texts that a language lacks appear in English.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 ENGLISH = "en"
 Say = Callable[..., str]
-"""Says a text by its name, with what it is about."""
+"""Returns a text by its name, with its placeholders filled."""
 
 
 class Texts:
-    """The texts of some folders, by language.
+    """Texts from folders, by language.
 
     Args:
-        folders: each with a file such as `en.toml`; no two may say the same name.
+        folders: each with files such as `en.toml`; no two may use the same name.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -30,11 +30,11 @@ class Texts:
             found = _flat(tomllib.loads(path.read_text("utf-8")))
             twice = found.keys() & known.keys()
             if twice:
-                raise ValueError(f"{path} says {', '.join(sorted(twice))} again; name them otherwise.")
+                raise ValueError(f"{path} repeats the names {', '.join(sorted(twice))}; rename them.")
             known.update(found)
 
     def language(self, accepted: str) -> str:
-        """The language that somebody likes best of those there are.
+        """Returns the preferred language among those available.
 
         Args:
             accepted: a header `Accept-Language`.
@@ -50,10 +50,10 @@ class Texts:
         return next((tag for tag in best if tag in self._texts), ENGLISH)
 
     def speaker(self, language: str) -> Say:
-        """What says texts in a language.
+        """Returns the function that gives texts in a language.
 
         Raises:
-            KeyError: when called with a name that English lacks.
+            KeyError: if it is called with a name that English lacks.
         """
         texts = {**self._texts[ENGLISH], **self._texts.get(language, {})}
 

@@ -114,7 +114,7 @@ def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: st
     [address] = re.findall(r"http://[^<\s]*/invitation\?token=[\w-]+", sent(kim, "coach", act="invite"))
     assert "Not accepted yet" in kim.get(SETTINGS).text
     assert "can see your pages" not in kim.get(SETTINGS).text
-    assert kim.get(address).text.count("an invitation of your own") == 1
+    assert kim.get(address).text.count("your own invitation") == 1
     path = address.removeprefix(str(site.base_url).rstrip("/"))
     assert site.get(path).headers["location"].startswith("/sign-in?next=%2Finvitation")
     with closing(browser_of(site, url, "lee")) as lee:
