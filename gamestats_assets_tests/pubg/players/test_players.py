@@ -1,4 +1,4 @@
-"""Tracked players from a row in PostgreSQL to published detail: through Dagster, a real lake and PostgreSQL."""
+"""Tracked players from a row in PostgreSQL to published detail, over a real lake and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ import polars as pl
 import psycopg
 import pytest
 
-from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
-from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.run_requests import PARTITIONS_TAG
-from gamestats_assets.orchestration.runs.behind import behind_of
-from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
+from gamestats_assets.orchestration.partitions import has_days, partitions_of
+from gamestats_assets.orchestration.runs.behind import behind_of, partition_kind
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.players.players import player_matches
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
+from gamestats_assets.pubg.sensors import by_priority, look_at_players
 from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
 from gamestats_assets.simulators.pubg.truth import MatchTruth
+from gamestats_assets_tests.pubg.house import House, PubgInDagster
 from gamestats_assets_tests.pubg.scenario import rows
-from gamestats_assets_tests.support.instances import copy_of
-from gamestats_assets_tests.support.operations import BySensors
 from gamestats_assets_tests.support.postgres_fixture import database
 from gamestats_assets_tests.support.published import read_published
 
 DAY = date(2026, 3, 14)
 ARCHIVED = (1, 2)
 UNARCHIVED, LATER = 3, 4
-DETAIL = {
+DETAIL: dict[type[Table], tuple[type[Table], list[str]]] = {
     t.PlayerCirclePositions: (t.CirclePositions, ["account_id"]),
     t.PlayerDamageEvents: (t.DamageEvents, ["attacker_account_id", "victim_account_id"]),
     t.WeaponKillEvents: (
@@ -45,15 +43,8 @@ DETAIL = {
 }
 
 
-class House(BySensors):
-    """A lake, a PostgreSQL and a Dagster instance."""
-
-    game = "pubg"
-
-    def __init__(self, folder: Path, postgres_url: str, instance: dg.DagsterInstance) -> None:
-        super().__init__(folder, postgres_url, instance)
-        self.folder, self.url = folder, postgres_url
-        migrate(self.stores.postgres_url)
+class PlayersHouse(House):
+    """A house of people who are tracked."""
 
     def land(self, number: int, *kinds: str) -> MatchTruth:
         """Land a match, or files of it."""
@@ -78,35 +69,33 @@ class House(BySensors):
             days,
         )
 
-    def asks(self) -> list[dg.RunRequest]:
-        """What the sensor asks for of players, once what players' tables are made from is up to date."""
-        self.an_hour_passes()
-        while requests := self.tick(SENSOR):
-            if requests[0].tags[KIND_TAG] == TRACKED_PLAYER:
-                return requests
-            for each in requests:
-                self.run(each)
-            self.an_hour_passes()
-        return []
+    def enters(self) -> None:
+        """Take a snapshot of what was entered, which comes before anything is asked for."""
+        self.game.run(self.stores, t.SNAPSHOTS)
+        with dg.DagsterInstance.ephemeral() as instance:
+            look_at_players(self.stores, instance)
+        self.game.run(self.stores, t.SNAPSHOTS)
 
-    def players_of(self, request: dg.RunRequest) -> list[str]:
-        """Whom a request is for."""
-        return request.tags.get(PARTITIONS_TAG, str(request.partition_key)).split(",")
+    def behind(self, table: type[Table]) -> set[str]:
+        """Players of whom a table is behind."""
+        return {*self.game.graph.steps[table].behind(Snapshot(self.stores, game().graph))}
+
+    def asked(self) -> list[tuple[list[str], str, str]]:
+        """Whom runs are asked for together, and at which priority here and in Dagster's queue."""
+        groups = by_priority(Snapshot(self.stores, game().graph), TRACKED_PLAYER, sorted(self.behind(t.PlayerMatches)))
+        return [(sorted(keys), tags["gamestats/priority"], tags["dagster/priority"]) for keys, tags in groups]
 
     def follow(self) -> list[str]:
         """Bring everything up to date; the players whose tables were made."""
-        accounts: list[str] = []
-        while requests := self.asks():
-            for each in requests:
-                self.run(each)
-                accounts += self.players_of(each)
-        return accounts
+        self.enters()
+        made = self.game.run(self.stores)
+        return sorted(key for table, key in made if table == "player_matches")
 
     def versions(self) -> dict[str, int | None]:
         """Of each table of players' detail."""
         return {table.spec.name: self.stores.lake.version(table) for table in DETAIL}
 
-    def rows_of(self, table: type[Any], account: str) -> pl.DataFrame:
+    def rows_of(self, table: type[Table], account: str) -> pl.DataFrame:
         """Rows of a tracked player."""
         return self.rows(table).filter(pl.col(TRACKED_PLAYER) == account)
 
@@ -120,10 +109,10 @@ def simulated(number: int) -> SimulatedMatch:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[House]:
+def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[PlayersHouse]:
     """The tables of a day with two matches, and a third whose telemetry nobody has; nobody is tracked."""
-    with database(postgres_url) as url, dg.DagsterInstance.ephemeral() as instance:
-        house = House(tmp_path_factory.mktemp("made"), url, instance)
+    with database(postgres_url, ops_template) as url:
+        house = PlayersHouse(tmp_path_factory.mktemp("made"), url)
         for number in ARCHIVED:
             house.land(number)
         house.land(UNARCHIVED, "match")
@@ -132,14 +121,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterato
 
 
 @pytest.fixture
-def house(made: House, tmp_path: Path, postgres_url: str) -> Iterator[House]:
+def house(made: PlayersHouse, tmp_path: Path, postgres_url: str) -> Iterator[PlayersHouse]:
     """A copy of its own."""
     shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
-    with database(postgres_url, made.url) as url, copy_of(made.instance) as instance:
-        yield House(tmp_path, url, instance)
+    with database(postgres_url, made.url) as url:
+        yield PlayersHouse(tmp_path, url)
 
 
-def everybodys(house: House, table: type[Any], account: str, matches: Sequence[str]) -> pl.DataFrame:
+def everybodys(house: PlayersHouse, table: type[Table], account: str, matches: Sequence[str]) -> pl.DataFrame:
     """The rows of a player in the day table, read independently."""
     source, people = DETAIL[table]
     rows = house.rows(source)
@@ -161,18 +150,18 @@ def match_of(number: int) -> str:
     return simulated(number).truth.match_id
 
 
-def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(house: House) -> None:
+def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(house: PlayersHouse) -> None:
     account = min(people_of(1) & people_of(2) & people_of(3))
-    assert house.asks() == []
+    assert house.asked() == []
     house.track(account, "Somebody", added=DAY + timedelta(days=5), days=30)
-
-    [request] = house.asks()
-    assert (request.partition_key, request.tags["gamestats/priority"], request.tags["dagster/priority"]) == (
-        account,
-        "low",
-        "-10",
-    )
-    assert house.follow() == [account]
+    house.enters()
+    assert house.asked() == [([account], "low", "-10")]
+    with dg.DagsterInstance.ephemeral() as instance:
+        dagster = PubgInDagster(house.folder, house.url, instance)
+        behind = behind_of(game(), Snapshot(house.stores, game().graph))
+        behind.add_names(instance)
+        [assets] = [each.assets for each in behind.stages() if partition_kind(each.partitions) == TRACKED_PLAYER]
+        dagster.run(dg.RunRequest(partition_key=account, asset_selection=[*assets]))
 
     ids = [match_of(number) for number in ARCHIVED]
     for table in DETAIL:
@@ -193,14 +182,14 @@ def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(hou
     assert house.versions() == versions
 
 
-def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house: House) -> None:
+def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house: PlayersHouse) -> None:
     before = people_of(1) - people_of(2) - people_of(UNARCHIVED)
     playing, inactive = sorted(before & people_of(LATER))[:2]
     absent = min(before - people_of(LATER))
     unarchived = min(people_of(UNARCHIVED) - people_of(1) - people_of(2) - people_of(LATER))
     for account in (playing, inactive, absent, unarchived):
         house.track(account, account)
-    assert sorted(house.follow()) == sorted([playing, inactive, absent, unarchived])
+    assert house.follow() == sorted([playing, inactive, absent, unarchived])
     kept = {account: house.rows_of(t.PlayerCirclePositions, account) for account in (inactive, absent)}
     assert all(found.height for found in kept.values())
     assert house.rows_of(t.PlayerDamageEvents, unarchived).is_empty()
@@ -208,13 +197,13 @@ def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house:
     house.enter("UPDATE ops.tracked_players SET is_active = false WHERE account_id = %s", inactive)
     house.land(LATER)
     house.land(UNARCHIVED, "telemetry")
-    requests = house.asks()
-    assert {request.tags["gamestats/priority"] for request in requests} == {"normal"}
-    assert {player for request in requests for player in house.players_of(request)} == {playing, unarchived}
-    found = behind_of(game(), Snapshot(house.stores, game().graph))
-    assert {*found.reasons[asset_key(t.PlayerMatches)]} == {playing, unarchived}
-    assert {*found.reasons[asset_key(t.PlayerCirclePositions)]} <= {playing, unarchived}
-    assert sorted(house.follow()) == sorted([playing, unarchived])
+    house.enters()
+    of_matches = [table for table in t.ALL if has_days(partitions_of(table))]
+    house.game.run(house.stores, of_matches)
+    assert house.asked() == [(sorted([playing, unarchived]), "normal", "0")]
+    assert house.behind(t.PlayerMatches) == {playing, unarchived}
+    assert house.behind(t.PlayerCirclePositions) <= {playing, unarchived}
+    assert house.follow() == sorted([playing, unarchived])
     assert set(house.rows_of(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), match_of(LATER)}
     made = house.rows_of(t.PlayerDamageEvents, unarchived)
     assert made.height == everybodys(house, t.PlayerDamageEvents, unarchived, [match_of(UNARCHIVED)]).height > 0
@@ -267,10 +256,10 @@ def test_history_reaches_as_far_as_asked_for_and_what_was_taken_stays(
     assert made.select("tracked_player", "match_id").rows() == ([("a", "m")] if found else [])
 
 
-def test_a_player_known_by_name_gets_the_account_of_a_match(house: House) -> None:
+def test_a_player_known_by_name_gets_the_account_of_a_match(house: PlayersHouse) -> None:
     account = only_in_the_first()
     house.track(None, simulated(1).truth.players_truth[account].player_name)
-    [request] = house.asks()
-    assert request.partition_key == account
+    house.enters()
+    assert [keys for keys, *_ in house.asked()] == [[account]]
     with psycopg.connect(house.url) as conn:
         assert conn.execute("SELECT account_id FROM ops.tracked_players").fetchall() == [(account,)]

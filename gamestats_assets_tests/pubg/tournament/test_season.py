@@ -1,28 +1,27 @@
-"""A season from what people enter and what lands to published tables: through Dagster, a lake and PostgreSQL.
+"""A season from what people enter and what lands to published tables, over a lake and PostgreSQL.
 
 Expected values are those of the plan in `season`, which are worked out in plain Python.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, LiteralString
 from uuid import uuid4
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.entries.ops import entering, migrate
+from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import CHECKS
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.pubg.source.files import ingest
+from gamestats_assets_tests.pubg.house import House, PubgInDagster
 from gamestats_assets_tests.pubg.tournament.landed import EVENINGS, LandedSeason
 from gamestats_assets_tests.pubg.tournament.planned import Truth
 from gamestats_assets_tests.pubg.tournament.season import (
@@ -35,7 +34,7 @@ from gamestats_assets_tests.pubg.tournament.season import (
     slot_of,
 )
 from gamestats_assets_tests.serving.simulated import enter
-from gamestats_assets_tests.support.operations import BySensors, names
+from gamestats_assets_tests.support.operations import names
 from gamestats_assets_tests.support.postgres_fixture import database
 from gamestats_assets_tests.support.published import read_published
 
@@ -55,26 +54,11 @@ SCOPES = [
 ]
 # The first is moved away from its match, the others are moved to theirs.
 MOVED_SLOTS = [slot_of(2, 1, 4), slot_of(2, 2, 5), slot_of(2, 2, 6)]
-# Everything here hangs on one season that is made once.
-pytestmark = pytest.mark.xdist_group("test_season.py")
-
 Tables = Mapping[type[Table], list[dict[str, Any]]]
 
 
-class House(BySensors):
-    """A lake, a database and a Dagster instance.
-
-    Attributes:
-        checked: names of all checks that were evaluated, each with whether it always passed.
-    """
-
-    game = "pubg"
-
-    def __init__(self, folder: Path, url: str, instance: dg.DagsterInstance) -> None:
-        super().__init__(folder, url, instance)
-        self.folder, self.url = folder, url
-        self.checked: dict[str, bool] = {}
-        migrate(SecretStr(url))
+class SeasonHouse(House):
+    """A house of a season."""
 
     def land(self, files: Iterable[bytes]) -> None:
         """Land files from a folder."""
@@ -84,33 +68,32 @@ class House(BySensors):
             (folder / f"{number}.json").write_bytes(content)
         assert ingest([folder], self.stores.landing).quarantined == 0
 
-    def tries(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
-        """A run as it was requested; what its checks say is kept."""
-        result = super().tries(request, job_name)
-        for each in result.get_asset_check_evaluations():
-            self.checked[each.check_name] = each.passed and self.checked.get(each.check_name, True)
-        return result
+    def follow(self) -> None:
+        """Make what follows from what was entered and landed."""
+        while self.game.run(self.stores):
+            pass
 
-    def follow(self) -> list[dg.RunRequest]:
-        """Let the sensor do everything that follows from what was entered and landed; what it asked for."""
+    def follow_by_sensor(self) -> list[dg.RunRequest]:
+        """Let the sensor do everything that follows, through PostgreSQL; what it asked for."""
         asked: list[dg.RunRequest] = []
-        self.an_hour_passes()
-        while requests := self.tick(SENSOR):
-            for each in requests:
-                self.run(each)
-            asked += requests
-            self.an_hour_passes()
+        with dg.DagsterInstance.ephemeral() as instance:
+            dagster = PubgInDagster(self.folder, self.url, instance)
+            while requests := dagster.tick(SENSOR):
+                for each in requests:
+                    dagster.run(each)
+                asked += requests
+                dagster.an_hour_passes()
         return asked
 
-    def change(self, *statements: tuple[LiteralString, list[Any]]) -> tuple[list[dg.RunRequest], dict[str, set[str]]]:
-        """Change what was entered; what the sensor asks for then, and the matches that get other rows, by table."""
+    def change(self, follow: Callable[[], object], *statements: tuple[LiteralString, list[Any]]) -> dict[str, set[str]]:
+        """Change what was entered, and let what follows be made; the matches that get other rows, by table."""
         before = {table: self._rows_by_match(table) for table in PLACED}
         with entering(self.stores.postgres_url, "kim") as conn:
             for statement, values in statements:
                 conn.execute(statement, values)
-        asked = self.follow()
+        follow()
         now = {table: self._rows_by_match(table) for table in PLACED}
-        return asked, {
+        return {
             table.spec.name: {
                 match for match in {*now[table], *before[table]} if now[table].get(match) != before[table].get(match)
             }
@@ -121,14 +104,10 @@ class House(BySensors):
         partitions = self.stores.lake.ledger(table).partitions.values()
         return {match: rows for found in partitions for match, rows in found.rows_of.items()}
 
-    def published(self) -> Tables:
-        """The published tables."""
-        return {table: read_published(self.url, table).to_dicts() for table in PUBLISHED}
-
 
 @dataclass(frozen=True)
 class State:
-    """A plan and what was published of it."""
+    """A plan and what was made of it."""
 
     plan: LandedSeason
     tables: Tables
@@ -145,24 +124,24 @@ class Changed:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[House]:
-    with database(postgres_url) as url, dg.DagsterInstance.ephemeral() as instance:
-        yield House(tmp_path_factory.mktemp("season"), url, instance)
+def house(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[SeasonHouse]:
+    with database(postgres_url, ops_template) as url:
+        yield SeasonHouse(tmp_path_factory.mktemp("season"), url)
 
 
 @pytest.fixture(scope="module")
-def entered(house: House) -> State:
-    """Everything entered, landed, made and published."""
+def entered(house: SeasonHouse) -> State:
+    """Everything entered, landed and made."""
     plan = LandedSeason(moved=False)
     enter(house.url, plan.entered())
     house.land(plan.files().values())
     house.follow()
-    return State(plan, house.published())
+    return State(plan, {table: house.rows(table).to_dicts() for table in PUBLISHED})
 
 
 @pytest.fixture(scope="module")
-def changed(house: House, entered: State) -> Changed:
-    """Moved slots, then a roster entry taken back and a match struck out; each followed by the sensor alone."""
+def changed(house: SeasonHouse, entered: State) -> Changed:
+    """A roster entry taken back and a match struck out, then slots moved, which the sensor alone follows."""
     plan = LandedSeason(moved=True)
     plan.slots[slot_of(2, 1, 4)]["scheduled_at"] += timedelta(minutes=50)
     plan.game("d2r1m4").truth = Truth("unscheduled", 2, round_of(2, 1))
@@ -171,18 +150,21 @@ def changed(house: House, entered: State) -> Changed:
             person.team = None
     plan.game("second-in-slot").truth = Truth("not_tournament", 1, is_tournament=False, overridden=True)
 
-    move = "UPDATE ops.scheduled_matches SET scheduled_at = %s WHERE scheduled_match_id = %s"
-    moves: list[tuple[LiteralString, list[Any]]]
-    moves = [(move, [plan.slots[slot]["scheduled_at"], slot]) for slot in MOVED_SLOTS]
-    asked, by_schedule = house.change(*moves)
-    _, by_roster_and_override = house.change(
+    by_roster_and_override = house.change(
+        house.follow,
         ("DELETE FROM ops.roster_entries WHERE player_name = %s", ["T05_Substitute"]),
         (
             "INSERT INTO ops.match_overrides (match_id, is_tournament_match, reason, admin) VALUES (%s, false, %s, %s)",
             ["second-in-slot", "played for a bet", "kim"],
         ),
     )
-    return Changed(State(plan, house.published()), asked, by_schedule, by_roster_and_override)
+    move = "UPDATE ops.scheduled_matches SET scheduled_at = %s WHERE scheduled_match_id = %s"
+    moves: list[tuple[LiteralString, list[Any]]]
+    moves = [(move, [plan.slots[slot]["scheduled_at"], slot]) for slot in MOVED_SLOTS]
+    asked: list[dg.RunRequest] = []
+    by_schedule = house.change(lambda: asked.extend(house.follow_by_sensor()), *moves)
+    published = {table: read_published(house.url, table).to_dicts() for table in PUBLISHED}
+    return Changed(State(plan, published), asked, by_schedule, by_roster_and_override)
 
 
 @pytest.fixture(params=["entered", "changed"])
@@ -249,10 +231,12 @@ def before(plan: LandedSeason, division: int, scope: str) -> Mapping[int, Mappin
     return {} if scope.endswith("1") else plan.table(division, str(int(scope) - 1))
 
 
-def test_every_check_of_a_sound_season_is_evaluated_and_passes(house: House, changed: Changed) -> None:
-    assert [name for name, passed in house.checked.items() if not passed] == []
+def test_every_check_of_a_sound_season_is_evaluated_and_passes(house: SeasonHouse, entered: State) -> None:
+    assert house.game.quarantined(house.stores) == {}
+    checked = house.game.checked
+    assert [name for name, passed in checked.items() if not passed] == []
     of_players = {check.name for check in CHECKS if check.table.spec.partitioned_by == TRACKED_PLAYER}
-    assert {check.name for check in CHECKS} - of_players <= house.checked.keys()
+    assert {check.name for check in CHECKS} - of_players <= checked.keys()
 
 
 # --------------------------------------------------------------------------- changes
