@@ -5,23 +5,21 @@ Expected values are those of the plan in `season`, which are worked out in plain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, LiteralString
 from uuid import uuid4
 
-import dagster as dg
 import pytest
 
 from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import CHECKS
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.pubg.source.files import ingest
-from gamestats_assets_tests.pubg.house import House, PubgInDagster
+from gamestats_assets_tests.pubg.house import House
 from gamestats_assets_tests.pubg.tournament.landed import EVENINGS, LandedSeason
 from gamestats_assets_tests.pubg.tournament.planned import Truth
 from gamestats_assets_tests.pubg.tournament.season import (
@@ -34,9 +32,7 @@ from gamestats_assets_tests.pubg.tournament.season import (
     slot_of,
 )
 from gamestats_assets_tests.serving.simulated import enter
-from gamestats_assets_tests.support.operations import names
 from gamestats_assets_tests.support.postgres_fixture import database
-from gamestats_assets_tests.support.published import read_published
 
 BY_SEASON = (t.TournamentTeamStandings, t.TournamentTeamStandingsHistory, t.TournamentPlayerStandings)
 # What is made of who played and what was entered, by match.
@@ -48,7 +44,6 @@ PLACED: tuple[type[Table], ...] = (
     t.MatchValidation,
     t.Matches,
 )
-PUBLISHED = (*PLACED[2:], *BY_SEASON)
 SCOPES = [
     (division, scope) for division in (1, 2) for scope in ("overall", *(str(10 * division + n) for n in (1, 2, 3)))
 ]
@@ -68,32 +63,22 @@ class SeasonHouse(House):
             (folder / f"{number}.json").write_bytes(content)
         assert ingest([folder], self.stores.landing).quarantined == 0
 
-    def follow(self) -> None:
-        """Make what follows from what was entered and landed."""
-        while self.game.run(self.stores):
-            pass
+    def follow(self) -> set[str]:
+        """Make what follows from what was entered and landed; the tables of which something was made."""
+        made: set[str] = set()
+        while some := self.game.run(self.stores):
+            made |= {table for table, _ in some}
+        return made
 
-    def follow_by_sensor(self) -> list[dg.RunRequest]:
-        """Let the sensor do everything that follows, through PostgreSQL; what it asked for."""
-        asked: list[dg.RunRequest] = []
-        with dg.DagsterInstance.ephemeral() as instance:
-            dagster = PubgInDagster(self.folder, self.url, instance)
-            while requests := dagster.tick(SENSOR):
-                for each in requests:
-                    dagster.run(each)
-                asked += requests
-                dagster.an_hour_passes()
-        return asked
-
-    def change(self, follow: Callable[[], object], *statements: tuple[LiteralString, list[Any]]) -> dict[str, set[str]]:
-        """Change what was entered, and let what follows be made; the matches that get other rows, by table."""
+    def change(self, *statements: tuple[LiteralString, list[Any]]) -> tuple[set[str], dict[str, set[str]]]:
+        """Change what was entered; the tables made of it, and the matches that get other rows, by table."""
         before = {table: self._rows_by_match(table) for table in PLACED}
         with entering(self.stores.postgres_url, "kim") as conn:
             for statement, values in statements:
                 conn.execute(statement, values)
-        follow()
+        made = self.follow()
         now = {table: self._rows_by_match(table) for table in PLACED}
-        return {
+        return made, {
             table.spec.name: {
                 match for match in {*now[table], *before[table]} if now[table].get(match) != before[table].get(match)
             }
@@ -103,6 +88,10 @@ class SeasonHouse(House):
     def _rows_by_match(self, table: type[Table]) -> dict[str, str]:
         partitions = self.stores.lake.ledger(table).partitions.values()
         return {match: rows for found in partitions for match, rows in found.rows_of.items()}
+
+    def tables(self) -> Tables:
+        """What was made of the season."""
+        return {table: self.rows(table).to_dicts() for table in (*PLACED[2:], *BY_SEASON)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ class Changed:
     """The season after what people changed afterwards."""
 
     state: State
-    asked: list[dg.RunRequest]
+    made_of_schedule: set[str]
     by_schedule: dict[str, set[str]]
     by_roster_and_override: dict[str, set[str]]
 
@@ -136,12 +125,12 @@ def entered(house: SeasonHouse) -> State:
     enter(house.url, plan.entered())
     house.land(plan.files().values())
     house.follow()
-    return State(plan, {table: house.rows(table).to_dicts() for table in PUBLISHED})
+    return State(plan, house.tables())
 
 
 @pytest.fixture(scope="module")
 def changed(house: SeasonHouse, entered: State) -> Changed:
-    """A roster entry taken back and a match struck out, then slots moved, which the sensor alone follows."""
+    """Moved slots, then a roster entry taken back and a match struck out."""
     plan = LandedSeason(moved=True)
     plan.slots[slot_of(2, 1, 4)]["scheduled_at"] += timedelta(minutes=50)
     plan.game("d2r1m4").truth = Truth("unscheduled", 2, round_of(2, 1))
@@ -150,21 +139,18 @@ def changed(house: SeasonHouse, entered: State) -> Changed:
             person.team = None
     plan.game("second-in-slot").truth = Truth("not_tournament", 1, is_tournament=False, overridden=True)
 
-    by_roster_and_override = house.change(
-        house.follow,
+    move = "UPDATE ops.scheduled_matches SET scheduled_at = %s WHERE scheduled_match_id = %s"
+    moves: list[tuple[LiteralString, list[Any]]]
+    moves = [(move, [plan.slots[slot]["scheduled_at"], slot]) for slot in MOVED_SLOTS]
+    made, by_schedule = house.change(*moves)
+    _, by_roster_and_override = house.change(
         ("DELETE FROM ops.roster_entries WHERE player_name = %s", ["T05_Substitute"]),
         (
             "INSERT INTO ops.match_overrides (match_id, is_tournament_match, reason, admin) VALUES (%s, false, %s, %s)",
             ["second-in-slot", "played for a bet", "kim"],
         ),
     )
-    move = "UPDATE ops.scheduled_matches SET scheduled_at = %s WHERE scheduled_match_id = %s"
-    moves: list[tuple[LiteralString, list[Any]]]
-    moves = [(move, [plan.slots[slot]["scheduled_at"], slot]) for slot in MOVED_SLOTS]
-    asked: list[dg.RunRequest] = []
-    by_schedule = house.change(lambda: asked.extend(house.follow_by_sensor()), *moves)
-    published = {table: read_published(house.url, table).to_dicts() for table in PUBLISHED}
-    return Changed(State(plan, published), asked, by_schedule, by_roster_and_override)
+    return Changed(State(plan, house.tables()), made, by_schedule, by_roster_and_override)
 
 
 @pytest.fixture(params=["entered", "changed"])
@@ -243,12 +229,8 @@ def test_every_check_of_a_sound_season_is_evaluated_and_passes(house: SeasonHous
 
 
 def test_what_is_entered_is_taken_and_then_what_it_can_change_is_made(changed: Changed) -> None:
-    assert [request.tags[KIND_TAG] for request in changed.asked] == ["day", "season"], "snapshots need no run"
-    days, season = map(names, changed.asked)
-    assert not {table.spec.dotted for table in t.SNAPSHOTS} & days
-    assert {table.spec.dotted for table in PLACED} - {"pubg.tournament_lineups"} <= days
-    assert not {"pubg.raw_matches", "pubg.match_summaries"} & days
-    assert {table.spec.dotted for table in BY_SEASON} <= season
+    entered, *_ = t.SNAPSHOTS  # the step of all that is entered is named by the first
+    assert changed.made_of_schedule == {table.spec.name for table in (entered, *PLACED, *BY_SEASON)}
 
 
 def test_changes_replace_the_matches_that_they_concern_and_no_others(changed: Changed) -> None:
