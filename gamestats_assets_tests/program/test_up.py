@@ -48,7 +48,7 @@ from gamestats_assets_tests.support.browsers import Shown, chromium, keep
 pytestmark = pytest.mark.timeout(300)
 SOON_S, ANALYSED_S, EXPORTED_S, ERASED_S = 20.0, 10.0, 20.0, 60.0
 """Seconds that an organiser and a player wait, on a machine that does nothing else."""
-BY_OTHERS = 4.0
+BY_OTHERS = 6.0
 """How many times longer it may take here, where other tests take most of the machine."""
 _MUTATION = 'mutation { deleteRun(runId: "any") { __typename } }'
 _PATIENCE_MS = 60_000
@@ -275,11 +275,10 @@ def test_a_new_user_uploads_watches_exports_and_leaves(
     up: Up, steam: SteamLike, browser: Browser, realdata: Path
 ) -> None:
     replay = next(path for path in real_files.paths(realdata, real_files.PAIRS[1]) if path.suffix == ".replay")
-    players, stores = trainer.players_of(replay), up.gamestats.stores
-    scorer = next(each for each in players if each["stats"]["core"]["goals"])
-    mate = next(each for each in players if each["id"]["platform"] == "steam" and each != scorer)
-    account = scorer["id"]["id"]
-    shown = Shown(browser.new_page(reduced_motion="reduce"))
+    scorer = next(each for each in trainer.players_of(replay) if each["stats"]["core"]["goals"])
+    account, stores = scorer["id"]["id"], up.gamestats.stores
+    # What is drawn in 3D is small.
+    shown = Shown(browser.new_page(reduced_motion="reduce", viewport={"width": 900, "height": 500}))
     page, took = shown.page, dict[str, float]()
     page.set_default_timeout(1000 * ERASED_S * BY_OTHERS)
     trainer.sign_in(page, up, steam, account)
@@ -293,11 +292,8 @@ def test_a_new_user_uploads_watches_exports_and_leaves(
     assert places >= {"landing", "lake", "objects", "PostgreSQL"}
     took["erasure"] = trainer.leave(page, up, stores)
     assert traces(stores, texts) == []
-    assert [each for each in shown.troubles if "GPU stall" not in each] == []
-
-    trainer.send_again(browser.new_page(), up, steam, mate["id"]["id"], replay)
-    assert traces(stores, texts) == []
     assert FORGOTTEN_NAME in stores.lake.scan(Participants).collect()["player_name"].to_list()
+    assert [each for each in shown.troubles if "GPU stall" not in each] == []
     logging.getLogger(__name__).info("Seconds that it took: %s", took)  # pytest --log-file=FILE --log-file-level=INFO
     for what, most in (("analysis", ANALYSED_S), ("export", EXPORTED_S), ("erasure", ERASED_S)):
         assert took[what] < most * BY_OTHERS, took
