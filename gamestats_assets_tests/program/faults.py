@@ -59,14 +59,16 @@ class Calm:
 
     Attributes:
         prepared: the data folder it began with, as it was.
-        data: the data folder it left.
+        days: of the work.
+        selected: the tables that were made.
         contents: its tables, as `contents` tells them.
         seconds: how long it took.
         seconds_of_nothing: how long a process takes that finds everything done.
     """
 
     prepared: Path
-    data: Path
+    days: Sequence[str]
+    selected: Sequence[str]
     contents: dict[str, str]
     seconds: float
     seconds_of_nothing: float
@@ -86,7 +88,7 @@ def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCH
     return data
 
 
-def work(data: str, postgres_url: str, days: Sequence[str], selected: Sequence[str] = ("pubg",)) -> None:
+def work(data: str, postgres_url: str, days: Sequence[str], selected: Sequence[str]) -> None:
     """What is selected of some days, from landing to PostgreSQL, in this process; exits 1 when it fails."""
     import dagster as dg
     from pydantic import SecretStr
@@ -116,11 +118,7 @@ def workers() -> ForkServerContext:
 
 
 def start(
-    context: ForkServerContext,
-    data: Path,
-    postgres_url: str,
-    days: Sequence[str] = (DAY.isoformat(),),
-    selected: Sequence[str] = ("pubg",),
+    context: ForkServerContext, data: Path, postgres_url: str, days: Sequence[str], selected: Sequence[str]
 ) -> BaseProcess:
     """A process that does the work."""
     process = context.Process(target=work, args=(str(data), postgres_url, list(days), list(selected)))
@@ -136,7 +134,7 @@ def finish(process: BaseProcess) -> None:
 
 
 def lake_contents(data: Path) -> dict[str, str]:
-    """Every table of the lake, ledgers and quarantine included, as one digest of its sorted rows.
+    """Every table of the lake that was made, ledgers and quarantine included, as one digest of its sorted rows.
 
     Of each partition what it was made from, too: that it is done, and that its checks were evaluated.
     """
@@ -147,10 +145,11 @@ def lake_contents(data: Path) -> dict[str, str]:
 
     lake = Lake(data / "lake")
     contents: dict[str, str] = {}
-    for table in [*ALL, *map(ledger_of, ALL), quarantine_of("pubg")]:
+    made = [table for table in ALL if lake.version(table) is not None]
+    for table in [*made, *map(ledger_of, made), quarantine_of("pubg")]:
         frame = lake.scan(table).sort(table.primary_key()).collect()
         contents[f"lake {table.spec.dotted}"] = _digest(frame)
-    for table in ALL:
+    for table in made:
         partitions = lake.ledger(table).partitions
         output = {key: f"made from {of.made_from}, failed {of.failed}" for key, of in sorted(partitions.items())}
         contents[f"partitions of {table.spec.dotted}"] = json.dumps(output)
@@ -158,15 +157,17 @@ def lake_contents(data: Path) -> dict[str, str]:
 
 
 def postgres_contents(postgres_url: str) -> dict[str, str]:
-    """Every table published by day as one digest of its sorted rows."""
+    """Every table that was published by day as one digest of its sorted rows."""
+    from gamestats_assets.lakehouse.published.publication import everything_published
     from gamestats_assets.orchestration.partitions import has_days, partitions_of
     from gamestats_assets.pubg.tables import ALL
     from gamestats_assets_tests.support.published import read_published
 
+    published = [table for table in ALL if table.spec.published and has_days(partitions_of(table))]
     return {
         f"postgres {table.spec.dotted}": _digest(read_published(postgres_url, table).sort(table.primary_key()))
-        for table in ALL
-        if table.spec.published and has_days(partitions_of(table))
+        for table, partitions in everything_published(postgres_url, published).items()
+        if partitions
     }
 
 
@@ -191,18 +192,25 @@ def forget_published(postgres_url: str) -> None:
         connection.execute("DROP SCHEMA IF EXISTS pubg CASCADE")
 
 
-def undisturbed(prepared: Path, postgres_url: str) -> Calm:
+def undisturbed(
+    prepared: Path,
+    postgres_url: str,
+    days: Sequence[str] = (DAY.isoformat(),),
+    selected: Sequence[str] = ("pubg",),
+) -> Calm:
     """Do the work on a copy of a data folder, and nobody dies."""
     data, context = prepared.with_name("calm"), workers()
     shutil.copytree(prepared, data)
     # The server of processes imports what it does before the first process, which is not the work's time.
-    finish(start(context, data, postgres_url, ()))
+    nothing = context.Process(target=time.sleep, args=(0,))
+    nothing.start()
+    nothing.join()
     seconds = []
     for _ in range(2):
         began = time.monotonic()
-        finish(start(context, data, postgres_url))
+        finish(start(context, data, postgres_url, days, selected))
         seconds.append(time.monotonic() - began)
-    return Calm(prepared, data, contents(data, postgres_url), *seconds)
+    return Calm(prepared, days, selected, contents(data, postgres_url), *seconds)
 
 
 def kill_at_random(
@@ -229,7 +237,7 @@ def kill_at_random(
         shutil.copytree(calm.prepared, data)
         forget_published(postgres_url)
         for _ in range(min(per_round, kills - outcome.kills)):
-            process = start(context, data, postgres_url)
+            process = start(context, data, postgres_url, calm.days, calm.selected)
             process.join(chance.uniform(0.0, calm.seconds_of_nothing + 1.5 * work_of_each))
             if process.is_alive() and process.pid is not None:
                 os.kill(process.pid, signal.SIGKILL)
@@ -237,7 +245,7 @@ def kill_at_random(
                 outcome.kills += 1
             else:
                 outcome.too_late += 1
-        finish(start(context, data, postgres_url))
+        finish(start(context, data, postgres_url, calm.days, calm.selected))
         found = contents(data, postgres_url)
         outcome.differences += [
             f"round {outcome.rounds}: {name} has {found.get(name)}, undisturbed {expected}"

@@ -12,6 +12,6 @@ from gamestats_assets_tests.support.instances import keep_connections
 __all__ = ["faults", "published"]
 
 keep_connections()
-build_defs().resolve_asset_graph()
+build_defs(games=["pubg"]).resolve_asset_graph()
 with dg.DagsterInstance.ephemeral():
     """Its storage imports much."""
