@@ -1,4 +1,4 @@
-"""Simulated games with a known truth planted in them: raw files to try the pipeline with, and to test it against.
+"""Simulated games with a planted truth: raw files for trying the pipeline, and for testing it.
 
-A simulator knows the form of a game's files and nothing of what is made of them, so that agreement proves something.
+Simulators know the format of a game's files and nothing of the pipeline, so that agreement proves something.
 """

@@ -1,4 +1,4 @@
-"""Templates of a game's documents: JSON and CSV files under `data/templates/<game>`, and how values get into them."""
+"""Templates of a game's documents: JSON and CSV files under `data/templates/<game>`, and a function that fills them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from gamestats_assets.settings import shipped, shipped_rows
 
 @cache
 def template(game: str, name: str) -> dict[str, Any]:
-    """The template `<name>.json` of a game, with every key that its documents can have."""
+    """Returns the template `<name>.json` of a game, with every key that its documents can have."""
     return json.loads(shipped("data", "templates", game, f"{name}.json").read_text("utf-8"))
 
 
 def rows(game: str, name: str) -> list[dict[str, str]]:
-    """The lines of `<name>.csv` of a game."""
+    """Returns the lines of `<name>.csv` of a game."""
     return shipped_rows("data", "templates", game, f"{name}.csv")
 
 
 def filled(document: Any, values: Mapping[str, Any]) -> Any:
-    """A template with values in place of its `$names`, at any depth.
+    """Returns a template with values for its `$names`, at any depth.
 
-    A key whose value is None is left out, and so is one of whose values None is left.
+    A key whose value is None is left out, and so is one whose parts are all None.
 
     >>> filled({"id": "$number", "at": {"x": "$x", "y": 0}, "of": {"who": "$who"}}, {"number": 1, "x": 5, "who": None})
     {'id': 1, 'at': {'x': 5, 'y': 0}}

@@ -1,15 +1,15 @@
-"""Raw logs of an MMO with a known truth planted in them: who plays, pays, farms, and of which guild they are.
+"""Raw logs of an MMO with a planted truth: active accounts, payers, farmers, and guilds.
 
-Knows the format of the logs and nothing of what is made of them. A day's logs are made for some thousands of accounts
-at a time, so memory does not grow with the rows; what lasts from day to day (balances, levels, guilds, payments) is
+Knows the format of the logs and nothing of the pipeline. A day's logs are made for some thousands of accounts at a
+time, so memory does not grow with the rows; state that lasts from day to day (balances, levels, guilds, payments) is
 kept per account. The same plan gives the same logs.
 
     truth = simulate(Plan(accounts=2_000, days=7), folder)
-    truth.days[0].kpis      # what has to come out
+        truth.days[0].kpis      # the expected figures
 
-What is planted: farms of accounts behind one address that act like clockwork, accounts that gain items and never leave
-the first level, cafes whose honest players share an address, households and a dormitory that share one among fewer than
-ten, and people who are at the first level because they came today.
+Planted are: farms of accounts behind one address that act like clockwork; accounts that gain items and never leave the
+first level; cafes whose honest players share an address; households and a dormitory with fewer than ten accounts per
+address; and people at the first level on their first day.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ Format = Literal["parquet", "csv", "jsonl"]
 TABLES = ("login", "logout", "recharge", "increase_item", "decrease_item", "increase_money", "decrease_money")
 """The seven logs."""
 _MARKETS = rows("l2m", "countries")
-"""Countries as logs say them (KR is none of those that are told apart), the share of the accounts, the currency, the
-dollars for one unit and by how much they differ from day to day, and prices. A price times a rate has at most six
-decimals."""
+"""Countries as in logs (KR has no figures of its own), with their share of accounts, currency, dollars per unit, daily
+variation of the rate, and prices. A price times a rate has at most six decimals."""
 _CURRENCIES = pl.Series([market["currency"] for market in _MARKETS])
 _PRICES = pl.Series([price for market in _MARKETS for price in market["prices"].split()]).cast(pl.Decimal(18, 4))
 _CHANNELS = ("google_play", "app_store", "web_shop", "one_store")
@@ -53,22 +52,22 @@ _GAINED_BY, _SPENT_BY = ("11", "12", "13", "14", "15"), ("21", "22", "23", "24")
 _MONEY_GAINED_BY, _MONEY_SPENT_BY = ("31", "32", "33"), ("41", "42", "43", "44")
 _DAY_US = 86_400_000_000
 _LAST_US = _DAY_US - 1_000_000
-"""Nothing happens in the last second of a day, so that what is moved apart stays on it."""
+"""Nothing happens in the last second of a day, so that rows that are moved apart stay on it."""
 _SHARING = 9
-"""Accounts behind the address of a dormitory: one less than what counts as a farm."""
+"""Accounts behind the address of a dormitory: one fewer than in a farm."""
 _A_DAY_LIKE_CLOCKWORK = 48
-"""How often an account of a farm does a thing each day: twice in every hour."""
+"""Daily actions of a farming account: two per hour."""
 _CAFE = 40
 """Honest players of a cafe."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to simulate.
+    """A simulation plan.
 
     Attributes:
         start: the first day.
-        actions: mean number of gains and spendings of an account on a day on which it plays.
+        actions: mean number of gains and spendings of an account on an active day.
         farms: addresses with 12 to 20 farming accounts each.
         level_one: farming accounts that stay at the first level.
         cafes: addresses with 40 honest players each.
@@ -88,14 +87,16 @@ class Plan:
     together: int = 50_000
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the accounts are too few for all that is planted."""
+        """Raises ValueError if there are too few accounts for everything that is planted."""
         planted = self.farms * 20 + self.level_one + self.cafes * _CAFE + _SHARING
         if self.accounts < planted:
-            raise ValueError(f"expected at least {planted} accounts for what is planted, found {self.accounts}")
+            raise ValueError(
+                f"expected at least {planted} accounts for what is planted, found {self.accounts}"
+            )
 
 
 def rates_usd(plan: Plan) -> pl.DataFrame:
-    """Dollars for one unit of each currency on each day: ds, currency, usd_per_unit."""
+    """Returns dollars per unit of each currency on each day: ds, currency, usd_per_unit."""
     days = [plan.start + timedelta(days=number) for number in range(plan.days)]
     rates = [
         (
@@ -111,10 +112,10 @@ def rates_usd(plan: Plan) -> pl.DataFrame:
 
 
 def simulate(plan: Plan, folder: Path, format: Format = "parquet", *, rates: bool = False) -> Truth:
-    """Write every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and tell what has to come out of them.
+    """Writes every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and returns the truth about them.
 
     Args:
-        rates: write each day's rates, too, as `exchange_rates.csv`.
+        rates: whether to write each day's rates as well, as `exchange_rates.csv`.
     """
     world, tally = _World(plan), Tally(rates_usd(plan))
     for number in range(plan.days):
@@ -136,7 +137,7 @@ def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
     if format == "parquet":
         frame.write_parquet(path, compression="zstd", compression_level=1)
         return
-    # Amounts of money as they are written, times as most databases export them.
+    # Money as studios write it, times as most databases export them.
     plain = frame.with_columns(
         pl.col(pl.Decimal).cast(pl.String), pl.col(pl.Datetime).dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
     )
@@ -144,7 +145,7 @@ def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
 
 
 class _World:
-    """Every account, and what lasts from day to day."""
+    """Every account, with the state that lasts from day to day."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -165,7 +166,7 @@ class _World:
         self.cafe_of = np.full(n, -1)
         self._plant(rng)
         self.servers = pl.Series([f"S{server:02}" for server in range(plan.servers + 1)])
-        # The last one, of number -1, is none.
+        # The last one, numbered -1, stands for no guild.
         self.guild_ids = pl.Series([*(f"g{guild:03}" for guild in range(plan.guilds)), None])
         self.guild_names = pl.Series([*(f"Guild {guild}" for guild in range(plan.guilds)), None])
 
@@ -179,7 +180,7 @@ class _World:
         place += plan.level_one
         for cafe in range(plan.cafes):
             self.cafe_of[place : place + _CAFE] = cafe
-            self.plays[place : place + _CAFE] = 0.9  # so that it is always more than ten
+            self.plays[place : place + _CAFE] = 0.9  # so that there are always more than ten
             place += _CAFE
         self.host[place : place + _SHARING] = place  # a dormitory
         rest = np.arange(place + _SHARING, plan.accounts)
@@ -191,10 +192,10 @@ class _World:
         self.plays[farming] = 0.97
         self.pays[farming & (rng.random(plan.accounts) < 0.9)] = False
 
-    # ----------------------------------------------------------------- who and where
+    # ----------------------------------------------------------------- accounts and places
 
     def ds(self, number: int) -> date:
-        """The day of a number, from 0."""
+        """Returns the day of a number, from 0."""
         return self.plan.start + timedelta(days=number)
 
     @cached_property
@@ -214,14 +215,14 @@ class _World:
         return pl.Series("ip", chosen.tolist())
 
     def _level(self, who: Ints, number: int) -> Ints:
-        """The level at the end of a day."""
+        """Returns the level at the end of a day."""
         grown = self.begun_at[who] + np.floor(self.growth[who] * (number - self.came[who] + 0.3)).astype(np.int64)
         return np.where(self.level_one[who], 1, np.clip(grown, 1, 90))
 
     # ----------------------------------------------------------------- a day
 
     def day(self, number: int) -> Iterator[dict[str, pl.DataFrame]]:
-        """The logs of a day, of some accounts at a time; days must be asked for in order, each once."""
+        """Yields the logs of a day, some accounts at a time; days must be asked for in order, each once."""
         for begin in range(0, self.plan.accounts, self.plan.together):
             rng = np.random.default_rng([self.plan.seed, 1 + number, begin])
             who = np.arange(begin, min(begin + self.plan.together, self.plan.accounts))
@@ -302,14 +303,15 @@ class _World:
         return found
 
     def _money(self, rng: np.random.Generator, moments: _Moments) -> dict[str, pl.DataFrame]:
-        """Gains, some of which are followed by a smaller spending of the same money: nobody goes below zero."""
+        """Returns gains, some of which are followed by a smaller spending of the same money, so that no balance is
+        negative."""
         who, at_us, level = moments.drawn(rng, self.plan.actions * 0.3)
         kind = rng.choice(len(_MONEY_TYPES), who.size, p=(0.25, 0.15, 0.60))
         amount = rng.integers(1, 400, who.size) * np.where(kind == 2, 100, 1)
         spends = (rng.random(who.size) < 0.65) | (self.farm_of[who] >= 0)
         spent = np.where(spends, np.maximum((amount * rng.uniform(0.2, 1.0, who.size)).astype(np.int64), 1), 0)
         spends = spent > 0
-        # In order of time within each account and kind of money, balances are what came before them added up.
+        # In order of time within each account and kind of money, a balance is the sum of what came before it.
         order = np.lexsort((at_us, kind, who))
         who, at_us, level = who[order], at_us[order], level[order]
         kind, amount, spent, spends = kind[order], amount[order], spent[order], spends[order]
@@ -345,10 +347,10 @@ class _World:
             "decrease_money": logged(spends, spent, after, _MONEY_SPENT_BY, 1),
         }
 
-    # ----------------------------------------------------------------- what has to come out
+    # ----------------------------------------------------------------- truth
 
     def truth(self, tally: Tally) -> Truth:
-        """Of everything that was simulated."""
+        """Returns the truth about everything that was simulated."""
         farms, ones = np.flatnonzero(self.farm_of >= 0), np.flatnonzero(self.level_one)
         signals = ["shared_ip"] * farms.size + ["level_one"] * ones.size + ["self_similar"] * farms.size
         changes = tally.guild_changes()
@@ -374,7 +376,7 @@ class _World:
 
 @dataclass(frozen=True)
 class _Moments:
-    """When accounts play on a day, and at which levels they begin and end it."""
+    """Times at which accounts play on a day, with their first and last levels."""
 
     who: Ints
     begun_us: Ints
@@ -384,9 +386,9 @@ class _Moments:
     like_clockwork: Flags
 
     def drawn(self, rng: np.random.Generator, mean: float, *, at_least: Flags | None = None) -> tuple[Ints, Ints, Ints]:
-        """Accounts, times and levels of so many things that each does; of at least one, of whom that is said.
+        """Returns accounts, times and levels of random actions, on average so many per account; some need at least one.
 
-        Who acts like clockwork does the same in every hour.
+        Accounts that act like clockwork do the same in every hour.
         """
         times = rng.poisson(mean, self.who.size)
         times = np.where(at_least[self.who], np.maximum(times, 1), times) if at_least is not None else times
@@ -402,7 +404,7 @@ class _Moments:
 
 
 def _runs(key: Ints) -> tuple[Ints, Ints]:
-    """Where each run of equal values begins, and how long it is."""
+    """Returns the start and the length of each run of equal values."""
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     return starts, np.diff(np.append(starts, key.size))
 

@@ -1,4 +1,4 @@
-"""What has to come out of simulated logs: added up from their rows as they are written."""
+"""The truth about simulated logs, added up from their rows as they are written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _EXACT = pl.Decimal(38, 12)
 
 @dataclass(frozen=True)
 class DayTruth:
-    """What has to come out of one day.
+    """The truth about one day.
 
     Attributes:
-        active: accounts that any log names, with server and highest level; null where no log tells one.
+        active: accounts in any log, with server and highest level; null without a level in any.
         kpis: by server: dau, nru, pu, npu, nnpu, revenue_usd.
         rows: rows of each log.
     """
@@ -30,14 +30,14 @@ class DayTruth:
 
 @dataclass(frozen=True)
 class Truth:
-    """What has to come out of all days.
+    """The truth about all days.
 
     Attributes:
-        farmers: user_id and signal that finds it (shared_ip, level_one, self_similar: farms act like clockwork).
+        farmers: user_id, and the signal that finds it (shared_ip, level_one, self_similar: farms act like clockwork).
         whitelist: prefixes of the addresses of cafes.
-        lifetime_usd: user_id and what was paid in all, of those who ever paid.
-        guilds: user_id and guild_id, as the last money log that names one tells it.
-        guild_changes: user_id, ds and guild_id of everybody's first guild and of each change.
+        lifetime_usd: user_id and lifetime payments of those who ever paid.
+        guilds: user_id and guild_id, by the last money log with one.
+        guild_changes: user_id, ds and guild_id of each account's first guild and of each change.
         balances: user_id, money_type and balance after the last day.
         rates: ds, currency and dollars for one unit.
     """
@@ -54,7 +54,7 @@ class Truth:
 
 @dataclass
 class Tally:
-    """Takes up logs as they are written, days in order."""
+    """Adds up logs as they are written, days in order."""
 
     rates: pl.DataFrame
     rows: dict[date, dict[str, int]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Tally:
     _guilds: list[pl.DataFrame] = field(default_factory=list)
 
     def take(self, ds: date, logs: Mapping[str, pl.DataFrame]) -> None:
-        """Take up the logs of some accounts; each account of a day comes once."""
+        """Adds the logs of some accounts; each account comes once a day."""
         rows = self.rows.setdefault(ds, dict.fromkeys(logs, 0))
         for log, frame in logs.items():
             rows[log] += frame.height
@@ -85,7 +85,7 @@ class Tally:
         self._guilds.append(money.select("user_id", day, "guild_id").unique())
 
     def days(self) -> tuple[DayTruth, ...]:
-        """The truth of each day."""
+        """Returns the truth of each day."""
         seen, paid = pl.concat(self._seen), pl.concat(self._paid)
 
         def first(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -119,12 +119,12 @@ class Tally:
         )
 
     def lifetime_usd(self) -> pl.DataFrame:
-        """What everybody who ever paid has paid."""
+        """Returns lifetime payments of all accounts that ever paid."""
         return (
             pl.concat(self._paid).group_by("user_id").agg(lifetime_usd=pl.col("usd").sum().cast(_USD)).sort("user_id")
         )
 
     def guild_changes(self) -> pl.DataFrame:
-        """Everybody's first guild, and each change of it."""
-        told = pl.concat(self._guilds).sort("user_id", "ds")
-        return told.filter(~pl.col("guild_id").eq_missing(pl.col("guild_id").shift().over("user_id")))
+        """Returns each account's first guild, and each change."""
+        guilds = pl.concat(self._guilds).sort("user_id", "ds")
+        return guilds.filter(~pl.col("guild_id").eq_missing(pl.col("guild_id").shift().over("user_id")))

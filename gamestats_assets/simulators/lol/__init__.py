@@ -1,6 +1,6 @@
-"""League of Legends: simulated matches as the files that Riot's API and Data Dragon give.
+"""League of Legends: simulated matches in the files of Riot's API and Data Dragon.
 
 story = simulate(Plan(matches=5_000, effects=(Effect(kind="objective", objective="dragon", points=0.05),)))
 write(story, folder)      # match objects, timelines and lists of Data Dragon
-truth(story)              # what has to come out
+truth(story)              # the expected findings
 """

@@ -1,4 +1,4 @@
-"""What players choose: champions, items, orders of skills; and the fights and objectives of their teams."""
+"""Choices of players: champions, items, skill orders; and the fights and objectives of their teams."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gamestats_assets.simulators.lol.story import ARAM, ORDERS, Flags, Ints, Sto
 
 DRAGONS = ("FIRE_DRAGON", "WATER_DRAGON", "EARTH_DRAGON", "AIR_DRAGON", "HEXTECH_DRAGON", "CHEMTECH_DRAGON")
 ELDER = len(DRAGONS)
-"""`sub_type` of the elder dragon; that of the others is their place in `DRAGONS`."""
+"""`sub_type` of the elder dragon; other dragons have their place in `DRAGONS`."""
 _TAKER = {"dragon": 0.25, "herald": 0.25, "grubs": 0.25, "baron": 0.45, "tower": 0.35, "inhibitor": 0.60}
-"""Log odds that blue takes an objective for each 1,000 gold ahead at the last frame before."""
+"""Log odds that blue takes an objective, per 1,000 gold ahead at the last frame before."""
 
 
 def choose(story: Story) -> None:
-    """Draw all choices, and who takes and kills what."""
+    """Draws all choices, and the takers and killers of everything."""
     n = len(story)
     story.champion = np.full((n, 10), -1, np.int16)
     story.core_item = np.zeros((n, 10, CORE_SLOTS), np.int16)
@@ -53,7 +53,7 @@ _SLOPES = np.vectorize(lambda item: ITEMS[item].win_more if item else 0.0)(_POOL
 _USUAL = -0.32 * np.abs(np.arange(_POOLS.shape[1])[:, None] - 1.7 * np.arange(CORE_SLOTS))[None] + 0.25 * np.cos(
     np.arange(len(CHAMPIONS))[:, None, None] * 1.7 + np.arange(_POOLS.shape[1])[:, None] * 2.3
 )
-"""How often a champion has an item of its list as its first core item, its second and so on, in log odds."""
+"""Log odds of each place in a champion's item list for its first core item, its second and so on."""
 _ORDER_USUAL, _ORDER_SLOPES = np.full((len(CHAMPIONS), 6), -np.inf), np.zeros((len(CHAMPIONS), 6))
 for _index, _each in enumerate(CHAMPIONS):
     for _order, _log_odds, _slope in zip(skill_orders(_each), (1.8, 0.5, -0.1, -0.8), (0, 0.12, -0.12, 0), strict=True):
@@ -98,7 +98,7 @@ def _boots_and_turns(story: Story, rng: np.random.Generator, rows: slice) -> Non
     turns = np.isin(story.core_item[rows], list(TURNS_INTO))
     at = np.where(turns, core_ms, 0).max(axis=2)
     at = np.where(at > 0, at + rng.integers(90_000, 420_000, at.shape), -1)
-    # Not within the moment of another completion.
+    # Not at the same moment as another completion.
     other = np.concatenate([core_ms, story.boots_ms[rows][..., None]], axis=2)
     near = (np.abs(other - at[..., None]) < 3_000).any(axis=2)
     story.turned_ms[rows] = np.where((at > 0) & (at < story.end_ms[rows][:, None] - 8_000) & ~near, at, -1)
@@ -123,7 +123,7 @@ def _skills(story: Story, rng: np.random.Generator, rows: slice) -> None:
 
 
 def is_since_14_1(patch: str) -> bool:
-    """Whether a patch has void grubs, and its match objects Riot ids instead of summoner names."""
+    """Whether a patch has void grubs, and match objects with Riot ids instead of summoner names."""
     return int(patch.split(".")[0]) >= 14
 
 
@@ -132,7 +132,7 @@ def _joined(parts: Sequence[Table]) -> Table:
 
 
 def _sorted(events: Table) -> Table:
-    """By match and time, in as little space as they need."""
+    """Sorts by match and time, in the smallest types that fit."""
     narrow: dict[str, Any] = {"match": np.int32, "ms": np.int32, "assists": np.int16, "members": np.int16, "blue": bool}
     order = np.lexsort((events["ms"], events["match"]))
     return {name: values[order].astype(narrow.get(name, np.int8)) for name, values in events.items()}
@@ -141,7 +141,7 @@ def _sorted(events: Table) -> Table:
 def _times(
     rng: np.random.Generator, size: int, first_s: float, late_s: float, gap_s: float, more_s: float, count: int
 ) -> list[Ints]:
-    """When something happens for the first time, the second and so on, in milliseconds."""
+    """Returns the times of the first occurrence, the second and so on, in milliseconds."""
     at, times = np.zeros(size, np.int64), []
     for number in range(count):
         least, mean = (first_s, late_s) if number == 0 else (gap_s, more_s)
@@ -173,7 +173,7 @@ def _objectives(story: Story, rng: np.random.Generator, rows: slice) -> Table:
 def _taken(
     story: Story, rng: np.random.Generator, rows: slice, kind: str, times: list[Ints], until: Ints, cap: int
 ) -> list[Table]:
-    """One table for each time at which objectives of a kind are taken, each at most once a match."""
+    """Returns one table for each time at which objectives of a kind are taken, each at most once a match."""
     m, end = rows.stop - rows.start, story.end_ms[rows]
     everyone, blue = np.arange(m), np.zeros(m, bool)
     taken = np.zeros((2, m), np.int64)
@@ -184,7 +184,7 @@ def _taken(
         lead = story.lead[rows][everyone, before] / 1000
         if number == 0 or kind != "grubs":
             blue = rng.random(m) < sigmoid(_TAKER[kind] * lead)
-            # Who has no tower left loses none.
+            # A side without towers loses none.
             blue = np.where(np.where(blue, *taken) >= cap, ~blue, blue)
         here = (at < until) & (np.where(blue, *taken) < cap)
         sub = np.full(m, -1)
@@ -211,7 +211,7 @@ def _taken(
 
 
 def _takers(rng: np.random.Generator, kind: str, size: int) -> tuple[Ints, Ints]:
-    """Who of a team takes objectives, -1 for its minions, and all who do or help, as bits."""
+    """Returns the takers of objectives in a team, -1 for its minions, and all who take part, as bits."""
     is_building = kind in ("tower", "inhibitor")
     weights = np.array([1.2, 0.6, 1.1, 1.4, 0.3]) if is_building else np.array([0.4, 4.0, 0.4, 0.6, 0.1])
     killer = np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(size)).clip(0, 4)
@@ -228,7 +228,7 @@ _HELPS = np.array([0.36, 0.52, 0.44, 0.40, 0.62])
 
 
 def _kills(story: Story, rng: np.random.Generator, rows: slice) -> Table:
-    """Fights: several kills within seconds, each more often by the team that was ahead at the last frame."""
+    """Returns fights: several kills within seconds, each more often by the team that was ahead at the last frame."""
     m, end = rows.stop - rows.start, story.end_ms[rows].astype(np.int64)
     fights = rng.poisson(0.95 * np.maximum(end / 60_000 - 2.2, 0.2))
     match = np.repeat(np.arange(m), fights)
@@ -251,8 +251,8 @@ def _kills(story: Story, rng: np.random.Generator, rows: slice) -> Table:
     killer = np.searchsorted(np.cumsum(_SLAYS / _SLAYS.sum()), rng.random(k)).clip(0, 4)
     helps = (rng.random((k, 5), np.float32) < _HELPS) & (rng.random(k) < 0.82)[:, None]
     helps[np.arange(k), killer] = False
-    nobody = rng.random(k) < 0.01
-    helps[nobody] = False
+    by_no_player = rng.random(k) < 0.01
+    helps[by_no_player] = False
     base = np.where(blue, 0, 5)
     gaps = rng.integers(900, 6_500, k)
     gaps[begin] = 0
@@ -263,7 +263,7 @@ def _kills(story: Story, rng: np.random.Generator, rows: slice) -> Table:
         {
             "match": (match[fight] + rows.start)[kept],
             "ms": ms[kept],
-            "killer": np.where(nobody, -1, killer + base)[kept],
+            "killer": np.where(by_no_player, -1, killer + base)[kept],
             "victim": victim[kept],
             "assists": ((helps @ (1 << np.arange(5))) << base)[kept],
         }

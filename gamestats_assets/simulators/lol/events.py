@@ -1,6 +1,6 @@
-"""The events of timelines: one table for each kind, with the columns that its template asks for.
+"""The events of timelines: one table per kind, with the columns of its template.
 
-The times of the story are kept to the millisecond. Only what it does not say is drawn here: wards, and positions.
+The times of the story are kept to the millisecond. Only what it leaves open is drawn here: wards, and positions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SLOTS = np.array(
 
 
 def of_matches(table: Table, rows: slice) -> pl.DataFrame:
-    """The events of some matches, which are numbered from 0; participants stay as they are."""
+    """Returns the events of some matches, which are renumbered from 0; participants stay the same."""
     begin, end = np.searchsorted(table["match"], [rows.start, rows.stop])
     frame = pl.DataFrame({name: values[begin:end] for name, values in table.items()})
     frame = frame.cast({pl.Int8: pl.Int64, pl.Int16: pl.Int64, pl.Int32: pl.Int64})
@@ -36,9 +36,9 @@ def of_matches(table: Table, rows: slice) -> pl.DataFrame:
 def timeline_events(
     story: Story, rows: slice, items: pl.DataFrame, rng: np.random.Generator
 ) -> list[tuple[str, pl.DataFrame]]:
-    """Tables of events of some matches: their kind, and rows with `match`, from 0, and `ms`.
+    """Returns tables of events of some matches: their kind, and rows with `match`, from 0, and `ms`.
 
-    Events of one moment come in the order of the tables.
+    Events of the same moment are in the order of the tables.
     """
     match, end, started = np.arange(rows.stop - rows.start), story.end_ms[rows], story.started_ms[rows]
     begun = pl.DataFrame({"match": match, "ms": 0, "real_ms": started - rng.integers(5, 60, match.size)})
@@ -73,7 +73,7 @@ def _named(column: str, names: tuple[str, ...]) -> pl.Expr:
 
 
 def _helpers(column: str) -> pl.Expr:
-    """Those who helped, without the killer; null if nobody did."""
+    """Returns the helpers without the killer; null if there are none."""
     everybody = pl.col(column).map_batches(MEMBERS.gather, return_dtype=MEMBERS.dtype)
     helpers = everybody.list.set_difference(pl.concat_list(pl.col("killer") + 1))
     return pl.when(helpers.list.len() > 0).then(helpers)
@@ -87,7 +87,7 @@ def _levels(story: Story, rows: slice) -> pl.DataFrame:
 
 
 def _skills(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataFrame:
-    """Skills as they are learnt; some participants have one of the first six twice."""
+    """Returns skills as they are learnt; for some participants one of the first six appears twice."""
     learnt = story.skill_ms(rows)
     match, seat, level = known = np.nonzero(learnt >= 0)
     slot = _SLOTS[story.order[rows], story.first[rows]][known]
@@ -112,7 +112,7 @@ def _objectives(taken: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wards(story: Story, rows: slice, count: Ints, rng: np.random.Generator) -> pl.DataFrame:
-    """Draw the time and kind of each ward, given how many there are of each participant."""
+    """Draws the time and kind of each ward, given the number of each participant's wards."""
     match, seat = (np.repeat(index.ravel(), count.ravel()) for index in np.indices(count.shape))
     ms = 60_000 + (rng.random(match.size) * (story.end_ms[rows][match] - 61_000)).astype(np.int64)
     ward = np.where(rng.random(match.size) < 0.2, "CONTROL_WARD", "YELLOW_TRINKET")

@@ -1,7 +1,7 @@
-"""Simulated matches as the files that Riot's API and Data Dragon give: match objects and timelines of match-v5.
+"""Simulated matches in the files of Riot's API and Data Dragon: match objects and timelines of match-v5.
 
 The values are computed as tables of many matches at once. The templates under `data/templates/lol` have every key of
-the documents, and name the column that each value comes from.
+the documents, with the column of each value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gamestats_assets.simulators.templates import filled, template
 Document = dict[str, Any]
 _ENCODER = msgspec.json.Encoder()
 _AT_ONCE = 256
-"""Matches whose documents are made together."""
+"""Matches whose documents are made at a time."""
 _STAND = np.array([[1900, 12600], [7000, 8200], [7400, 7400], [12600, 1900], [12200, 2300]])
 """Where participants stand, by position."""
 _IS_MAGICAL = np.array([BUILDS[champion.build].tag in ("Mage", "Support") for champion in CHAMPIONS])
@@ -39,20 +39,20 @@ def write(
     story: Story,
     folder: Path,
 ) -> Document:
-    """Write a story as files.
+    """Writes a story as files.
 
-    `matches/<id>.json` and `timelines/<id>.json` of every match, and `datadragon/` with documents of the plan's
+    Writes `matches/<id>.json` and `timelines/<id>.json` of every match, and `datadragon/` with documents of the plan's
     patches. The same story gives the same bytes.
 
     Args:
-        folder: made if missing.
+        folder: created if missing.
 
     Returns:
         `matches`, `events`, `bytes` written, `patches`, `first_day`, `last_day` and `remakes`.
     """
 
     def put(part: str, name: str, document: Document) -> int:
-        """Write under a temporary name, then rename: a reader never sees half a file."""
+        """Writes under a temporary name, then renames, so that readers never see half a file."""
         content = igzip.compress(_ENCODER.encode(document), compresslevel=2, mtime=0)
         path = folder / part / f"{name}.json.gz"
         temporary = path.with_name(f"{path.name}.part")
@@ -80,7 +80,7 @@ def write(
 
 
 def documents(story: Story) -> Iterator[tuple[str, Document, Document]]:
-    """Id, match object and timeline of every match."""
+    """Yields id, match object and timeline of every match."""
     of_players = puuids(story)
     for number, rows in story.chunks(_AT_ONCE):
         rng = story.rng(30, number)
@@ -109,7 +109,7 @@ def documents(story: Story) -> Iterator[tuple[str, Document, Document]]:
 
 
 def game_version(patch: str) -> str:
-    """The game's full version on a patch.
+    """Returns the game's full version on a patch.
 
     >>> game_version("13.14")
     '13.14.522.7601'
@@ -119,7 +119,7 @@ def game_version(patch: str) -> str:
 
 
 def puuids(story: Story) -> npt.NDArray[Any]:
-    """Ids of players, by match and participant; bots share one."""
+    """Returns ids of players, by match and participant; bots share one."""
     letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
     rng = np.random.default_rng([story.plan.seed, 20])
     drawn = letters[rng.integers(0, 64, (int(story.player.max()) + 1, 78))]
@@ -129,7 +129,7 @@ def puuids(story: Story) -> npt.NDArray[Any]:
 
 
 def player_name(number: int) -> str:
-    """The name of a player.
+    """Returns the name of a player.
 
     >>> player_name(41)
     'River 41'
@@ -163,14 +163,14 @@ def _games(story: Story, rows: slice) -> pl.DataFrame:
 
 
 def _split(total: Ints, is_magical: Flags, suffix: str = "") -> dict[str, Ints]:
-    """The parts of damage."""
+    """Returns the parts of damage."""
     true = total // 20
     magic = (total - true) * np.where(is_magical, 9, 1) // 10
     return {f"physical{suffix}": total - true - magic, f"magic{suffix}": magic, f"true{suffix}": true}
 
 
 def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArray[Any]) -> list[Document]:
-    """All participants of some matches, one after the other."""
+    """Returns all participants of some matches, one after the other."""
     m = rows.stop - rows.start
     everyone, seats = np.divmod(np.arange(10 * m), 10)
     match, end = everyone + rows.start, story.end_ms[rows][everyone]
@@ -186,7 +186,7 @@ def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArr
         return np.bincount(cells, minlength=10 * m)
 
     def first(of: pl.DataFrame, members: str) -> tuple[Flags, Flags]:
-        """Who killed first in each match, and who helped."""
+        """Returns who killed first in each match, and who helped."""
         of = of.unique("match", keep="first")
         bits = np.zeros(m, np.int64)
         bits[of["match"]] = of[members]
@@ -229,7 +229,7 @@ def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArr
         "summoner": np.array([each[:47] for each in ids.ravel().tolist()]),
         "riot_tagline": np.where(has_riot_id, "SIM", ""),
     }
-    # Since patch 14.1 match objects tell Riot ids, before it summoner names.
+    # Since patch 14.1 match objects have Riot ids, before it summoner names.
     tagged, own = pl.Series(has_riot_id), pl.Series(name)
     people = pl.DataFrame(columns).with_columns(
         riot_game_name=pl.when(tagged).then(own),
@@ -242,20 +242,20 @@ def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArr
 
 
 def _slots(held: list[int]) -> Document:
-    """The items in the seven slots, the trinket last; 0 is an empty slot."""
+    """Returns the items in the seven slots, the trinket last; 0 for an empty slot."""
     others = [item for item in held if ITEMS[item].kind != "trinket"]
     trinket = next((item for item in held if item not in others), 0)
     return {f"item{slot}": item for slot, item in enumerate([*others, *[0] * (6 - len(others)), trinket])}
 
 
 def _spent(items: pl.DataFrame, matches: int) -> Ints:
-    """Gold that each participant spent in all, refunds and sales deducted."""
+    """Returns the gold that each participant spent in all, without refunds and sales."""
     cells = (10 * items["match"] + items["seat"]).to_numpy()
     return np.bincount(cells, items["gold"].to_numpy(), minlength=10 * matches).astype(np.int64)
 
 
 def _teams(story: Story, rows: slice) -> list[Document]:
-    """Both teams of some matches, one after the other."""
+    """Returns both teams of some matches, one after the other."""
     kills = of_matches(story.kills, rows).filter(pl.col("killer") >= 0)
     slain = kills.select("match", blue=pl.col("killer") < 5, kind=pl.lit("champion"))
     taken = pl.concat([of_matches(story.objectives, rows).select("match", "blue", "kind"), slain])
@@ -282,7 +282,7 @@ def _teams(story: Story, rows: slice) -> list[Document]:
 
 
 def _events(story: Story, rows: slice, items: pl.DataFrame, rng: np.random.Generator) -> list[list[list[Document]]]:
-    """The events of each match, by frame: the first one whose time is not before theirs."""
+    """Returns the events of each match by frame: the first one that is not before their time."""
     shapes = template(GAME, "events")
     tables = timeline_events(story, rows, items, rng)
     events = [filled(shapes[kind], row) for kind, table in tables for row in table.to_dicts()]
@@ -296,7 +296,7 @@ def _events(story: Story, rows: slice, items: pl.DataFrame, rng: np.random.Gener
 
 
 def _states(story: Story, rows: slice, items: pl.DataFrame, rng: np.random.Generator) -> Iterator[Document]:
-    """Participants at all frames of some matches, by match, frame and participant."""
+    """Yields the states of participants at all frames, by match, frame and participant."""
     count = story.frame_count[rows]
     of, frame = (np.repeat(index, 10) for index in np.nonzero(np.arange(FRAMES) < count[:, None]))
     seat = np.arange(of.size) % 10

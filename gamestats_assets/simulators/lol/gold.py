@@ -1,4 +1,4 @@
-"""Paths of gold, ends of games, frames, levels, and when items are completed."""
+"""Gold paths, ends of games, frames, levels, and times of completed items."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _XP = np.array(
     [0, 280, 660, 1140, 1720, 2400, 3180, 4060, 5040, 6120, 7300, 8580, 9960, 11440, 13020, 14700, 16480, 18360]
 )
 _CORE_GOLD = np.array([4200, 8000, 11300, 14400, 17600])
-# A support's own item keeps one slot.
+# A support's own item takes one slot.
 _CORE_GOLD_UTILITY = np.array([3500, 6400, 9300, 12200, 10**8])
 
 
 def play(story: Story) -> None:
-    """Draw how matches go, as far as gold tells it."""
+    """Draws the course of matches, as far as gold decides it."""
     n = len(story)
     story.end_ms = np.zeros(n, np.int32)
     story.frame_count = np.zeros(n, np.int16)
@@ -45,12 +45,12 @@ def play(story: Story) -> None:
 
 
 def _clock(minutes: Floats) -> Floats:
-    """Variance of the gap in 1,000 gold, without drift."""
+    """Returns the variance of the gap in 1,000 gold, without drift."""
     return 0.016 * np.maximum(minutes - 1.5, 0) ** 2.27
 
 
 def _mean_gold(minutes: Floats) -> Floats:
-    """Gold that a participant has earned on average."""
+    """Returns the mean gold earned by a participant."""
     return (300 + 3.5 * minutes) * np.maximum(minutes - 1.6, 0)
 
 
@@ -87,7 +87,7 @@ def _paths(story: Story, rng: np.random.Generator, rows: slice) -> None:
 
 
 def _crossing(story: Story, rows: slice, values: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ints:
-    """When values of participants at frames reach what is wanted; -1 where they never do."""
+    """Returns when participants' values at frames reach the wanted ones; -1 if never."""
     index = (values < wanted[..., None]).sum(axis=2)
     reached = index < FRAMES
     index = np.minimum(index, FRAMES - 1)
@@ -131,6 +131,6 @@ def _completions(story: Story, rng: np.random.Generator, rows: slice) -> None:
     wanted = np.where(early, rng.uniform(1800, 2600, (m, 10)), first_gold + rng.uniform(850, 2400, (m, 10)))
     at = _crossing(story, rows, gold, wanted)
     at = np.where(at >= 0, at + rng.integers(3_000, 30_000, (m, 10)), -1)
-    # Two things are not completed within the same moment.
+    # No two completions at the same moment.
     near = (np.abs(story.core_ms[rows] - at[..., None]) < 3_000).any(axis=2)
     story.boots_ms[rows] = np.where((at > 0) & (at < end - 8_000) & ~near, at, -1)

@@ -1,4 +1,4 @@
-"""Who wins, with what is planted; and the figures of participants that follow."""
+"""Draws winners, by gold and planted effects, and the figures of participants that follow."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gamestats_assets.simulators.lol.reference import CHAMPIONS
 from gamestats_assets.simulators.lol.story import ORDERS, SIDE, Flags, Floats, Ints, Planted, Story, sigmoid
 
 _BLUE_ADVANTAGE, _PER_1000_GOLD = 0.04, 0.25
-"""Log odds of blue: at even gold, and for each 1,000 gold ahead at the end."""
+"""Log odds of blue: at even gold, and per 1,000 gold ahead at the end."""
 
 
 # --------------------------------------------------------------------------- the winner
 
 
 def decide(story: Story) -> list[Planted]:
-    """Find log odds that make the planted differences, and draw who wins."""
+    """Finds log odds that produce the planted differences, and draws the winners."""
     n = len(story)
     ahead = story.lead[np.arange(n), story.frame_count - 1] / 1000
     effects = [effect for effect in story.plan.effects if effect.kind in ("item", "objective")]
@@ -43,7 +43,7 @@ def decide(story: Story) -> list[Planted]:
 
 
 def _item_arms(story: Story, effect: Effect) -> tuple[Ints, Ints]:
-    """By match that counts, which side has the item, and which side could: `treated` and `eligible`."""
+    """Returns by counted match which side has the item, and which could: `treated` and `eligible`."""
     treated, eligible = np.zeros(len(story), np.int8), np.zeros(len(story), np.int8)
     for seat, sign in ((effect.place, 1), (effect.place + 5, -1)):
         here = story.counted & (story.champion[:, seat] == effect.player)
@@ -54,7 +54,7 @@ def _item_arms(story: Story, effect: Effect) -> tuple[Ints, Ints]:
 
 
 def _first_takers(story: Story, effect: Effect) -> tuple[Ints, Ints]:
-    """By match that counts, which side took the objective first; twice."""
+    """Returns by counted match which side took the objective first; twice."""
     if effect.objective == "first_blood":
         of_kind = story.kills["killer"] >= 0
         match, is_blue = story.kills["match"][of_kind], story.kills["killer"][of_kind] < 5
@@ -69,7 +69,7 @@ def _first_takers(story: Story, effect: Effect) -> tuple[Ints, Ints]:
 
 
 def realised_points(effect: Effect, log_odds: float, logit: Floats, treated: Ints, eligible: Ints) -> float:
-    """Difference of the win rate that log odds make among the matches of an effect."""
+    """Returns the difference of the win rate that log odds produce among the matches of an effect."""
     here = eligible != 0
     others = (logit - log_odds * treated)[here]
     if effect.kind == "objective":
@@ -79,13 +79,13 @@ def realised_points(effect: Effect, log_odds: float, logit: Floats, treated: Int
 
 
 def _solve(effect: Effect, others: Floats, treated: Ints, eligible: Ints) -> float:
-    """Log odds that make the planted difference."""
+    """Returns the log odds that produce the planted difference."""
     if not eligible.any():
-        raise ValueError(f"nobody gets so far as {effect} says in so few matches; simulate more")
+        raise ValueError(f"no game gets as far as {effect} in so few matches; simulate more")
     low, high = -12.0, 12.0
     most = realised_points(effect, math.copysign(high, effect.points), others, np.zeros_like(treated), eligible)
     if abs(most) < abs(effect.points):
-        raise ValueError(f"expected at most {most:+.3f} of {effect}: so many games are decided without it")
+        raise ValueError(f"expected at most {most:+.3f} of {effect}: too many games are decided without it")
     for _ in range(40):
         middle = (low + high) / 2
         if realised_points(effect, middle, others, np.zeros_like(treated), eligible) < effect.points:
@@ -97,7 +97,7 @@ def _solve(effect: Effect, others: Floats, treated: Ints, eligible: Ints) -> flo
 
 # --------------------------------------------------------------------------- what follows
 
-# By position, of a game or a minute of it.
+# By position, per game or per minute.
 _DPM = np.array([520.0, 450.0, 590.0, 610.0, 250.0])
 _TAKEN = np.array([900.0, 950.0, 640.0, 560.0, 580.0])
 _SIEGE = np.array([380.0, 700.0, 250.0, 480.0, 90.0])
@@ -110,11 +110,11 @@ _JUNGLE = np.array([0.25, 4.9, 0.3, 0.4, 0.05])
 _LIKES = 1 + 0.15 * np.cos(np.arange(len(CHAMPIONS)) * 2.1)
 _KEYSTONES = np.array([8005, 8008, 8010, 8021, 8112, 8128, 8214, 8229, 8230, 8351, 8437, 8439])
 _SPELLS = np.array([3, 6, 7, 12, 14, 21])
-"""Summoner spells beside Flash; the jungler has Smite."""
+"""Summoner spells besides Flash; junglers have Smite."""
 
 
 def follow(story: Story) -> list[Planted]:
-    """Draw kills, damage, vision and other figures of participants."""
+    """Draws kills, damage, vision and other figures of participants."""
     n, rng = len(story), story.rng(7)
     minutes = story.end_ms / 60_000
     match, victim, killer = (story.kills[name] for name in ("match", "victim", "killer"))
@@ -173,20 +173,20 @@ def follow(story: Story) -> list[Planted]:
 
 
 def _with_order(story: Story, effect: Effect) -> tuple[Flags, Flags]:
-    """Participants of the champion and position: those with this order, and all."""
+    """Returns participants of the champion and position: those with this order, and all."""
     cell = (story.champion == effect.player) & (np.tile(np.arange(5), 2) == effect.place)
     return cell & (story.order == ORDERS.index(effect.order or "")), cell
 
 
 def _by_match(story: Story, rows: Flags) -> Ints:
-    """One of each match that counts, with its side's sign, of participants who maxed a first skill."""
+    """Returns by match, with the side's sign, one counted participant who maxed a first skill."""
     at = story.level_ms[:, :, 8]
     maxed = (at >= 0) & (at + story.learns_after_ms < story.end_ms[:, None])
     return (np.where(rows & maxed, SIDE, 0).sum(axis=1) * story.counted).astype(np.int8)
 
 
 def _plant_vision(story: Story, rng: np.random.Generator, effect: Effect, vision: Floats, deaths: Ints) -> float:
-    """Make vision of a position go with deaths, at an equal length of the game; the correlation that comes out."""
+    """Makes a position's vision correlate with deaths, with the length of the game held; returns the correlation."""
     match = np.repeat(np.flatnonzero(story.counted), 2)
     seat = effect.place + 5 * (np.arange(match.size) % 2)
     length, died = story.duration_s[match].astype(np.float64), deaths[match, seat].astype(np.float64)
@@ -208,11 +208,11 @@ def _plant_vision(story: Story, rng: np.random.Generator, effect: Effect, vision
 
 
 def _rank(values: npt.NDArray[Any]) -> Floats:
-    """Ranks from 1, the mean of ties."""
+    """Returns ranks from 1, with the mean for ties."""
     return pl.Series(values).rank("average").to_numpy()
 
 
 def partial_spearman(x: npt.NDArray[Any], y: npt.NDArray[Any], held: npt.NDArray[Any]) -> float:
-    """Rank correlation of two variables with a third one held."""
+    """Returns the rank correlation of two variables with a third one held."""
     (xy, xh, yh) = (float(np.corrcoef(_rank(one), _rank(other))[0, 1]) for one, other in ((x, y), (x, held), (y, held)))
     return (xy - xh * yh) / math.sqrt((1 - xh**2) * (1 - yh**2))

@@ -1,4 +1,4 @@
-"""What to simulate, and what to plant in it."""
+"""Simulation plans, and the effects planted in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OBJECTIVE_KINDS = ("dragon", "herald", "grubs", "baron", "tower", "inhibitor")
 
 
 def skill_orders(champion: Champion) -> tuple[str, ...]:
-    """Orders in which a champion's skills reach their highest ranks, the usual one first."""
+    """Returns the orders in which a champion's skills reach their highest ranks, the usual one first."""
     first, second, third = champion.max_order
     return (first + second + third, first + third + second, second + first + third, second + third + first)
 
@@ -24,18 +24,18 @@ class Effect:
     """One planted effect.
 
     Attributes:
-        kind: `item` (a champion's core item of an order wins more), `objective` (who takes the first one wins more),
-            `skill_order` (a champion's order deals more damage), `vision` (vision goes with deaths).
-        champion: key or name, of items and skill orders.
-        position: of all but objectives.
+        kind: `item` (a champion's core item of an order wins more), `objective` (the team that takes the first one wins
+        more), `skill_order` (a champion's order deals more damage), `vision` (vision correlates with deaths).
+        champion: key or name, for items and skill orders.
+        position: for all but objectives.
         core_order: number of the core item, from 1.
         item: id of the item.
         objective: first_blood, dragon, herald, grubs, baron, tower or inhibitor.
-        order: such as QEW.
-        points: difference of the win rate that it makes: of an item on average over all games that got so far, of an
-            objective between taking it and the other team's taking it.
-        dpm: damage per minute that it adds.
-        correlation: rank correlation of vision score per minute and deaths, length of game held.
+        order: skill order such as QEW.
+        points: difference of the win rate: for an item the average over all games that got so far, for an
+            objective between taking it and the other team taking it.
+        dpm: added damage per minute.
+        correlation: rank correlation of vision score per minute and deaths, with the length of game held.
     """
 
     kind: Literal["item", "objective", "skill_order", "vision"]
@@ -72,18 +72,18 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to simulate.
+    """A simulation plan.
 
     Attributes:
-        matches: how many, remakes and other queues included.
-        first_day: UTC day of the first.
-        days: over how many days they are spread evenly.
+        matches: number of matches, including remakes and other queues.
+        first_day: UTC day of the first match.
+        days: number of days over which they are spread evenly.
         patches: patches in order, each with its share of the days.
-        effects: what is planted.
+        effects: planted effects.
         remakes: share of matches that are remakes.
-        aram: share that is ARAM.
-        bots: share that is against bots.
-        champions: champions of each position by key; where a position is left out, the twelve usual ones.
+        aram: share of ARAM matches.
+        bots: share of matches against bots.
+        champions: champions of each position by key; positions left out have the twelve usual ones.
     """
 
     matches: int = 1_000
@@ -98,17 +98,17 @@ class Plan:
     champions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where nothing could be simulated."""
+        """Raises ValueError if nothing could be simulated."""
         if self.matches < 1 or self.days < 1 or not self.patches:
             raise ValueError("expected at least one match, one day and one patch")
 
     def pool(self, position: str) -> list[int]:
-        """Champions of a position, as places in `CHAMPIONS`."""
+        """Returns the champions of a position, as places in `CHAMPIONS`."""
         if position in self.champions:
             return [champion_index(name) for name in self.champions[position]]
         return [index for index, champion in enumerate(CHAMPIONS) if champion.position == position]
 
     @property
     def versions(self) -> list[str]:
-        """Versions of Data Dragon, one for each patch."""
+        """Returns versions of Data Dragon, one for each patch."""
         return [f"{patch}.1" for patch, _ in self.patches]

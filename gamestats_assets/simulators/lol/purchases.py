@@ -1,7 +1,7 @@
-"""What participants buy, sell, take back and lose, as one table of events.
+"""The items that participants buy, sell, undo and lose, as one table of events.
 
-The story says which items are completed, and when. Here participants buy components on the way to each, buy some items
-too early and take that back, and get and lose starters, potions and control wards.
+The story has the completed items and their times. Here participants buy components on the way to each, buy some items
+too early and undo that, and get and lose starters, potions and control wards.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _TOO_EARLY_MS, _TAKEN_BACK_AFTER_MS = 4_000, 2_000
 
 
 def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataFrame:
-    """The item events of some matches, which are numbered from 0, in the order of participant and time.
+    """Returns the item events of some matches, which are numbered from 0, by participant and time.
 
     Returns:
         match, seat, ms, type, item, gold (the price; negative if the participant gets it back) and held (how many more
-        of the item the participant has from then on, undone purchases aside). Rows without a type are no events: they
-        say what an item has turned into.
+        of the item the participant has from then on, apart from undone purchases). Rows without a type are not events:
+        they show what an item has turned into.
     """
     completed, started = _completed(story, rows), _started(story, rows, rng)
-    # An undo takes back the last purchase, so nothing else may happen in between: components come well before it.
+    # An undo reverts the last purchase, so nothing else may happen in between: components come well before it.
     is_early = (pl.col("ms") - pl.col("since") > 30_000) & pl.Series(rng.random(completed.height) < _UNDONE_SHARE)
     early = completed.filter(is_early).with_columns(pl.col("ms") - _TOO_EARLY_MS)
     has_ward = pl.Series(rng.random(completed.height) < _WARD_SHARE)
@@ -48,7 +48,8 @@ def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataF
     undone = early.with_columns(pl.col("ms") + _TAKEN_BACK_AFTER_MS, cost=-pl.col("cost"))
     turning = _turning(story, rows, started, rng).filter(pl.col("ms") < pl.col("end_ms"))
     turned = turning.with_columns(item=pl.col("item").replace_strict(TURNS_INTO, default=None)).drop_nulls("item")
-    # Events of one moment keep this order. Items that vanish come last, so that no purchase seems to be built on them.
+    # Events of one moment keep this order. Items that vanish come last, so that no purchase seems to be built from
+    # them.
     return pl.concat(
         [
             started,
@@ -56,7 +57,7 @@ def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataF
             *_bought_with(early, held=0),
             _events(undone, "ITEM_UNDO", 0),
             *_bought_with(completed, held=1),
-            # Used at once: what is bought is destroyed for it.
+            # Used at once: the bought item is destroyed for it.
             *_bought_with(wards, held=0),
             _events(_sold(completed, started), "ITEM_SOLD", -1),
             _events(turning, "ITEM_DESTROYED", -1),
@@ -66,7 +67,7 @@ def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataF
 
 
 def final_items(events: pl.DataFrame) -> pl.DataFrame:
-    """Columns match, seat and `items` that are held at the end, in the order in which they came."""
+    """Returns match, seat and the `items` held at the end, in the order in which they came."""
     held = events.filter(pl.col("held") != 0).group_by(*_SEAT, "item", maintain_order=True).agg(pl.col("held").sum())
     return held.filter(pl.col("held") > 0).group_by(*_SEAT, maintain_order=True).agg(items="item")
 
@@ -82,13 +83,13 @@ def _events(rows: pl.DataFrame, kind: str | None, held: int) -> pl.DataFrame:
 
 
 def _bought_with(rows: pl.DataFrame, held: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Purchases, each after the destruction of its components."""
+    """Returns purchases, each after the destruction of its components."""
     parts = rows.explode("recipe").drop_nulls("recipe").drop("cost", strict=False).with_columns(item="recipe")
     return _events(parts, "ITEM_DESTROYED", -held), _events(rows, "ITEM_PURCHASED", held)
 
 
 def _completed(story: Story, rows: slice) -> pl.DataFrame:
-    """Core items and boots, with the time `since` the one before."""
+    """Returns core items and boots, with the time `since` the previous one."""
     ms = np.concatenate([story.core_ms[rows], story.boots_ms[rows][..., None]], axis=2)
     item = np.concatenate([story.core_item[rows], story.boots[rows][..., None]], axis=2)
     match, seat, _ = known = np.nonzero(ms >= 0)
@@ -99,7 +100,7 @@ def _completed(story: Story, rows: slice) -> pl.DataFrame:
 
 
 def _components(completed: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Components of completed items, bought since the completion before."""
+    """Returns components of completed items, bought since the previous completion."""
     number = pl.int_range(pl.len()).over(*_SEAT, "ms")
     parts = completed.with_columns(parts=pl.col("recipe").list.len()).explode("recipe").with_columns(number=number)
     share = 0.2 + 0.6 * (pl.col("number") + pl.Series(rng.random(parts.height))) / pl.col("parts")
@@ -109,7 +110,7 @@ def _components(completed: pl.DataFrame, rng: np.random.Generator) -> pl.DataFra
 
 
 def _started(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataFrame:
-    """What participants begin with: a starter, a potion and, but for ARAM, a trinket."""
+    """Returns the first items of participants: a starter, a potion and, except in ARAM, a trinket."""
     match, seat = np.divmod(np.arange(10 * (rows.stop - rows.start)), 10)
     is_aram = story.queue[rows][match] == ARAM
     builds = [CHAMPIONS[index].build for index in story.champion[rows].ravel().tolist()]
@@ -127,7 +128,7 @@ def _started(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataFram
 
 
 def _sold(completed: pl.DataFrame, started: pl.DataFrame) -> pl.DataFrame:
-    """Starters of lanes are sold after the second core item."""
+    """Returns sales of starters, which lanes sell after the second core item."""
     second = completed.filter("is_core").filter(pl.int_range(pl.len()).over(_SEAT) == 1)
     starters = started.filter(pl.col("item").is_in([1054, 1055, 1056])).select(*_SEAT, "item")
     sold = second.select(*_SEAT, ms=pl.col("ms") + 1_900).join(starters, on=_SEAT, maintain_order="left")
@@ -135,7 +136,8 @@ def _sold(completed: pl.DataFrame, started: pl.DataFrame) -> pl.DataFrame:
 
 
 def _turning(story: Story, rows: slice, started: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Items that go without being sold: potions and pets vanish, quest items and some core items turn into others."""
+    """Returns items that go without a sale: potions and pets vanish, quest items and some core items turn into
+    others."""
 
     def after(item: tuple[int, ...], least: int, most: int) -> pl.DataFrame:
         of = started.filter(pl.col("item").is_in(item))

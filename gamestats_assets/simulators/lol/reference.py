@@ -1,7 +1,7 @@
 """Champions and items of simulated matches, and the Data Dragon documents that list them.
 
-They stand in CSV files under `data/templates/lol`: ids, names, prices and recipes of patch 13.15. Every champion there
-has five ranks of Q, W and E and three of R. Which items a champion builds depends on its class, `build`.
+They are CSV files under `data/templates/lol`: ids, names, prices and recipes of patch 13.15. Every champion there has
+five ranks of Q, W and E and three of R. The items that a champion builds depend on its class, `build`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Item:
     """One item.
 
     Attributes:
-        recipe: components it is combined from.
-        is_mythic: whether a participant has at most one of them.
-        transformed_from: item that turns into this one by itself; 0 for what is bought.
-        win_more: how much more often it is chosen when ahead: log odds for each 1,000 gold of the team's lead.
+        recipe: its components.
+        is_mythic: whether a participant can have only one of its kind.
+        transformed_from: item that turns into this one by itself; 0 for bought items.
+        win_more: log odds by which it is chosen more often, per 1,000 gold of the team's lead.
     """
 
     item_id: int
@@ -41,7 +41,7 @@ class Item:
 
     @property
     def gold_sell(self) -> int:
-        """Gold it is sold for."""
+        """Gold from its sale."""
         share = 40 if self.kind in ("starter", "consumable", "quest") else 70
         return (self.gold_total * share + 50) // 100
 
@@ -51,9 +51,9 @@ class Champion:
     """One champion.
 
     Attributes:
-        key: what match objects call it.
+        key: name in match objects.
         position: where it is played unless the plan says otherwise.
-        build: class it belongs to, a key of `BUILDS`.
+        build: its class, a key of `BUILDS`.
         max_order: the usual order in which Q, W and E reach their highest ranks.
     """
 
@@ -68,11 +68,11 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What champions of a class build.
+    """Items that champions of a class build.
 
     Attributes:
-        tag: the class as Data Dragon names it.
-        core_items: in the order in which they are usual.
+        tag: Data Dragon's name of the class.
+        core_items: in their usual order.
     """
 
     tag: str
@@ -103,18 +103,18 @@ CHAMPIONS: tuple[Champion, ...] = tuple(
 BUILDS: Mapping[str, Build] = {
     row["build"]: Build(row["tag"], _ids(row["core_items"]), _ids(row["boots"])) for row in rows(GAME, "builds")
 }
-"""What each class of champions builds."""
+"""Items of each class of champions."""
 TURNS_INTO: Mapping[int, int] = {
     item.transformed_from: item.item_id for item in ITEMS.values() if item.transformed_from
 }
-"""What turns by itself, and into what."""
+"""Items that turn into others by themselves, with these."""
 
 
 def champion_index(name: str) -> int:
-    """Place in `CHAMPIONS` of a champion's key or name.
+    """Returns the place in `CHAMPIONS` of a champion's key or name.
 
     Raises:
-        ValueError: when there is none; it says which there are.
+        ValueError: when there is none; lists the champions.
     """
     for index, champion in enumerate(CHAMPIONS):
         if name in (champion.key, champion.name, champion.name_ko):
@@ -158,9 +158,9 @@ def _champion_entry(champion: Champion, name: str, spells: list[Any] | None) -> 
 
 
 def data_dragon(version: str) -> dict[str, dict[str, Any]]:
-    """Data Dragon's documents of a version, by the names of their files.
+    """Returns Data Dragon's documents of a version by file name.
 
-    Items in English and Korean, champions with their spells in English, and without them in Korean.
+    Items are in English and Korean; champions in English with their spells, and in Korean without them.
     """
     ranks = {"Q": 5, "W": 5, "E": 5, "R": 3}
     spells = [filled(template(GAME, "spell"), {"skill": skill, "ranks": most}) for skill, most in ranks.items()]

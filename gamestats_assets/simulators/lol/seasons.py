@@ -1,4 +1,4 @@
-"""Whole seasons: what a plan leads to, and one with an effect of each kind, written as files with its truth."""
+"""Whole seasons: the story of a plan, and a plan with an effect of each kind, written as files with its truth."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gamestats_assets.simulators.lol.truth import truth
 
 
 def simulate(plan: Plan) -> Story:
-    """Simulate every match of a plan. The same plan gives the same story.
+    """Simulates every match of a plan. The same plan gives the same story.
 
     Raises:
-        ValueError: when an effect cannot be planted: there are no such games, or no log odds make so great a
-            difference.
+        ValueError: when an effect cannot be planted, because there are no such games, or no log odds give so large a
+        difference.
     """
     story = Story(plan)
     play(story)
@@ -31,10 +31,10 @@ def simulate(plan: Plan) -> Story:
 
 
 def season(*, matches: int, first_day: date, days: int, seed: int) -> Plan:
-    """A plan of everything there is: two patches, remakes, ARAM and bots, and an effect of each kind.
+    """Returns a plan with everything: two patches, remakes, ARAM and bots, and an effect of each kind.
 
-    Four champions of each position play, so that a few hundred matches say something. Fewer than a hundred say nothing,
-    so nothing is planted in them.
+    Only four champions of each position play, so that a few hundred matches are informative. Fewer than a hundred are
+    not, so nothing is planted in them.
     """
     effects = (
         Effect(kind="objective", objective="dragon", points=0.15),
@@ -71,11 +71,11 @@ def write_season(
     seed: int = 7,
     truth_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Write matches over some days, with an effect of each kind planted, as `write` does, and the truth of them.
+    """Writes matches over some days, with an effect of each kind planted, as `write` does, and their truth.
 
     Args:
-        folder: made if missing.
-        truth_file: JSON file for the truth, `effects`; it is no file of the game's, so put it outside of the folder.
+        folder: created if missing.
+        truth_file: JSON file for the truth, `effects`; the game has no such file, so put it outside of the folder.
 
     Returns:
         The summary of `write`, and `truth`, the rows of `truth(story)`.

@@ -1,18 +1,18 @@
 """Everything that happens in simulated matches, as arrays over all of them at once.
 
-What is drawn depends on the plan's seed, the phase and the chunk of matches, so the same plan gives the same story. The
-order of phases is that of cause and effect:
+Draws depend on the plan's seed, the phase and the chunk of matches, so the same plan gives the same story. Phases are
+in the order of cause and effect:
 
-1. Gold (`gold`). Each match has a path of blue's gold less red's: a random walk by a clock that runs faster as the game
-   goes on, with a drift of hidden strengths. By that clock the gap of a moment tells all that the path before it could
-   tell of the rest. The game ends by a chance that rises with the gap and the time. Participants have a share of their
-   team's gold, and levels by their experience.
-2. Choices (`choices`). A core item is completed when the participant has earned so much, whichever it will be; then one
-   is chosen, by chances that depend on the gap at that moment as frames of the timeline tell it, and on nothing else of
-   the game. Who takes an objective depends on the gap at the last frame. So every choice is, at an equal gap, a draw of
-   lots: what has no planted effect has none, however strongly it goes with winning.
+1. Gold (`gold`). Each match has a path of blue's gold minus red's: a random walk by a clock that runs faster as the
+   game goes on, with a drift of hidden strengths. By that clock the current gap says as much about the rest of the
+   game as the whole path before it. The game ends by a chance that rises with the gap and the time. Participants have
+   a share of their team's gold, and levels by their experience.
+2. Choices (`choices`). A core item is completed when the participant has earned enough, whichever it will be; then it
+   is chosen, by chances that depend on the gap at that moment between frames of the timeline, and on nothing else in
+   the game. The taker of an objective depends on the gap at the last frame. So every choice is random at an equal gap:
+   without a planted effect it has none, however strongly it correlates with winning.
 3. The winner (`outcomes`). Blue wins by a chance that depends on the gap at the end and on planted effects alone.
-4. What follows (`outcomes`): kills, damage, vision and the rest.
+4. Consequences (`outcomes`): kills, damage, vision and the rest.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]
 Table = Mapping[str, npt.NDArray[Any]]
-"""Events: arrays by the names of their columns, in the order of match and time."""
+"""Events: arrays by column name, in the order of match and time."""
 
 PLATFORM = "NA1"
 RANKED, ARAM, BOTS = 420, 450, 840
-"""Queues that are played."""
+"""Simulated queues."""
 LEVELS = 18
 ORDERS = ("QWE", "QEW", "WQE", "WEQ", "EQW", "EWQ")
 """Orders in which Q, W and E can reach their highest ranks."""
 SIDE = np.repeat([1, -1], 5)
-"""By participant, 1 of blue and -1 of red."""
+"""By participant, 1 for blue and -1 for red."""
 LONGEST_MIN = 48
 FRAMES = LONGEST_MIN + 4
 _CHUNK = 8192
-"""Matches simulated at a time: what is drawn depends on it, so it is the same for all plans."""
+"""Matches simulated at a time; the draws depend on it, so all plans share it."""
 _XP_PER_LEAD = 0.06
 
 
 @dataclass(frozen=True)
 class Planted:
-    """One effect as it came out.
+    """One effect with its result.
 
     Attributes:
-        log_odds: log odds that it adds to the side; of what does not change the winner 0.
-        treated: by match, 1 where blue has it, -1 where red has, 0 where nobody; all 0 of vision.
-        eligible: by match, likewise, who could have it. Of an objective the same as `treated`.
-        realised: what came out in all matches that count.
+        log_odds: log odds that it adds to the side; 0 if it does not change the winner.
+        treated: by match, 1 if blue has it, -1 if red has it, 0 if neither; all 0 for vision.
+        eligible: the same for who could have it; equal to `treated` for an objective.
+        realised: the result in all counted matches.
     """
 
     effect: Effect
@@ -70,28 +70,28 @@ class Planted:
 
 
 class Story:
-    """Everything that happens; made by `simulate`, which runs the phases.
+    """Everything that happens; `simulate` makes it by running the phases.
 
     Arrays are by match, by match and participant (ten, blue first, by position), or by match and frame. Times are
     milliseconds of the game; -1 is never. Participants are numbered from 0 here.
 
     Attributes:
-        number: of the match, as its id has it.
-        counted: ranked matches that are no remakes: those that effects are planted in and truths are about.
-        player: number of who plays.
-        frame_ms: times of frames; after the last one its time again.
-        lead: gold of blue less that of red at frames, from `gold`.
-        level_ms: when each level was reached.
-        learns_after_ms: how long after it a skill is learnt; the first one at `first_skill_ms`.
+        number: number of the match in its id.
+        counted: ranked matches except remakes, in which effects are planted and about which truths are.
+        player: number of the player.
+        frame_ms: times of frames; padded with the last one.
+        lead: gold of blue minus that of red at frames, from `gold`.
+        level_ms: time of each level.
+        learns_after_ms: delay of learning a skill after its level; the first one is learnt at `first_skill_ms`.
         champion: place in `CHAMPIONS`.
-        core_item: core items in the order of completion, completed at `core_ms`; 0 is none.
-        turned_ms: when the core item that turns into another did.
-        order: of `ORDERS`.
-        first: which of the six ways in which the first three skills were learnt.
-        doubled: 1 where the timeline tells of a skill twice.
-        kills: columns match, ms, killer (-1 is nobody), victim, assists (bits).
-        objectives: columns match, ms, kind (of `OBJECTIVE_KINDS`), blue, sub_type, killer (-1 is nobody), members
-            (bits).
+        core_item: core items in the order of completion, completed at `core_ms`; 0 for none.
+        turned_ms: time at which a core item turned into another.
+        order: place in `ORDERS`.
+        first: which of the six ways the first three skills were learnt in.
+        doubled: 1 if the timeline repeats a skill.
+        kills: columns match, ms, killer (-1 for none), victim, assists (bits).
+        objectives: columns match, ms, kind (of `OBJECTIVE_KINDS`), blue, sub_type, killer (-1 for none), members
+        (bits).
         stats: further figures of participants, by name.
         logit: log odds of blue.
     """
@@ -123,7 +123,7 @@ class Story:
     planted: tuple[Planted, ...]
 
     def __init__(self, plan: Plan) -> None:
-        """Draw when and on which patch matches are played, in which queue and by whom."""
+        """Draws the time, patch, queue and players of matches."""
         self.plan, n = plan, plan.matches
         rng = self.rng(0)
         share = np.cumsum([of_days for _, of_days in plan.patches])
@@ -131,7 +131,7 @@ class Story:
         self.day = np.arange(n) * plan.days // n
         self.patch = np.searchsorted(share, middle)[self.day]
         begin = (plan.first_day.toordinal() - date(1970, 1, 1).toordinal() + self.day) * 86_400_000
-        # What timelines tell of the start is some milliseconds early, and shall be of the same day.
+        # Timelines start some milliseconds earlier, and must do so on the same day.
         self.started_ms = np.sort(begin + rng.integers(10_000, 86_390_000, n))
         self.number = 5_000_000_001 + plan.seed % 1000 * 1_000_000 + np.arange(n)
         others = np.cumsum([round(share * n) for share in (plan.remakes, plan.aram, plan.bots)])
@@ -144,38 +144,38 @@ class Story:
         self.player = (rng.integers(0, players, n)[:, None] + stride[:, None] * np.arange(10)) % players
 
     def __len__(self) -> int:
-        """Matches."""
+        """Number of matches."""
         return self.plan.matches
 
     def rng(self, phase: int, chunk: int = 0) -> np.random.Generator:
-        """What is drawn in one phase for a chunk of matches."""
+        """Returns the random numbers of one phase for a chunk of matches."""
         return np.random.default_rng([self.plan.seed, phase, chunk])
 
     def chunks(self, size: int = _CHUNK) -> Iterator[tuple[int, slice]]:
-        """Number and matches of each chunk."""
+        """Yields number and matches of each chunk."""
         for number, begin in enumerate(range(0, len(self), size)):
             yield number, slice(begin, min(begin + size, len(self)))
 
     @property
     def duration_s(self) -> Ints:
-        """Length as match objects tell it."""
+        """Returns the length in match objects."""
         return self.end_ms // 1000
 
     @property
     def match_ids(self) -> pl.Series:
-        """Ids as Riot writes them."""
+        """Returns ids in Riot's format."""
         return pl.Series("match_id", [f"{PLATFORM}_{number}" for number in self.number.tolist()], pl.String)
 
     def lead_at(self, match: Ints, ms: Ints) -> Floats:
-        """Gold of blue less that of red, interpolated between frames."""
+        """Returns gold of blue minus that of red, interpolated between frames."""
         return interpolated(self.frame_ms, self.lead, match, ms)
 
     def own_lead(self, match: Ints, participant: Ints, ms: Ints) -> Floats:
-        """Gold of the own team less that of the other, likewise."""
+        """Returns gold of the participant's team minus that of the other, interpolated as well."""
         return SIDE[participant] * self.lead_at(match, ms)
 
     def xp(self, match: Ints, participant: Ints, frame: Ints) -> Ints:
-        """Experience at frames."""
+        """Returns experience at frames."""
         own_lead = SIDE[participant] * self.lead[match, frame]
         begin = 660 * (self.queue[match] == ARAM)
         played = np.maximum(self.frame_ms[match, frame] / 60_000 - 1.5, 0)
@@ -183,26 +183,26 @@ class Story:
         return np.maximum(earned, 0).astype(np.int64) + begin
 
     def skill_ms(self, rows: slice = slice(None)) -> Ints:
-        """When the skill of each level was learnt, of some matches or all: one after the other."""
+        """Returns the times at which the skills of all levels were learnt, in some matches or all."""
         reached = self.level_ms[rows]
         in_turn = self.first_skill_ms[rows][..., None] + 300 * np.arange(LEVELS)
         learnt = np.maximum(in_turn, (reached + self.learns_after_ms[rows][..., None]) * (np.arange(LEVELS) > 0))
         return np.where((reached >= 0) & (learnt < self.end_ms[rows][:, None, None]), learnt, -1)
 
     def minions(self, match: Ints, participant: Ints, ms: Ints, kind: Literal["lane", "jungle"]) -> Ints:
-        """Minions or jungle monsters killed until then."""
+        """Returns minions or jungle monsters killed until then."""
         minutes = np.maximum(ms / 60_000 - 1.3, 0)
         return np.floor(self.stats[f"{kind}_per_minute"][match, participant] * minutes).astype(np.int64)
 
 
 def frame_before(frame_ms: Ints, match: Ints, ms: Ints) -> Ints:
-    """Number of the last frame at or before a moment. Frames come a little late, never early."""
+    """Returns the number of the last frame at or before a moment. Frames come a little late, never early."""
     index = ms // 60_000
     return index - (frame_ms[match, index] > ms)
 
 
 def interpolated(frame_ms: Ints, values: npt.NDArray[Any], match: Ints, ms: Ints) -> Floats:
-    """Values of frames at moments, between the frames around."""
+    """Returns values of frames at moments, interpolated between frames."""
     before = frame_before(frame_ms, match, ms)
     at, after = frame_ms[match, before], frame_ms[match, before + 1]
     span = after - at
@@ -212,13 +212,13 @@ def interpolated(frame_ms: Ints, values: npt.NDArray[Any], match: Ints, ms: Ints
 
 
 def sigmoid(x: npt.NDArray[Any]) -> Floats:
-    """The chance of log odds."""
+    """Returns the probability of log odds."""
     return 1 / (1 + np.exp(-x))
 
 
 @cache
 def skill_levels(order: str, first: int) -> str:
-    """All eighteen levels of an order, begun in one of six ways.
+    """Returns all eighteen levels of an order, begun in one of six ways.
 
     >>> skill_levels("QEW", 0)
     'QEWQQRQEQEREEWWRWW'
@@ -228,6 +228,6 @@ def skill_levels(order: str, first: int) -> str:
         if level in (6, 11, 16):
             levels += "R"
             continue
-        # A rank is to be had at every second level.
+        # A rank becomes available at every second level.
         levels += next(skill for skill in order if levels.count(skill) < min(5, (level + 1) // 2))
     return levels

@@ -1,4 +1,4 @@
-"""What an analysis of a story has to find."""
+"""The expected findings of an analysis of a story."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _TRUTH = {
 
 
 def truth(story: Story) -> pl.DataFrame:
-    """What an analysis has to find: one row for each planted effect and patch, over matches that count in statistics.
+    """Returns the expected findings: one row per planted effect and patch, over matches that count in statistics.
 
     Returns:
-        `patch`, `kind`, what it is of, `unit` (win_rate, dpm or correlation), `planted` (as the plan says), `realised`
-        (the mean difference that it makes among the games of the patch, with the log odds that make the planted one
-        over all patches), `log_odds`, `games` with it and `baseline_games` that could have had it, the mean outcomes
-        `value` and `baseline_value` of both, and their difference `naive_effect`. Of an objective the games are those
-        in which it was taken, and the baseline is the other team. Of skill orders the games are those in which a first
-        skill was maxed. Of vision `value` is the plain rank correlation of those games, without the length held.
+        `patch`, `kind`, its subject, `unit` (win_rate, dpm or correlation), `planted` (as in the plan), `realised` (the
+        mean difference among the games of the patch, with the log odds that produce the planted one over all patches),
+        `log_odds`, `games` with it and `baseline_games` that could have had it, the mean outcomes `value` and
+        `baseline_value` of both, and their difference `naive_effect`. For an objective the games are those in which it
+        was taken, and the baseline is the other team. For skill orders the games are those in which a first skill was
+        maxed. For vision `value` is the plain rank correlation of these games, without the length held.
     """
     rows: list[dict[str, Any]] = []
     for number, (patch, _) in enumerate(story.plan.patches):
@@ -71,7 +71,7 @@ def _facts(planted: Planted) -> dict[str, Any]:
 
 
 def _compared(story: Story, planted: Planted, of_patch: Flags) -> dict[str, Any]:
-    """Mean outcomes of games with the effect and of those without."""
+    """Returns the mean outcomes of games with the effect and of those without."""
     effect, row = planted.effect, {}
     treated, eligible = planted.treated * of_patch, planted.eligible * of_patch
     if effect.kind == "skill_order":
@@ -98,7 +98,7 @@ def _compared(story: Story, planted: Planted, of_patch: Flags) -> dict[str, Any]
 
 
 def _vision(story: Story, planted: Planted, of_patch: Flags) -> dict[str, Any]:
-    """Correlations of vision with deaths."""
+    """Returns the correlations of vision with deaths."""
     match = np.repeat(np.flatnonzero(of_patch), 2)
     seat = planted.effect.place + 5 * (np.arange(match.size) % 2)
     length = story.duration_s[match].astype(np.float64)
