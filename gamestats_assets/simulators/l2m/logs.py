@@ -90,9 +90,7 @@ class Plan:
         """Raises ValueError if there are too few accounts for everything that is planted."""
         planted = self.farms * 20 + self.level_one + self.cafes * _CAFE + _SHARING
         if self.accounts < planted:
-            raise ValueError(
-                f"expected at least {planted} accounts for what is planted, found {self.accounts}"
-            )
+            raise ValueError(f"expected at least {planted} accounts for what is planted, found {self.accounts}")
 
 
 def rates_usd(plan: Plan) -> pl.DataFrame:

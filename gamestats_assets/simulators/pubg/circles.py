@@ -1,4 +1,4 @@
-"""The two circles of a match as exact functions of time: the blue one that hurts, and the white one it shrinks to."""
+"""The two circles of a match as exact functions of time: the harmful blue one, and the white one it shrinks to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gamestats_assets.simulators.pubg.world import SHIFT_PERCENTILES, Rules
 Floats = npt.NDArray[np.float64]
 
 _NEAREST_TO_EDGE = 0.145
-"""Of the map's side: no first circle lies nearer to the map's edge."""
+"""Smallest distance of a first circle from the map's edge, as a share of the map's side."""
 _IN_PLANE = 0.10000000149011612
-"""`isGame` in the plane, widened from single precision as files have it."""
+"""`isGame` in the plane, widened from single precision as in files."""
 
 
 class Circles:
@@ -22,7 +22,7 @@ class Circles:
 
     Attributes:
         whites: x, y and radius of each white circle, after the first blue one.
-        spans: when each phase shows its circle, begins to shrink, and has shrunk.
+        spans: when each phase shows its circle, starts shrinking, and has shrunk.
     """
 
     def __init__(self, rules: Rules, side: float, flight_end: float, rng: np.random.Generator) -> None:
@@ -50,7 +50,7 @@ class Circles:
 
     @staticmethod
     def _next(rules: Rules, phase: int, radius: float, side: float, last: Floats, rng: np.random.Generator) -> Floats:
-        """The circle that a phase ends with; one that closes completely closes where it is."""
+        """Returns the circle at the end of a phase; one that closes completely closes where it is."""
         shifts = rules.shifts[min(phase, len(rules.shifts) - 1)]
         white = np.array([last[0], last[1], radius])
         while radius > 0:
@@ -62,20 +62,20 @@ class Circles:
         return white
 
     def blue(self, t: Floats) -> tuple[Floats, Floats, Floats]:
-        """Centre x, centre y and radius of the blue circle at each time."""
+        """Returns centre x, centre y and radius of the blue circle at each time."""
         x, y, r = (np.interp(t, self._moments, self._blues[:, k]) for k in range(3))
         return x, y, r
 
     def white(self, t: Floats) -> Floats:
-        """x, y and radius of the white circle at each time, zeros before the first: one row per time."""
+        """Returns x, y and radius of the white circle at each time, zeros before the first: one row per time."""
         return self._white[self._state(t)]
 
     def is_game(self, t: Floats) -> Floats:
-        """`isGame` at each time: 0 in the lobby, the phase, and half more while its circle shrinks."""
+        """Returns `isGame` at each time: 0 in the lobby, else the phase, and half more while its circle shrinks."""
         return self._is_game[self._state(t)]
 
     def damage(self, t: Floats) -> Floats:
-        """Hit points a second that somebody outside loses."""
+        """Returns the hit points per second lost outside."""
         return self._damage[self._state(t)]
 
     def _state(self, t: Floats) -> npt.NDArray[np.int64]:

@@ -1,6 +1,6 @@
-"""What each strike takes: hits, shots and throws, and what people use against it, as tables.
+"""The damage of each strike: hits, shots and throws, and the healing between them, as tables.
 
-One pass in order of time keeps everybody's health, so that who is felled has lost exactly what there was.
+One pass in order of time tracks everyone's health, so that felled people have lost exactly what they had.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from gamestats_assets.simulators.pubg.world import items
 TICK_S = 1.03
 """Seconds between two ticks of the blue zone."""
 _LEFT_BY_ZONE, _LEFT_BY_SHOTS = 5.0, 4.0
-"""Hit points that ticks and shots leave to who is not felled by them."""
+"""Hit points that ticks and shots leave to people whom they do not fell."""
 _REVIVED_WITH = 10.0
 _FIRST_AID_TO = 75.0
 _ARMOUR = (1.0, 0.7, 0.6, 0.45)
 _STRENGTH = {"HeadShot": 2.35, "ArmShot": 0.6, "LegShot": 0.55}
 _BLEEDS_OLD = (0.8, 1.9)
-"""Damage of a second of bleeding in old files; new ones have none."""
+"""Damage per second of bleeding in old files; new ones have none."""
 _THROWN_BEFORE_S = 2.6
 
 _SHOT = {"t": pl.Float64, "who": pl.Int64, "attack_id": pl.Int64, "item": pl.String}
@@ -44,8 +44,8 @@ class Damage:
         hits: each damage event; `health` is the victim's before it.
         shots: each shot and blow that hit.
         throws: each throw.
-        uses: each use of an item for health, and how much it healed at once.
-        health: everybody's health, by time.
+        uses: each use of a healing item, and how much it healed at once.
+        health: everyone's health, by time.
     """
 
     def __init__(self, story: Story, paths: Paths, old: bool) -> None:
@@ -70,7 +70,7 @@ class Damage:
         self.health = Latest(*map(np.array, zip(*self._changes, strict=True)))
 
     def _touches(self) -> list[tuple[float, str, Any]]:
-        """What touches somebody's health: strikes, revives, ticks of the zone, bleeding and falls."""
+        """Returns everything that affects health: strikes, revives, ticks of the zone, bleeding and falls."""
         story, paths, rng = self._story, self._paths, self._rng
         everybody = np.arange(len(story.people))
         touches: list[tuple[float, str, Any]] = [(t, "revive", knock.strike.victim) for t, _, knock in story.revives]
@@ -96,7 +96,7 @@ class Damage:
         self._changes.append((i, t, health))
 
     def _take(self, t: float, victim: int, damage: float, *facts: Any, attacker: int = -1, attack_id: int = -1) -> None:
-        """Note a damage event, and take its damage; bleeding takes none from who has none left."""
+        """Notes a damage event, and takes its damage; bleeding takes none without health left."""
         health = self._health[victim]
         self._rows["hits"].append((t, attacker, victim, attack_id, damage, *facts, health))
         if damage > 0 and health > 0:
@@ -104,7 +104,7 @@ class Damage:
             self._set(victim, t, left if left > 1e-6 else 0.0)
 
     def _suffer(self, t: float, i: int, what: str) -> None:
-        """A tick of the zone, a second of bleeding, or a fall."""
+        """Applies a tick of the zone, a second of bleeding, or a fall."""
         health, body = self._health[i], self._story.people[i].body
         if what == "tick":
             damage = float(self._story.circles.damage(np.array([t]))[0]) * TICK_S
@@ -122,7 +122,7 @@ class Damage:
         return (i << 24) + self._fired[i]
 
     def _strike(self, strike: Strike) -> None:
-        """All hits of a strike; what it takes is shared out among them."""
+        """Notes all hits of a strike, which share its damage."""
         victim, attacker, weapon = strike.victim, strike.attacker, strike.weapon
         if strike.takes != "none":
             self._recover(victim, strike.t - 2)
@@ -149,7 +149,7 @@ class Damage:
             self._take(t, victim, damage, *facts, attacker=attacker, attack_id=strike.attack_id)
 
     def _blows(self, strike: Strike) -> list[tuple[float, str]]:
-        """Damage and part of the body of each hit; the last one has the strike's."""
+        """Returns damage and part of the body of each hit; the last one has the strike's."""
         weapon, rng, left = strike.weapon, self._rng, self._health[strike.victim]
         assert weapon is not None
         if strike.takes == "none":
@@ -170,7 +170,7 @@ class Damage:
         return blows
 
     def _recover(self, i: int, until: float) -> None:
-        """Since the last harm, somebody hurt has healed, if there was time."""
+        """Lets a hurt person heal since the last harm, if there was time."""
         t, health = self._touched[i] + float(self._rng.uniform(9, 20)), self._health[i]
         if self._story.is_bot[i] or not 0 < health < 95:
             return

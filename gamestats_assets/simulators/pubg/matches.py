@@ -1,10 +1,10 @@
-"""Simulated PUBG matches: raw files as the API gives them, with the truth planted in them.
+"""Simulated PUBG matches: raw files in the API's format, with a planted truth.
 
     match = simulate_match(7, datetime(2026, 3, 14, 20, tzinfo=UTC))
-    match.telemetry_json, match.match_json      # what the API would give
-    match.truth                                 # what has to come out
+    match.telemetry_json, match.match_json      # what the API would return
+    match.truth                                 # the expected figures
 
-Everything follows from the seed, and no code is shared with the pipeline: when tables and truth agree, that proves
+Everything follows from the seed, and no code is shared with the pipeline, so that agreement of tables and truth proves
 something.
 """
 
@@ -46,7 +46,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class SimulatedMatch:
-    """One match as the API would give it, and its truth.
+    """One match as the API would return it, with its truth.
 
     Attributes:
         match_json: the document of `/matches/{id}`.
@@ -71,23 +71,22 @@ def simulate_match(
     population: int = 400,
     squads: Sequence[int] | None = None,
 ) -> SimulatedMatch:
-    """Simulate one match.
+    """Simulates one match.
 
     Args:
-        seed: Decides everything else, the match id included.
+        seed: Decides everything else, including the match id.
         started_at: LogMatchStart; a naive time is taken as UTC, fractions below a millisecond are dropped.
         map_name: One of `MAPS`; drawn by the seed when None.
-        game_mode: `solo`, `duo`, `squad`, with `-fpp` and prefixes such as `esports-` as the API has them.
-        match_type: `official` is played by the public circles, every other type by the competitive ones.
-        players: Participants, bots included.
-        bots: How many of them are bots; by default 4 or 8 in official matches, else none.
-        telemetry_version: `v1` writes the form of old tournament files.
-        population: Number of people the players are drawn from, so that they meet again in other matches.
-        squads: Which squads of the population play, by number; drawn by the seed when None.
+        game_mode: `solo`, `duo`, `squad`, with `-fpp` and prefixes such as `esports-` as in the API.
+        match_type: `official` matches have the public circles, all others the competitive ones.
+        players: Participants, including bots.
+        bots: Number of bots; by default 4 or 8 in official matches, else none.
+        telemetry_version: `v1` writes the format of old tournament files.
+        population: Number of people from whom the players are drawn, so that they meet again in other matches.
+        squads: Numbers of the squads of the population that play; drawn by the seed when None.
 
     Raises:
-        ValueError: For an unknown map, squads that are not as many as the players need, or a match too small to be
-            played.
+        ValueError: For an unknown map, squads that do not match the number of players, or too small a match.
     """
     rng = np.random.default_rng(stable_number("match", seed))
     if map_name is None:
@@ -98,7 +97,7 @@ def simulate_match(
     team_size = next((size for word, size in _TEAM_SIZES.items() if word in game_mode), 4)
     is_official = match_type == "official"
     if bots is None:
-        bots = int(rng.choice((4, 8))) if is_official and players >= 40 else 0  # whole squads, the humans' stay full
+        bots = int(rng.choice((4, 8))) if is_official and players >= 40 else 0  # whole squads of bots
     if players - bots <= team_size:
         raise ValueError(f"{players} players with {bots} bots are not enough for two teams")
     if squads is not None and len(squads) != math.ceil((players - bots) / team_size):
@@ -143,7 +142,7 @@ def _match_name(rng: np.random.Generator, match_id: str, start: datetime, mode: 
 
 
 def _participants(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> list[dict[str, Any]]:
-    """All participants with their statistics, as the API has them since 2019."""
+    """Returns all participants with their statistics, as in the API since 2019."""
     story, count = telemetry.story, len(everybody)
     by_others = telemetry.kills.filter(pl.col("killer") >= 0, pl.col("killer") != pl.col("victim"))
     longest = dict(by_others.group_by("killer").agg(pl.col("distance_m").max()).iter_rows())
@@ -178,7 +177,7 @@ def _participants(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> lis
 def _match_document(
     telemetry: Telemetry, truth: MatchTruth, everybody: Sequence[PlayerTruth], mode: str, match_type: str
 ) -> dict[str, Any]:
-    """The JSON:API document: match, participants, rosters, and the asset that names the telemetry."""
+    """Returns the JSON:API document: match, participants, rosters, and the asset that names the telemetry."""
     story, forms = telemetry.story, template("pubg", "match")
     rng, duration_s = story.rng, round(story.end)
     stored = truth.started_at + timedelta(seconds=duration_s + int(rng.integers(2, 20)))
@@ -225,24 +224,24 @@ def _links(documents: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def write_match(folder: Path, seed: int, started_at: datetime, **options: Any) -> MatchTruth:
-    """Write one match into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz`.
+    """Writes one match into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz`.
 
     Args:
         folder: The folder.
-        seed: As `simulate_match` has it.
-        started_at: As `simulate_match` has it.
+        seed: As in `simulate_match`.
+        started_at: As in `simulate_match`.
         options: Passed to `simulate_match`.
     """
     match = simulate_match(seed, started_at, **options)
     _write(folder / f"{match.truth.match_id}.match.json", match.match_json)
-    # No clock in the header: the same seed gives the same bytes.
+    # No time in the header: the same seed gives the same bytes.
     packed = igzip.compress(match.telemetry_json, compresslevel=1, mtime=0)
     _write(folder / f"{match.truth.match_id}.telemetry.json.gz", packed)
     return match.truth
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file."""
+    """Writes under a temporary name, then renames, so that readers never see half a file."""
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     os.replace(part, path)
@@ -251,16 +250,15 @@ def _write(path: Path, content: bytes) -> None:
 def simulate_day(
     folder: Path, day: date, matches: int, seed: int, *, processes: int = 1, **options: Any
 ) -> list[MatchTruth]:
-    """Write a day of matches into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz` each.
+    """Writes a day of matches into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz` each.
 
-    Starts are spread over the UTC day. The files depend on the seed, the day and the options only, not on
-    `processes`.
+    Starts are spread over the UTC day. The files depend only on the seed, the day and the options, not on `processes`.
 
     Args:
-        folder: Made if missing.
-        day: The UTC day the matches start on.
-        matches: How many.
-        seed: Decides the matches; give every day its own, or the same matches happen again.
+        folder: Created if missing.
+        day: The UTC day on which the matches start.
+        matches: Number of matches.
+        seed: Decides the matches; with the same seed, two days have the same matches.
         processes: Worker processes.
         options: Passed to `simulate_match`.
 
@@ -273,10 +271,10 @@ def simulate_day(
 
 
 def mapped(make: Callable[[Any], MatchTruth], tasks: Sequence[Any], processes: int) -> list[MatchTruth]:
-    """What a function makes of each task, by so many processes."""
+    """Returns the results of a function for all tasks, computed by so many processes."""
     if processes <= 1:
         return [make(task) for task in tasks]
-    # Not forked: the threads of Polars do not go on in a copy of the process.
+    # Not forked: the threads of Polars do not survive in a copy of the process.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(make, tasks))
 

@@ -1,4 +1,4 @@
-"""Where everybody is in every second of a match, who rides in a vehicle, and who stands outside the circle."""
+"""Everyone's position in every second of a match, with rides in vehicles and time outside the circle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 LOGGED_AFTER_DEATH_S = 60.0
-"""The position of the dead goes on being logged for so long."""
+"""Seconds for which the positions of the dead are still logged."""
 _PLANE_HEIGHT_M = 1500.0
 _RIDES_FROM_M_PER_S, _SHORTEST_RIDE_S = 8.5, 8
 _ON_FOOT_M_PER_S = 6.0
@@ -24,10 +24,10 @@ _LOBBY_M = (6060.0, 4930.0, 4.65)
 
 
 class Latest:
-    """The latest value that each person had at a time."""
+    """The latest value of each person at a time."""
 
     def __init__(self, who: Ints, t: Floats, values: npt.NDArray[Any]) -> None:
-        """Everybody has a value from before the lobby on; of two at one time, the later row counts."""
+        """Everyone has a value from before the lobby on; of two at one time, the later row counts."""
         key = self._key(who, t)
         order = np.argsort(key, kind="stable")
         self._keys, self._values = key[order], values[order]
@@ -37,7 +37,7 @@ class Latest:
         return who * 10_000.0 + t
 
     def at(self, who: Ints, t: Floats) -> npt.NDArray[Any]:
-        """The values of some people, each at a time."""
+        """Returns the values of people, each at a time."""
         return self._values[np.searchsorted(self._keys, self._key(who, t), side="right") - 1]
 
 
@@ -45,11 +45,11 @@ class Paths:
     """Positions in metres, one row per person and one column per second.
 
     Attributes:
-        stop: when each person is out, or the match over.
-        jump, landing: when each leaves the plane, and lands.
+        stop: when each person is out, or the match ends.
+        jump, landing: when each person leaves the plane, and lands.
         walked, ridden: metres on foot, and in vehicles.
         rides: person, begin, end, and vehicle of each ride.
-        outside: whether each is outside the blue circle.
+        outside: whether each person is outside the blue circle.
     """
 
     def __init__(self, story: Story) -> None:
@@ -75,7 +75,7 @@ class Paths:
         self.x = np.clip(story.x[story.team, :length] + off_x, 0, story.map.side)
         self.y = np.clip(story.y[story.team, :length] + off_y, 0, story.map.side)
         self.z = ground[:, None] + 3 * np.sin(seconds / 37 + np.arange(people)[:, None])
-        for i, begin, end in story.downs:  # who lies stays there, then catches up
+        for i, begin, end in story.downs:  # a knocked person stays there, then catches up
             a, b = int(begin), min(int(end) + 1, length)
             back = min(b + _CATCH_UP_S, length)
             for axis in (self.x[i], self.y[i]):
@@ -95,7 +95,7 @@ class Paths:
         self._ride(story, length)
 
     def _ride(self, story: Story, length: int) -> None:
-        """Teams on long ways drive; who lies, or dies on the way, is not with them."""
+        """Lets teams on long ways drive, without members who are knocked or die on the way."""
         seconds = np.arange(float(length))
         self.rides: list[tuple[int, float, float, str]] = []
         self.riding = np.zeros(self.x.shape, dtype=bool)
@@ -118,7 +118,7 @@ class Paths:
         self.walked = (np.minimum(step, _ON_FOOT_M_PER_S) * ~self.riding[:, 1:]).sum(axis=1)
 
     def place(self, who: Ints, t: Floats) -> tuple[Floats, Floats, Floats]:
-        """x, y and height in metres of some people, each at a time; before the start they are in the lobby."""
+        """Returns x, y and height in metres of people, each at a time; before the start they are in the lobby."""
         who, second = who.astype(np.int64), np.clip(t, 0, self.x.shape[1] - 2).astype(np.int64)
         share = np.clip(t - second, 0, 1)
         lobby = t < 0
@@ -130,18 +130,18 @@ class Paths:
         return x, y, z
 
     def is_outside(self, who: Ints, t: Floats) -> Flags:
-        """Whether some people are outside the blue circle, each at a time."""
+        """Returns whether people are outside the blue circle, each at a time."""
         return self.outside[who, np.clip(t, 0, self.x.shape[1] - 1).astype(np.int64)] & (t >= 0)
 
     def rides_at(self, who: Ints, t: Floats) -> Flags:
-        """Whether some people sit in a vehicle, the plane included, each at a time."""
+        """Returns whether people sit in a vehicle, including the plane, each at a time."""
         flies = (t >= 0) & (t < self.jump[who])
         return flies | (self.riding[who, np.clip(t, 0, self.x.shape[1] - 1).astype(np.int64)] & (t >= 0))
 
     def stands(self, who: Ints, t: Floats) -> Flags:
-        """Whether some people are alive and not knocked, each at a time."""
+        """Returns whether people are alive and not knocked, each at a time."""
         return self._stands.at(who, t).astype(bool)
 
     def alive(self, t: Floats) -> Ints:
-        """How many people are alive at each time."""
+        """Returns how many people are alive at each time."""
         return len(self.death) - np.searchsorted(np.sort(self.death), t, side="right")

@@ -1,6 +1,6 @@
-"""Who plays a match, which way each team takes, and who fells, finishes, revives or robs whom, and when.
+"""The decisions of a match: players, the ways of teams, and who fells, finishes, revives or robs whom, and when.
 
-Units are metres, and seconds since LogMatchStart. People and teams are numbered from 0; -1 is nobody, or the zone.
+Units are metres, and seconds since LogMatchStart. People and teams are numbered from 0; -1 is no one, or the zone.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from gamestats_assets.simulators.pubg.world import (
 )
 
 PLANE_S, PLANE_S_OF_8KM = 34.0, 36.0
-"""Seconds that the plane flies over any map, and besides over one of 8 km."""
+"""Seconds of the plane's flight over any map, and extra seconds over one of 8 km."""
 ZONE = "BattleRoyaleModeController_Def_C"
 """Causer of the blue zone's damage."""
 PARTS = {"TorsoShot": 0.42, "ArmShot": 0.18, "LegShot": 0.11, "PelvisShot": 0.12, "HeadShot": 0.17}
-"""Parts of the body, and the shares of hits on them."""
+"""Parts of the body, and their shares of hits."""
 _CAUSES = {"fight": 0.86, "zone": 0.105, "own grenade": 0.021, "friend": 0.014}
 _FATES = {"revive": 0.43, "finish": 0.31, "bleed": 0.26}
 _FATES_AFTER_S = {"revive": (10, 26), "finish": (2, 20), "bleed": (40, 95)}
@@ -54,9 +54,9 @@ class Strike:
     Attributes:
         number: place among all strikes.
         weapon: None for the zone and for bleeding.
-        takes: all health that is left, some of it, none from somebody who lies, or nothing by any hit.
-        since: the first hit comes no earlier.
-        attack_id: of the last hit, once that is known.
+        takes: all remaining health, some of it, none from a knocked person, or nothing by any hit.
+        since: earliest time of the first hit.
+        attack_id: id of the last hit, once it is known.
     """
 
     number: int
@@ -74,7 +74,7 @@ class Strike:
 
 @dataclass(eq=False, slots=True)
 class Knock:
-    """Somebody goes down by a strike; its attacker is the victim where it was their own grenade."""
+    """A knock by a strike; its attacker is the victim after their own grenade."""
 
     number: int
     strike: Strike
@@ -88,14 +88,14 @@ class Story:
 
     Attributes:
         team_ids: number of each team in the game.
-        x, y: where each team is in each second, one row per team.
+        x, y: position of each team in each second, one row per team.
         flight: begin and end of the plane's way.
-        landing, death: second of each person's landing and elimination, infinite for who survives.
+        landing, death: second of each person's landing and elimination; infinite for survivors.
         downs: person, begin and end of each time spent knocked.
         out: second in which each team is out.
-        kills: rows of who is out: t, victim, killer, finisher, knocker, helpers, and numbers of strikes: `credited` is
-            the one that counts (of the knock, unless there was none or somebody stole the kill), `finish` the one that
-            ended it, `knock` the one that felled; -1 is none.
+        kills: rows of eliminations: t, victim, killer, finisher, knocker, helpers, and numbers of strikes: `credited`
+        counts (that of the knock, unless there was none or the kill was stolen), `finish` ended it, `knock` felled; -1
+        for none.
         revives: time, reviver and knock.
         end: second of the last elimination.
     """
@@ -112,10 +112,10 @@ class Story:
         population: int,
         squads: Sequence[int] | None,
     ) -> None:
-        """Seat everybody, let each team find its way through the circles, and play.
+        """Seats everyone, lets each team find its way through the circles, and plays.
 
         Args:
-            squads: the numbers of the squads of the population that play; drawn where None.
+            squads: the numbers of the squads of the population that play; None draws them.
         """
         self.rng, self.map = rng, MAPS[map_name]
         rules = self.map.competitive if competitive else self.map.public
@@ -139,7 +139,7 @@ class Story:
         self._play(np.interp(100 * ranks, *SURVIVAL) * length)
 
     def pick(self, among: Sequence[Any], shares: Sequence[float] | None = None) -> Any:
-        """One of some things."""
+        """Draws one of these."""
         if shares is None:
             return among[int(self.rng.integers(len(among)))]
         ends = np.cumsum(shares)
@@ -148,7 +148,7 @@ class Story:
     # ----------------------------------------------------------------- before the first shot
 
     def _board(self, humans: int, bots: int, team_size: int, population: int, squads: Sequence[int] | None) -> None:
-        """Seat the people in teams, and drop every team somewhere near the plane's way."""
+        """Seats the people in teams, and drops every team near the plane's way."""
         rng, side = self.rng, self.map.side
         needed = math.ceil(humans / team_size)
         drawn = rng.choice(max(population // 4, needed), needed, replace=False) if squads is None else squads
@@ -184,7 +184,7 @@ class Story:
         self.landing = self._landings[self.team] + rng.uniform(0, 6, len(seats))
 
     def _travel(self) -> None:
-        """Every team's way: in each phase to a place in the white circle, early or late."""
+        """Draws every team's way: in each phase to a place in the white circle, early or late."""
         rng, side, count = self.rng, self.map.side, len(self.team_ids)
         seconds = np.arange(int(self.circles.spans[-1][2]) + 600.0)
         at = self._places
@@ -199,7 +199,7 @@ class Story:
             to = np.where(stays, at + rng.normal(0, min(60.0, 0.1 * r), (count, 2)), to)
             to = np.clip(to, 0.02 * side, 0.98 * side)
             way = np.hypot(*(to - at).T)
-            # Many are late while the zone hurts little, and pay.
+            # Many are late while the zone hurts little, and pay for it.
             late = rng.random(count) < (0.75 if phase < 3 else 0.4)
             early = rng.uniform(shown + 0.4 * (moves - shown), closed - 4, count)
             due = np.where(late, closed + rng.uniform(-10, 90 if phase < 3 else 20, count), early)
@@ -214,14 +214,14 @@ class Story:
         )
 
     def _places_at(self, t: float) -> Floats:
-        """Where the teams are: one row per team."""
+        """Returns the places of the teams: one row per team."""
         return np.stack([self.x[:, int(t)], self.y[:, int(t)]], axis=1)
 
     def _gap(self, a: int, b: int, t: float) -> float:
         return math.dist(*self._places_at(t)[[a, b]])
 
     def _meet(self, a: int, b: int, t: float) -> None:
-        """Bend the ways of two teams so that they are within a fight's distance at `t`."""
+        """Bends the ways of two teams so that they are within a fight's distance at `t`."""
         gap, wanted = self._gap(a, b, t), min(max(self.rng.lognormal(math.log(24), 1.0), 4.0), 380.0)
         if gap > 1.3 * wanted:
             spots = self._places_at(t)
@@ -230,7 +230,7 @@ class Story:
             self._bend(b, t, -toward)
 
     def _bend(self, team: int, t: float, way: Floats) -> None:
-        """Move a team's place at `t`, and less and less what lies before and after it."""
+        """Moves a team's place at `t`, and its places before and after less and less."""
         seconds = np.arange(self.x.shape[1])
         share = np.clip(1 - np.abs(seconds - int(t)) / max(8.0, math.hypot(*way) / 8), 0, 1)
         share[: int(self._landings[team]) + 1] = 0
@@ -251,7 +251,7 @@ class Story:
         return np.flatnonzero(self._stand & (self.team == team)).tolist()
 
     def _play(self, due: Floats) -> None:
-        """Play until one team is left; `due` are the seconds in which people are felled."""
+        """Plays until one team is left; `due` are the seconds in which people are felled."""
         now = 0.0
         while (self.out == math.inf).sum() > 1:
             felled = min(int((~self._stand).sum()), due.size - 1)
@@ -266,7 +266,7 @@ class Story:
             down[2] = min(down[2], self.death[down[0]], self.end + 300)
 
     def _strike(self, t: float) -> None:
-        """Somebody is felled: by an enemy, the zone, a friend, or their own grenade."""
+        """Fells a person: by an enemy, the zone, a friend, or their own grenade."""
         cause = self.pick(list(_CAUSES), list(_CAUSES.values()))
         ready = np.flatnonzero(self._stand & (t > self._landings[self.team] + 25)).tolist()
         if cause == "zone":
@@ -289,7 +289,7 @@ class Story:
         return bool(self.circles.damage(at)[0] > 0 and math.dist(self._places_at(t)[team], (x[0], y[0])) > radius[0])
 
     def _fight(self, t: float) -> None:
-        """One of two teams that are near each other fells somebody of the other; both shoot."""
+        """Lets one of two nearby teams fell a member of the other; both shoot."""
         teams = self._opponents(t)
         if teams is None:
             return
@@ -304,7 +304,7 @@ class Story:
         helpers = [i for i in shooters if i != shooter and not self.is_bot[i] and self.rng.random() < 0.17]
         for helper in helpers:
             self._hit(t - self.rng.uniform(2.2, 5), helper, victim, self.people[helper].guns[0], "some")
-        for attackers, others in ((shooters, targets), (targets, shooters)):  # shots that fell nobody
+        for attackers, others in ((shooters, targets), (targets, shooters)):  # shots that fell no one
             for _ in range(self.pick((0, 1, 2, 3), (26, 33, 25, 16))):
                 attacker = self.pick(attackers)
                 gun = MOLOTOV if self.rng.random() < 0.02 else self.people[attacker].guns[0 if t > 230 else 2]
@@ -312,7 +312,7 @@ class Story:
         self._fell(t, shooter, victim, self._gun(shooter, t, self._gap(a, b, t)), helpers)
 
     def _opponents(self, t: float) -> tuple[int, int] | None:
-        """Two teams that go on fighting, or begin because they are near each other."""
+        """Returns two teams that go on fighting, or start because they are near each other."""
         able = np.unique(self.team[self._stand])
         able = able[t > self._landings[able] + 14]
         self._fights = [
@@ -336,7 +336,7 @@ class Story:
         return a, b
 
     def _gun(self, shooter: int, t: float, distance: float) -> Weapon:
-        """What somebody shoots, throws or drives with at this distance and time."""
+        """Returns what a person shoots, throws or drives with at this distance and time."""
         u = self.rng.random()
         if distance < 45 and u < 0.05:
             return self.pick(THROWN, [weapon.share for weapon in THROWN])
@@ -349,7 +349,7 @@ class Story:
         return self.pick([gun for gun in at_hand if gun.reach_m >= distance] or [MARKSMAN])
 
     def _hit(self, t: float, attacker: int, victim: int, weapon: Weapon | None, takes: Any) -> Strike:
-        """Note a strike; it may be dropped later where it takes only some health."""
+        """Notes a strike; it may be dropped later if it takes only some health."""
         category, causer, reason, since = "Damage_BlueZone", ZONE, "NonSpecific", self._up_since[victim]
         if weapon is not None:
             category, causer, since = weapon.category, weapon.causer, max(since, self._up_since[attacker])
@@ -361,7 +361,7 @@ class Story:
         return self.strikes[-1]
 
     def _fell(self, t: float, maker: int, victim: int, weapon: Weapon | None, helpers: list[int]) -> None:
-        """The victim has no health left: down while somebody of the team stands, else out with the team."""
+        """Takes the victim's last health: knocked while a team mate stands, otherwise out with the team."""
         strike, team = self._hit(t, maker, victim, weapon, "all"), self.team[victim]
         if self._standing(team) == [victim]:
             self._eliminate(t, victim, maker, maker, None, strike, strike, helpers)
@@ -383,7 +383,7 @@ class Story:
         next(down for down in reversed(self.downs) if down[0] == victim)[2] = t
 
     def _resolve(self, knock: Knock, fate: str, t: float) -> None:
-        """What becomes of somebody who lies, unless the team was wiped before."""
+        """Decides the fate of a knocked person, unless the team was wiped before."""
         if knock.over:
             return
         victim, maker = knock.strike.victim, knock.strike.attacker
@@ -412,7 +412,7 @@ class Story:
         self._eliminate(t, victim, maker, finisher, knock, knock.strike, finish, knock.helpers)
 
     def _third_party(self, knock: Knock, t: float) -> list[int]:
-        """Humans of the nearest team within reach that is neither the victim's nor the knocker's."""
+        """Returns humans of the nearest team within reach that is neither the victim's nor the knocker's."""
         teams = self.team[[knock.strike.victim, knock.strike.attacker]]
         gaps = np.hypot(*(self._places_at(t) - self._places_at(t)[teams[0]]).T)
         near = (gaps < _THIEF_WITHIN_M) & (t > self._landings + 20) & ~np.isin(np.arange(gaps.size), teams)
@@ -421,7 +421,7 @@ class Story:
         return np.flatnonzero(able & (nearest == nearest.min())).tolist()
 
     def _bleed_out(self, knock: Knock, t: float) -> None:
-        """Somebody who lies dies without a shot; the kill is the knocker's where there is one."""
+        """Lets a knocked person die without a shot; the kill is the knocker's if there is one."""
         victim, maker = knock.strike.victim, knock.strike.attacker
         by_zone = ("Damage_BlueZone", ZONE, "NonSpecific")
         facts = by_zone if maker < 0 else ("Damage_Groggy", self.people[victim].body, "None")

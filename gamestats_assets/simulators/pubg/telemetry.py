@@ -1,7 +1,7 @@
-"""The events of a simulated match as the API's telemetry has them, one table of events at a time.
+"""The events of a simulated match in the format of the API's telemetry, one table of events at a time.
 
-Files are of the form of 2025 (LogPlayerKillV2, characters in an object of their own), or of old tournaments
-(LogPlayerKill, plain characters, nulls where new files have no key, damage while bleeding, no LogPlayerUseThrowable).
+Files have the format of 2025 (LogPlayerKillV2, characters in an object of their own), or of old tournaments
+(LogPlayerKill, plain characters, nulls where new files lack the key, damage while bleeding, no LogPlayerUseThrowable).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Event = dict[str, Any]
 _EVENTS, _PARTS = template("pubg", "events"), template("pubg", "parts")
 _LOBBY_S, _EVERY_S = 60, 10.0
 _LATE, _LATE_BY_S = 0.004, 0.32
-"""Share of events that come late in the file, and by how much at most."""
+"""Share of events that come late in the file, and their largest delay."""
 _NULL_OF = 8
-"""In new files one of so many nulls is written, the others have no key."""
+"""In new files one null in so many is written; the others have no key."""
 _BURSTS_A_MINUTE, _THROWS_A_MINUTE, _OF_A_BOT = 0.35, 0.1, 0.35
 _IDLE_IDS = 1 << 20
-"""Attacks that concern nobody are numbered from here."""
+"""First number of attacks that hit no one."""
 _SHOWN = ("damageReason", "damageTypeCategory", "damageCauserName", "distance")
 _PLANE = {"vehicleType": "TransportAircraft", "vehicleId": "DummyTransportAircraft_C", "isEngineOn": False}
 
 
 def fill(form: Mapping[str, Any], **columns: Sequence[Any]) -> list[Event]:
-    """One document per row of some columns: the form with the row's values in it.
+    """Returns one document per row of columns: the form with the row's values in it.
 
     >>> fill({"a": 1, "b": 2}, b=[3, 4])
     [{'a': 1, 'b': 3}, {'a': 1, 'b': 4}]
@@ -49,14 +49,14 @@ def fill(form: Mapping[str, Any], **columns: Sequence[Any]) -> list[Event]:
 
 
 def _points(x: Floats, y: Floats, z: Floats | None = None) -> list[Event]:
-    """Places in metres as the centimetres of a file."""
+    """Returns places in metres as the centimetres of a file."""
     axes = [np.round(axis * 100, 2).tolist() for axis in (x, y, np.zeros(x.size) if z is None else z)]
     return [{"x": x, "y": y, "z": z} for x, y, z in zip(*axes, strict=True)]
 
 
 @dataclass(frozen=True)
 class MatchIdentity:
-    """What a file says about its match as a whole."""
+    """Facts about the match as a whole."""
 
     name: str
     map_name: str
@@ -67,17 +67,17 @@ class MatchIdentity:
 
 
 class Telemetry:
-    """The events of a story, and the tables that they were written from, whose people are numbered from 0.
+    """The events of a story, and the tables behind them, in which people are numbered from 0.
 
     Attributes:
         log: all events, in the file's order.
         ranks: the placement of each team.
         kills: those of the story, with the facts of the strike that counts, and `finish_category`.
-        knocks: strikes that felled somebody.
-        throws: who threw which item.
-        positions: who was where in which moment of the match, in metres.
-        landings: place of each person's landing in metres, of those who landed.
-        pickups: who picked up something of which category.
+        knocks: strikes that knocked a person.
+        throws: thrower and item.
+        positions: people's places in metres at moments of the match.
+        landings: place of each landing in metres, for people who landed.
+        pickups: person and category of the picked-up item.
     """
 
     throws: pl.DataFrame
@@ -118,7 +118,7 @@ class Telemetry:
     # ----------------------------------------------------------------- tables of fights
 
     def _damage_infos(self, strikes: Sequence[Strike]) -> list[Event]:
-        """What a file says of each strike; the zone is at no distance."""
+        """Returns a file's facts about each strike; the zone has no distance."""
         t = np.array([strike.t for strike in strikes])
         victims, attackers = (
             self.paths.place(np.array([getattr(strike, role) for strike in strikes]), t)
@@ -135,7 +135,7 @@ class Telemetry:
         )
 
     def _tables_of_fights(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Kills and knocks; an old file knows of the last strike only, of no other finisher, and of one assistant."""
+        """Returns kills and knocks; an old file has only the last strike, no other finisher, and one assistant."""
         story = self.story
         names = ("number", "t", "attacker", "victim", "category", "reason", "causer", "attack_id")
         strikes = pl.DataFrame(
@@ -158,7 +158,7 @@ class Telemetry:
         return [f"{text}Z" for text in np.datetime_as_string(times, unit="ms").tolist()]
 
     def emit(self, kind: str, t: Floats, **columns: Sequence[Any]) -> None:
-        """Log a table of events: one of a kind per time, the values that differ from its form as columns."""
+        """Logs a table of events: one of a kind per time, with values that differ from its form as columns."""
         form = {**_EVENTS[kind], "common": None, "_D": "", "_T": kind}
         games = [{"isGame": value} for value in self.story.circles.is_game(t).tolist()]
         events = fill(form, **columns, common=games, _D=self._stamps(t))
@@ -171,7 +171,7 @@ class Telemetry:
         self._log += events
 
     def characters(self, who: Sequence[int] | Ints, t: Floats, health: Floats | None = None) -> list[Any]:
-        """The characters of some people as they are, each at a time; nothing for -1."""
+        """Returns the characters of people at their times; None for -1."""
         who = np.asarray(who, dtype=np.int64)
         x, y, z = self.paths.place(who, t)
         gone, dead = (
@@ -202,12 +202,12 @@ class Telemetry:
         return characters if self.old else fill(_PARTS["wrapped_character"], character=characters)
 
     def _vehicles(self, ids: Sequence[str | None], who: Ints, t: Floats) -> list[Event]:
-        """The vehicles of some people, each at a time; the plane where there is no other."""
+        """Returns the vehicles of people, each at a time; the plane if there is no other."""
         places, seats = _points(*self.paths.place(who, t)), (who % 4).tolist()
         vehicles = fill(_PARTS["vehicle"], vehicleId=ids, seatIndex=seats, location=places)
         return [vehicle if vehicle["vehicleId"] else {**vehicle, **_PLANE} for vehicle in vehicles]
 
-    # ----------------------------------------------------------------- what happens
+    # ----------------------------------------------------------------- events
 
     def _definition(self) -> Event:
         stamp = self._stamps(np.array([0.031]))[0][:-1] + f"{int(self._rng.integers(1, 9999)):04d}Z"
@@ -228,7 +228,7 @@ class Telemetry:
         )
 
     def _land(self, everybody: Ints) -> None:
-        """Out of the plane and down to the ground, who lived to see it."""
+        """Logs leaving the plane and landing, for those who live to do so."""
         start, jump = np.full(everybody.size, 0.01), self.paths.jump
         for kind, t in (("LogVehicleRide", start), ("LogVehicleLeave", jump)):
             vehicles = self._vehicles([None] * t.size, everybody, t)
@@ -249,7 +249,7 @@ class Telemetry:
             self.emit(kind, t, character=self.characters(who, t), vehicle=self._vehicles(ids, who, t))
 
     def _fight(self) -> None:
-        """Damage, knocks and revives, and what heals."""
+        """Logs damage, knocks, revives and healing."""
         hits, uses, story, weapons = self.damage.hits, self.damage.uses, self.story, self._weapons
         t = hits["t"].to_numpy()
         self.emit(
@@ -291,7 +291,7 @@ class Telemetry:
 
     @property
     def _weapons(self) -> list[str]:
-        """What each person has in hand."""
+        """Returns the weapon in each person's hand."""
         return [person.guns[0].causer for person in self.story.people]
 
     def _kill(self) -> None:
@@ -339,7 +339,7 @@ class Telemetry:
         return killer not in (-1, victim) and bool(self.story.team[killer] == self.story.team[victim])
 
     def _moments(self, a_minute: float) -> tuple[Ints, Floats]:
-        """People and times of what everybody does now and then while standing."""
+        """Returns people and times of occasional actions of those who stand."""
         who = np.repeat(np.arange(self._minutes.size), self._rng.poisson(a_minute * self._minutes))
         begin, end = self.paths.landing[who] + 3, self.paths.stop[who] - 1
         t = begin + (end - begin) * self._rng.random(who.size)
@@ -347,7 +347,7 @@ class Telemetry:
         return who[able], t[able]
 
     def _shoot(self) -> None:
-        """Shots and throws: those that hit, and those at nobody."""
+        """Logs shots and throws: those that hit, and those at no one."""
         rng, shots = self._rng, self.damage.shots
         begun, first = self._moments(_BURSTS_A_MINUTE)
         count = rng.integers(2, 14, begun.size)
@@ -375,7 +375,7 @@ class Telemetry:
         self.emit(kind, t, attackId=shots["attack_id"].to_list(), attacker=attackers, weapon=weapons)
 
     def _loot(self) -> None:
-        """What fills a file and concerns no fight: looting, doors, vaults."""
+        """Logs what fills a file apart from fights: looting, doors, vaults."""
         for row in rows("pubg", "routine"):
             who, t = self._moments(float(row["a_minute"]))
             columns: dict[str, list[Any]] = {}
@@ -387,13 +387,13 @@ class Telemetry:
             self.emit(row["event_type"], t, character=self.characters(who, t), **columns)
 
     def _be_somewhere(self, everybody: Ints) -> None:
-        """Everybody's place every ten seconds, from the lobby on; the dead are logged for some time."""
+        """Logs everyone's place every ten seconds, from the lobby on; the dead for some time longer."""
         phases = self._rng.uniform(0, _EVERY_S, (everybody.size, 1))
         times = phases + np.arange(-_LOBBY_S, self.story.end + LOGGED_AFTER_DEATH_S, _EVERY_S)
         times = np.round(times + self._rng.uniform(-0.02, 0.02, times.shape), 3)
         who, t = np.repeat(everybody, times.shape[1]), times.ravel()
         last = np.minimum(self.paths.death[who] + LOGGED_AFTER_DEATH_S, self.story.end)
-        # None at the very moment of a death, where before and after would be a matter of rounding.
+        # None at the very moment of a death, where rounding would decide between before and after.
         kept = (t < last) & (np.abs(t - self.paths.death[who]) > 0.05)
         who, t = who[kept], t[kept]
         characters = self.characters(who, t)
@@ -417,7 +417,8 @@ class Telemetry:
         self.positions = _where(who, t, characters).filter(in_game)
 
     def _state(self) -> None:
-        """Both circles every ten seconds, and once more at the end, so that all positions lie between two states."""
+        """Logs both circles every ten seconds, and once more at the end, so that all positions lie between two
+        states."""
         story = self.story
         regular = np.arange(_EVERY_S, story.end - 0.05, _EVERY_S)
         regular += self._rng.uniform(0, 0.034, regular.size)
@@ -453,7 +454,7 @@ class Telemetry:
 
 
 def _where(who: Ints, t: Floats, characters: list[Event]) -> pl.DataFrame:
-    """Who was where, in metres, as a file has it."""
+    """Returns people's places in metres, as in a file."""
     places = {axis: np.array([one["location"][axis] for one in characters]) / 100 for axis in ("x", "y")}
     return pl.DataFrame({"who": who, "t": t, **places})
 

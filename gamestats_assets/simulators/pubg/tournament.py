@@ -1,12 +1,12 @@
-"""A simulated tournament that is under way: two divisions, two rounds of six slots, the second one being played.
+"""A simulated tournament in progress: two divisions, two rounds of six slots, the second one being played.
 
     tournament = simulate_tournament(folder, first_day=date(2026, 3, 14), seed=7)
-    tournament.divisions, tournament.slots      # what people enter
-    tournament.matches                          # what was played, with what it must count for
+    tournament.divisions, tournament.slots      # what organisers enter
+    tournament.matches                          # played matches, with what they must count for
 
 Round 1 is over. Its third match in the first division broke off and was played again, and after the last one the same
-teams played for fun, as an admin says. Of round 2 half is played, and one match of it had too few teams: whether that
-was a warm-up only a person can tell.
+teams played for fun, as an admin decided. Half of round 2 is played, and one match of it had too few teams: only a
+person can decide whether it was a warm-up.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from gamestats_assets.simulators.pubg.world import make_person, stable_number
 
 MAPS = (("Baltic_Main", "Erangel"), ("Desert_Main", "Miramar"), ("Tiger_Main", "Taego"), ("Neon_Main", "Rondo"),
         ("Baltic_Main", "Erangel"), ("Desert_Main", "Miramar"))  # fmt: skip
-"""Map of each slot of a round, as telemetry and as a schedule have it."""
+"""Map of each slot of a round, in telemetry and in a schedule."""
 ROUNDS, SLOTS = 2, 6
 """Rounds of each division, and slots of each round."""
 SHORT_OF_TEAMS = 3
-"""Teams that were there when too few were."""
+"""Number of teams in the match with too few."""
 _FIRST_HOUR, _APART_MIN = 18, 60
 _TEAM = 4
 _NAMES = ("Amber", "Basalt", "Cobalt", "Drift", "Ember", "Fjord", "Granite", "Harbor", "Iron", "Juniper", "Krill",
@@ -35,7 +35,7 @@ _NAMES = ("Amber", "Basalt", "Cobalt", "Drift", "Ember", "Fjord", "Granite", "Ha
 
 @dataclass(frozen=True)
 class TeamPlan:
-    """A team: its number among all squads of the population, and who is on its roster by account and name."""
+    """A team: its number among all squads of the population, and its roster by account and name."""
 
     name: str
     squad: int
@@ -44,7 +44,7 @@ class TeamPlan:
 
 @dataclass(frozen=True)
 class DivisionPlan:
-    """A division, whose teams are all of one group where it has a group."""
+    """A division; with a group, all of its teams are in that group."""
 
     name: str
     group: str | None
@@ -65,14 +65,14 @@ class SlotPlan:
 
 @dataclass(frozen=True)
 class TournamentMatch:
-    """A match that was played, and what it must count for.
+    """A played match, with what it must count for.
 
     Attributes:
-        truth: what it contains.
-        division: whose teams played.
-        status: what the tournament must make of it, people's decisions included.
-        round_number: the round it must count for; None for none.
-        match_number: the slot it must have; None for none.
+        truth: its contents.
+        division: division of its teams.
+        status: its status in the tournament, after decisions of admins.
+        round_number: round that it must count for; None for none.
+        match_number: slot that it must have; None for none.
     """
 
     truth: MatchTruth
@@ -84,7 +84,7 @@ class TournamentMatch:
 
 @dataclass(frozen=True)
 class Tournament:
-    """What people enter of a tournament, and the truth of its matches."""
+    """What organisers enter of a tournament, and the truth of its matches."""
 
     time_zone: str
     days: tuple[date, ...]
@@ -93,7 +93,7 @@ class Tournament:
     matches: tuple[TournamentMatch, ...]
 
     def by_status(self, status: str) -> list[TournamentMatch]:
-        """Matches of one status."""
+        """Returns the matches of one status."""
         return [match for match in self.matches if match.status == status]
 
 
@@ -119,16 +119,16 @@ def simulate_tournament(
     time_zone: str = "Europe/Berlin",
     processes: int = 1,
 ) -> Tournament:
-    """Write the matches of a tournament into a folder, as `simulate_day` does, and tell the truth of them.
+    """Writes the matches of a tournament into a folder, as `simulate_day` does, and returns their truth.
 
     Args:
-        folder: made if missing.
+        folder: created if missing.
         first_day: day of round 1; round 2 is on the next.
-        seed: decides all that is chance.
+        seed: decides everything random.
         teams: teams of each division, of four players.
         played: slots of round 2 that are over.
-        time_zone: of the schedule.
-        processes: worker processes; they decide nothing of the files.
+        time_zone: time zone of the schedule.
+        processes: number of worker processes; does not affect the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     days = tuple(first_day + timedelta(days=number) for number in range(ROUNDS))

@@ -1,4 +1,4 @@
-"""What the pipeline must make of a simulated match, counted from the tables that its events were written from."""
+"""The expected results of a simulated match, counted from the tables behind its events."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _TACTICAL = {weapon.item["itemId"] for weapon in THROWN} | {
 _SMOKE = "Item_Weapon_SmokeBomb_C"
 _THROWN_DAMAGE = [weapon.category for weapon in THROWN]
 _UNCLEAN = ("Damage_Groggy", "Damage_BlueZone")
-"""Nobody takes a kill from somebody who bleeds out, or whom the zone finishes."""
+"""Deaths by bleeding or by the zone, with which no one steals a kill."""
 
 
 @dataclass(frozen=True)
 class PlayerTruth:
-    """What one human did in one match: the figures the pipeline must reproduce.
+    """The results of one human in one match, which the pipeline must reproduce.
 
     Attributes:
-        placement: of the team, 1 for the winner.
-        kills: eliminations credited to the player (`killer`), bots included, own team and self excluded.
-        dbnos: enemies knocked, bots included.
+        placement: placement of the team, 1 for the winner.
+        kills: eliminations credited to the player (`killer`), including bots, excluding own team and self.
+        dbnos: knocked enemies, including bots.
         headshot_kills: credited kills whose credited damage was a HeadShot.
-        damage_dealt: net damage to the health of others outside the own team, bots included, in hit points.
-        damage_received: all net damage to health, zone, falls and bleeding included.
-        damage_received_from_players: by other humans, team mates included, while standing.
-        damage_received_from_bots: part of `damage_received` only.
-        killsteals: kills of somebody knocked by another team; no bots, bleed-outs, zone, suicides or team kills.
-        finishes_stolen: times the player finished somebody whom another player had knocked, own team's knocks included;
-            same exclusions. An old file does not name the finisher: there it is the killer.
-        throwables_used: tactical throwables; snowballs and apples are none.
-        throwable_damage: part of `damage_dealt` done by throwables and their fire.
+        damage_dealt: net damage to the health of people outside the own team, including bots, in hit points.
+        damage_received: all net damage to health, including zone, falls and bleeding.
+        damage_received_from_players: by other humans, including team mates, while standing.
+        damage_received_from_bots: the part of `damage_received` by bots.
+        killsteals: kills of people knocked by another team; no bots, bleed-outs, zone, suicides or team kills.
+        finishes_stolen: times the player finished a person whom another player had knocked, including the own team's
+        knocks; same exclusions. An old file does not name the finisher: there the killer counts.
+        throwables_used: tactical throwables, without snowballs and apples.
+        throwable_damage: the part of `damage_dealt` by throwables and their fire.
         time_survived_s: from LogMatchStart to the elimination, or to the end of the match.
-        landing: of the parachute, in metres from the map's upper left corner.
-        avg_distance_from_center: the five zone figures are metres against the blue circle, over the positions from the
-            first zone (`isGame` >= 1) until the player is out; None without such a position.
+        landing: landing of the parachute, in metres from the map's upper left corner.
+        avg_distance_from_center: the five zone figures are in metres relative to the blue circle, over the positions
+        from the first zone (`isGame` >= 1) until the player is out; None without such a position.
         time_outside_zone_seconds: ticks of the blue zone times 1.03.
         weapons: by `damageCauserName`: damage dealt, kills credited, knocks.
     """
@@ -80,7 +80,7 @@ class PlayerTruth:
 
 @dataclass(frozen=True)
 class MatchTruth:
-    """What one match contains.
+    """The contents of one match.
 
     Attributes:
         started_at: LogMatchStart, to the millisecond.
@@ -88,7 +88,7 @@ class MatchTruth:
         match_date: UTC day of the start.
         players: humans.
         players_truth: by account id; humans only.
-        kills: eliminations, whoever or whatever caused them.
+        kills: all eliminations, whatever their cause.
     """
 
     match_id: str
@@ -105,7 +105,7 @@ class MatchTruth:
 
 
 def match_truth(telemetry: Telemetry, match_id: str, players: list[PlayerTruth]) -> MatchTruth:
-    """The truth of a whole match, given that of everybody."""
+    """Returns the truth of a whole match, given that of all players."""
     story, start = telemetry.story, telemetry.match.start
     humans = {player.account_id: player for player in players if not player.account_id.startswith("ai.")}
     return MatchTruth(
@@ -124,12 +124,12 @@ def match_truth(telemetry: Telemetry, match_id: str, players: list[PlayerTruth])
 
 
 def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
-    """The figures of everybody, bots included, in the order of the people."""
+    """Returns the figures of all people, including bots, in their order."""
     story = telemetry.story
     people = pl.DataFrame({"who": np.arange(len(story.people)), "team": story.team, "is_bot": story.is_bot})
 
     def known(table: pl.DataFrame, *roles: str) -> pl.DataFrame:
-        """With the team of those in some roles, and whether they are bots."""
+        """Adds the team of people in these roles, and whether they are bots."""
         for role in roles:
             facts = people.rename({"who": role, "team": f"{role}_team", "is_bot": f"{role}_is_bot"})
             table = table.join(facts, on=role, how="left", maintain_order="left")
@@ -146,7 +146,7 @@ def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
     )
     own_team = pl.col("killer_team") == pl.col("victim_team")
     clean = kills.filter(~own_team)
-    # What may count as taken from another: a knock by an enemy that humans alone had to do with, finished by a hit.
+    # Candidates for a stolen kill: a knock by an enemy, only humans involved, finished by a hit.
     taken = clean.filter(
         pl.col("knocker_team") != pl.col("victim_team"),
         ~pl.col("finish_category").is_in(_UNCLEAN),
@@ -160,7 +160,7 @@ def player_truths(telemetry: Telemetry) -> list[PlayerTruth]:
     away = ((pl.col("x") - x) ** 2 + (pl.col("y") - y) ** 2).sqrt()
     zone = telemetry.positions.with_columns(center=away, edge=pl.lit(radius) - away)
     landings = telemetry.landings.select("who", landing=pl.concat_list("x", "y"))
-    # Rounded, as in whatever order rows are added up the last digits differ.
+    # Rounded, because the last digits depend on the order in which rows are added up.
     damage = pl.col("damage").sum().round(6)
     count, no = pl.len(), pl.lit(0)
     figures = {

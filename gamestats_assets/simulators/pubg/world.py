@@ -1,4 +1,4 @@
-"""What a match is made of: maps and their rules, weapons, items, and the people who play."""
+"""The parts of a match: maps and their rules, weapons, items, and players."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SHIFT_PERCENTILES: list[float] = _CIRCLES["shift_percentiles"]
 
 @dataclass(frozen=True)
 class Rules:
-    """Sizes and times of the circles of one way to play.
+    """Sizes and times of the circles of a kind of match.
 
     Attributes:
-        first_radius_m: before the first shrink; wider than the map.
-        delay_s: from LogMatchStart to the first white circle.
-        radii_m: that each phase ends with.
-        waits_s: that a phase shows its white circle before the blue one moves.
-        shrinks_s: that the blue circle takes to reach the white one.
-        damages_per_s: hit points outside, by phase.
-        shifts: how far a centre moves, as a share of what the radius loses, at `SHIFT_PERCENTILES`, by phase; the last
-            row repeats.
-        duration_s: mean, spread, least and greatest duration of a match.
+        first_radius_m: radius before the first shrink; wider than the map.
+        delay_s: seconds from LogMatchStart to the first white circle.
+        radii_m: radius at the end of each phase.
+        waits_s: seconds for which a phase shows its white circle before the blue one moves.
+        shrinks_s: seconds in which the blue circle reaches the white one.
+        damages_per_s: hit points lost outside, by phase.
+        shifts: how far a centre moves, as a share of the radius lost, at `SHIFT_PERCENTILES`, by phase; the last row
+        repeats.
+        duration_s: mean, spread, smallest and largest duration of a match.
     """
 
     first_radius_m: float
@@ -72,7 +72,7 @@ MAPS: dict[str, GameMap] = {
 
 @dataclass(frozen=True)
 class Weapon:
-    """A weapon: hit points of a hit, seconds between shots, pellets of a shot, and how often people have it."""
+    """A weapon: hit points per hit, seconds between shots, pellets per shot, and how often people have it."""
 
     causer: str
     item: dict[str, Any]
@@ -91,7 +91,7 @@ class Weapon:
 
     @property
     def is_shot(self) -> bool:
-        """Whether each of its hits is a shot or a blow that strikes a part of the body."""
+        """Whether each of its hits is a shot or a blow to a part of the body."""
         return self.category in ("Damage_Gun", "Damage_Melee", "Damage_Punch")
 
 
@@ -108,17 +108,17 @@ def _weapon(row: dict[str, str]) -> Weapon:
 
 
 WEAPONS: dict[str, Weapon] = {row["causer"]: _weapon(row) for row in rows("pubg", "weapons")}
-"""By causer; a vehicle that runs somebody over has none of its own."""
+"""Weapons by causer; vehicles that run people over have causers of their own."""
 GUNS = [weapon for weapon in WEAPONS.values() if weapon.category in ("Damage_Gun", "Damage_Melee")]
 THROWN = [weapon for weapon in WEAPONS.values() if weapon.is_thrown]
 FRAG, MOLOTOV = WEAPONS["ProjGrenade_C"], WEAPONS["BP_MolotovFireDebuff_C"]
 FISTS, RAMMING = WEAPONS["PlayerMale_A_C"], WEAPONS[""]
 MARKSMAN = WEAPONS["WeapMini14_C"]
-"""What somebody has where nothing else reaches far enough."""
+"""The weapon of last resort, if no other reaches far enough."""
 
 
 def items(roles: str) -> tuple[list[dict[str, Any]], list[float]]:
-    """The items of some roles, given as words with spaces between them, and the share of each; weapons are guns."""
+    """Returns the items of some roles, given as words separated by spaces, with their shares; weapons are guns."""
     wanted = roles.split()
     found = [(_item(row), float(row["share"])) for row in rows("pubg", "items") if row["role"] in wanted]
     if "weapon" in wanted:
@@ -137,7 +137,7 @@ ITEMS = {
     item["itemId"]: item
     for item in [*(_item(row) for row in rows("pubg", "items")), *(weapon.item for weapon in WEAPONS.values())]
 }
-"""By id."""
+"""Items by id."""
 
 # --------------------------------------------------------------------------- people
 
@@ -159,12 +159,12 @@ class Person:
 
 
 def stable_number(*parts: object) -> int:
-    """A 64-bit number that depends on the parts only, on every machine and in every process."""
+    """Returns a 64-bit number that depends only on the parts, on every machine and in every process."""
     return int.from_bytes(blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest(), "big")
 
 
 def make_person(number: int) -> tuple[str, str, float, str]:
-    """Account id, name, skill and body of the player with this number in the population, the same in every match."""
+    """Returns account id, name, skill and body of the player with this number in the population, in every match."""
     digest = blake2b(f"gamestats simulated player {number}".encode(), digest_size=24).digest()
     name = f"{_NAMES[digest[16] % len(_NAMES)]['head']}{_NAMES[digest[17] % len(_NAMES)]['tail']}{number:03d}"
     own, squad = Random(stable_number("skill", number)), Random(stable_number("squad", number // 4))

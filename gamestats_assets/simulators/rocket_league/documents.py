@@ -1,4 +1,4 @@
-"""Documents of simulated matches as ballchasing writes them, filled from templates."""
+"""Documents of simulated matches in ballchasing's format, filled from templates."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gamestats_assets.simulators.templates import filled, template
 
 GAME = "rocket_league"
 _RANKS = ("Bronze", "Silver", "Gold", "Platinum", "Diamond", "Champion", "Grand Champion")
-# The first season that was free to play began then; a season is about three months.
+# Start of the first free-to-play season; a season takes about three months.
 _FREE_TO_PLAY, _SEASON_DAYS = datetime(2020, 9, 23, tzinfo=UTC), 96
-# Statistics that ballchasing leaves out where they are nothing.
+# Statistics that ballchasing leaves out if they are zero.
 _LEFT_OUT = (("positioning", "goals_against_while_last_defender"), ("movement", "avg_powerslide_duration"))
 
 
@@ -30,15 +30,15 @@ def documents(
     rating: NDArray[np.float64],
     players: Sequence[Sequence[Player]],
 ) -> Iterator[dict[str, Any]]:
-    """Matches of one playlist as ballchasing's JSON.
+    """Yields matches of one playlist as ballchasing's JSON.
 
     Args:
-        rng: decides what is drawn yet: ids, maps, servers.
+        rng: source of the remaining random values: ids, maps, servers.
         playlist: the playlist.
         drawn: all statistics, by ballchasing's names.
-        ended_at: of each match, seconds of the epoch.
-        rating: of each match and seat, rank and division as one number.
-        players: of each match and seat, blue first.
+        ended_at: end of each match, in seconds since the epoch.
+        rating: rank and division of each match and seat as one number.
+        players: players of each match and seat, blue first.
     """
     of_player = _families("player", drawn, np.ravel)
     goals, shots = (drawn[name].sum(2, keepdims=True) for name in ("goals", "shots"))
@@ -57,7 +57,7 @@ def documents(
 
 
 def _families(of: str, drawn: Mapping[str, Any], values: Any) -> list[dict[str, dict[str, Any]]]:
-    """Families of statistics, one after another of every player or team."""
+    """Returns families of statistics, one after another of every player or team."""
     families = template(GAME, "statistics")[of]
     of_family = [
         [
@@ -85,7 +85,7 @@ def _numbers(values: NDArray[Any]) -> list[Any]:
 
 
 def _whole(value: float) -> float | int:
-    """As ballchasing writes it: a whole number without a fraction."""
+    """Returns a number as ballchasing writes it: whole ones without a fraction."""
     return int(value) if value.is_integer() else value
 
 
@@ -101,7 +101,7 @@ def _match(
     players: Sequence[Player],
 ) -> dict[str, Any]:
     size, chance = len(players) // 2, rng.random(len(players) + 1)
-    # Sometimes ballchasing knows the ranks of some or of none.
+    # Sometimes ballchasing knows the ranks of some players, or of none.
     has_rank = (chance[:-1] > 0.02) & (chance[-1] > 0.005)
     end = _whole(drawn["end"][number].item())
     seats = [
@@ -164,7 +164,7 @@ def _rank(rating: float) -> dict[str, Any]:
 
 
 def _setup(player: Player) -> dict[str, Any]:
-    """A player's car and camera, always the same."""
+    """Returns a player's car and camera, always the same."""
     draw = hashlib.sha1(player.player_id.encode(), usedforsecurity=False).digest()
     cars = template(GAME, "words")["cars"]
     return {
@@ -181,7 +181,7 @@ def _setup(player: Player) -> dict[str, Any]:
 
 
 def _uploader(player: Player) -> dict[str, str]:
-    """The Steam account by which a player uploads, as only those can."""
+    """Returns the Steam account by which a player uploads; only Steam accounts can."""
     draw = hashlib.sha1(player.player_id.encode(), usedforsecurity=False).hexdigest()
     account = player.account if player.platform == "steam" else str(76561202160265728 + int(draw[:7], 16) % 94_000_000)
     return {

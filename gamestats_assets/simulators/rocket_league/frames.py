@@ -1,9 +1,9 @@
-"""What matches that were played out look like in files: ballchasing's figures of them, and their frames.
+"""The files of matches that are played out: ballchasing's figures of them, and their frames.
 
-The game's own binary is not written. The frames of a match are a JSON document that says of itself that it is simulated
-and holds what a replay's network updates contain: whole numbers, in unreal units, of ball and cars in every frame, the
-scoreboard, and shots, saves, assists, goals and demolitions. As in a replay, of the touches only those are listed with
-which the ball went to the other team, and by team alone.
+The game's own binary is not written. The frames of a match are a JSON document that is marked as simulated and has the
+contents of a replay's network updates: whole numbers, in unreal units, for ball and cars in every frame, the
+scoreboard, and shots, saves, assists, goals and demolitions. As in a replay, only touches that win the ball are listed,
+and by team alone.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from gamestats_assets.simulators.rocket_league.statistics import PARTS_OF_TIME
 from gamestats_assets.simulators.templates import filled, template
 
 FRAMES = "frames"
-"""The key that holds the frames, which no document of ballchasing has."""
+"""The key of the frames, which no document of ballchasing has."""
 _BOOST_SPEED, _SUPERSONIC, _GROUND_Z, _HIGH_Z, _THIRD_Y = 1410.0, 2200.0, 20.0, 840.0, 1714.0
 _POINTS = {"goal": 100, "assist": 50, "save": 50, "shot": 10, "touch": 2, "demolition": 20}
 _HITBOXES = {"Octane": "octane", "Fennec": "octane", "Dominus": "dominus", "Breakout": "breakout"}
-# Who has little boost and is far from the ball looks for pads, for a second at least.
+# Players with little boost and far from the ball look for pads, for a second at least.
 _LOOKS_FOR_BOOST, _FAR_UU, _LOOKS_S = 20.0, 2500.0, 1.0
 _IN_FILES = ("shot", "save", "assist", "goal", "demolition")
 
 
 def figures(played: Played) -> dict[str, Any]:
-    """Figures of a match by ballchasing's names: a number per team and player, per team, or for the match."""
+    """Returns figures of a match by ballchasing's names: a number per team and player, per team, or for the match."""
     steps, size = _steps(played), played.life.shape[1] // 2
-    # Seconds of each player in each frame: those in which the car is the one of the frame before.
+    # Seconds of each player in each frame in which the car is the one of the previous frame.
     stays = (played.life >= 0) & (np.diff(played.life, axis=0, prepend=-1) == 0)
     w = np.where(stays, steps[:, None], 0.0)
     found = _scoreboard(played) | _movement(played, w) | _boost(played, w) | _among_others(played, steps)
@@ -46,7 +46,7 @@ def figures(played: Played) -> dict[str, Any]:
 
 
 def _steps(played: Played) -> Floats:
-    """Seconds since the frame before; of goal replays, which nobody records, none."""
+    """Returns seconds since the previous frame; none for goal replays, which are not recorded."""
     steps = np.diff(played.time, prepend=played.time[0])
     return np.where(steps > 1, 0.0, steps)
 
@@ -126,12 +126,12 @@ def _boost(played: Played, w: Floats) -> dict[str, Any]:
 
 
 def _among_others(played: Played, steps: Floats) -> dict[str, Any]:
-    """Where players are to the ball and to their mates; a team's last, first, nearest and farthest."""
+    """Returns players' places relative to the ball and their mates; a team's last, first, nearest and farthest."""
     p, there = played.life.shape[1], played.life >= 0
     team = np.repeat([0, 1], p // 2)
     gap = np.linalg.norm(played.cars[..., :3] - played.ball[:, None, :3], axis=2)
     y, has_ball = played.cars[..., 1] * _side(played), _has_ball(played)[:, None]
-    # Who was away counts from the frame in which the last car was there.
+    # A player who was away counts from the frame in which the last car was back.
     clock, w = np.cumsum(np.where(played.phase != COUNTDOWN, steps, 0.0)), np.zeros(there.shape)
     for player in range(p):
         frames = np.flatnonzero(there[:, player])
@@ -167,12 +167,13 @@ def _apart(played: Played, player: int, mate: int) -> float:
 
 
 def _rounds(played: Played) -> Numbers:
-    """The kick-off that each frame belongs to."""
+    """Returns the kick-off of each frame."""
     return np.cumsum(np.diff((played.phase == COUNTDOWN).astype(int), prepend=0) > 0)
 
 
 def _turns(played: Played) -> list[tuple[int, int]]:
-    """Frame and team of each touch with which a team got the ball: the first one since a kick-off, or the other's."""
+    """Returns frame and team of each touch that won the ball: the first one since a kick-off, or after the other
+    team's."""
     touches = played.events[played.events["kind"] == "touch"]
     team, kick_off = (touches["player"] >= played.life.shape[1] // 2).astype(int), _rounds(played)[touches["frame"]]
     is_turn = (np.diff(team, prepend=-1) != 0) | (np.diff(kick_off, prepend=-1) != 0)
@@ -180,10 +181,10 @@ def _turns(played: Played) -> list[tuple[int, int]]:
 
 
 def _has_ball(played: Played) -> Numbers:
-    """Of each frame, the team that has the ball as ballchasing counts it.
+    """Returns the team that has the ball in each frame, by ballchasing's rule.
 
-    Which is who touched it last, over goals and kick-offs; nobody (-1) before the first touch, and after the last one
-    unless a goal follows.
+    It is the team that touched it last, across goals and kick-offs; none (-1) before the first touch, and after the
+    last one unless a goal follows.
     """
     last, turns = np.full(len(played.time), -1), _turns(played)
     for frame, team in turns:
@@ -194,7 +195,7 @@ def _has_ball(played: Played) -> Numbers:
 
 
 def _possession(played: Played, steps: Floats) -> tuple[Floats, Floats]:
-    """Seconds in which each team had the ball, and in which it was in that team's half."""
+    """Returns the seconds in which each team had the ball, and in which the ball was in that team's half."""
     rounds, clock, held = _rounds(played), np.cumsum(steps), np.zeros(2)
     for (frame, team), (until, _) in itertools.pairwise(_turns(played)):
         if rounds[frame] == rounds[until]:
@@ -208,10 +209,10 @@ def _possession(played: Played, steps: Floats) -> tuple[Floats, Floats]:
 
 
 def frames_document(match: Mapping[str, Any], played: Played) -> dict[str, Any]:
-    """The document of a match's frames.
+    """Returns the document of a match's frames.
 
     Args:
-        match: ballchasing's document of it.
+        match: ballchasing's document of the match.
         played: the match.
     """
     began_at = datetime.fromisoformat(match["date"]) - timedelta(seconds=round(float(played.time[-1])))
@@ -245,7 +246,7 @@ def frames_document(match: Mapping[str, Any], played: Played) -> dict[str, Any]:
 
 
 def _looks(played: Played, seat: int) -> list[tuple[int, str, int, int]]:
-    """When a player's camera begins to look at the ball, and stops."""
+    """Returns when a player's camera starts and stops looking at the ball."""
     gap = np.linalg.norm(played.cars[:, seat, :3] - played.ball[:, :3], axis=1)
     away = (played.boost[:, seat] < _LOOKS_FOR_BOOST) & (gap > _FAR_UU) & (played.phase != COUNTDOWN)
     until = np.maximum.accumulate(np.where(away, played.time + _LOOKS_S, -np.inf))
@@ -263,7 +264,7 @@ def _body(rows: Floats) -> dict[str, list[int]]:
 
 
 def _car(played: Played, seat: int) -> dict[str, list[int]]:
-    """A car's columns; its rotation is a quaternion in ten thousandths, its boost from 0 to 255."""
+    """Returns a car's columns; its rotation is a quaternion in ten thousandths, its boost from 0 to 255."""
     yaw, pitch = (played.angles[:, seat, axis] / 2 for axis in (0, 1))
     turn = {
         "qx": np.sin(yaw) * np.sin(pitch), "qy": -np.cos(yaw) * np.sin(pitch), "qz": np.sin(yaw) * np.cos(pitch),

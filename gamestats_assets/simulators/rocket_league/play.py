@@ -1,8 +1,8 @@
-"""Matches that are played out: every touch of the ball first, and from the touches where ball and cars are.
+"""Matches that are played out: first every touch of the ball, then from these the positions of ball and cars.
 
-A touch sends the ball on an arc to where the next one is. At each touch every car has a place: at the ball, behind it,
-at a boost pad, or in an opponent. The ball flies by the game's gravity, and cars drive smooth paths between their
-places, thirty frames a second.
+A touch sends the ball on an arc to the place of the next one. At each touch every car has a place: at the ball, behind
+it, at a boost pad, or in an opponent. The ball flies by the game's gravity, and cars drive smooth paths between their
+places, at thirty frames per second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 HZ = 30
-"""Frames a second."""
+"""Frames per second."""
 COUNTDOWN, LIVE, AFTER_GOAL, OVER = range(4)
 """Phases of a match."""
 PADS = np.array([[float(row[name]) for name in ("x", "y", "is_big")] for row in rows("rocket_league", "pads")])
@@ -32,11 +32,11 @@ _GOAL = np.dtype([("frame", "i8"), ("team", "i8")])
 _GOAL_Y, _GRAVITY, _BALL_Z, _CAR_Z = 5120.0, 650.0, 93.0, 17.0
 _SPAWNS = np.array([(-2048, -2560), (2048, -2560), (-256, -3840), (256, -3840), (0, -4608)], float)
 _BACK = np.array([(-2304, -4608), (-2688, -4608), (2304, -4608), (2688, -4608)], float)
-# From the middle of a car to the middle of a ball that it touches, and the same upwards.
+# Distance between the centres of a car and a ball that it touches, and the same upwards.
 _CONTACT, _UNDER = 135.0, 76.0
 _BOOST_SPEED, _FASTEST = 1410.0, 1450.0
 _BURN_S, _SPAWN_BOOST, _NEARLY_FULL, _RESERVE = 33.3, 100 / 3, 95.0, 8.0
-# How often an opponent goes for the ball, too.
+# How often an opponent goes for the ball as well.
 _CONTESTED = 0.25
 # How often a player is on the wrong side of the ball.
 _TOO_FAR = 0.4
@@ -49,7 +49,7 @@ class Played:
 
     Attributes:
         phase: `COUNTDOWN`, `LIVE`, `AFTER_GOAL` or `OVER`.
-        time: seconds since it began, with the goal replays, of which there are no frames.
+        time: seconds since the start, including goal replays, which have no frames.
         clock: seconds on the game's clock.
         is_hit: whether the ball was hit since the kick-off.
         ball: position and velocity, `(n, 6)`.
@@ -57,8 +57,8 @@ class Played:
         cars: position and velocity, `(n, p, 6)`.
         angles: yaw and pitch, `(n, p, 2)`.
         boost: from 0 to 100.
-        is_burning, brakes: whether boost burns, and the handbrake is held.
-        events: frame, kind, player, and the other one or -1; touches among them.
+        is_burning, brakes: whether boost burns, and whether the handbrake is held.
+        events: frame, kind, player, and the other player or -1; touches are included.
         pickups: frame, player, pad, boost before and after.
         goals: frame and team.
         overtime_s: seconds of overtime.
@@ -82,12 +82,12 @@ class Played:
 
 
 def play(rng: np.random.Generator, level: Floats, skill: Floats, clock_s: float = 300.0) -> Played:
-    """Play a match.
+    """Plays a match.
 
     Args:
-        rng: decides all that is chance.
-        level: how high each player's rank is, from 0 to 1, blue first.
-        skill: of each player aerials, saves, positioning, rotation and shooting, in standard deviations.
+        rng: source of everything random.
+        level: height of each player's rank, from 0 to 1, blue first.
+        skill: aerials, saves, positioning, rotation and shooting of each player, in standard deviations.
         clock_s: seconds on the clock.
     """
     return _Match(rng, level, skill, clock_s).played()
@@ -126,7 +126,7 @@ class _Match:
             self._kick_off()
         return self._frames()
 
-    # ------------------------------------------------------------ what happens
+    # ------------------------------------------------------------ the course of the match
 
     def _kick_off(self) -> None:
         spots = _SPAWNS[self.rng.permutation(len(_SPAWNS))[: len(self.team) // 2]]
@@ -141,7 +141,7 @@ class _Match:
         self.frame += _WAIT
 
     def _is_decided_by_play(self) -> bool:
-        """Play from a kick-off until a goal, or until the time is up; whether that decides the match."""
+        """Plays from a kick-off until a goal, or until the time is up; returns whether that decides the match."""
         rng, ball = self.rng, np.array([0, 0, _BALL_Z])
         near = np.linalg.norm(self.at, axis=1)
         who = int((near + rng.uniform(0, 300, len(near))).argmin())
@@ -185,7 +185,7 @@ class _Match:
                 seconds = max(away / rng.uniform(1000, 2200), rng.uniform(0.9, 1.5))
                 rival = self._fly(ball, target, seconds, receiver, is_contested=rng.random() < _CONTESTED)
                 if rival is not None:
-                    # Both teams go for the ball, and one is there a frame before the other.
+                    # Both teams go for the ball, and one arrives a frame before the other.
                     touches.append((self.frame - 1, rival))
                     self.events.append((self.frame - 1, "touch", rival, -1))
                 who = receiver
@@ -200,7 +200,7 @@ class _Match:
                 return self._is_over(ball, HZ)
 
     def _need(self, target: Floats, candidates: Flags) -> Floats:
-        """Seconds that each car needs to a place; many for who is not there."""
+        """Returns the seconds that each car needs to a place; a large number for absent cars."""
         away = np.linalg.norm(self.at - target[:2], axis=1) / self.top_speed + 0.15
         return np.asarray(np.where(candidates, away, 99) + 9 * (self.back_at >= self.frame), np.float64)
 
@@ -221,7 +221,7 @@ class _Match:
         return is_over
 
     def _is_over(self, ball: Floats, wait: int) -> bool:
-        """Let cars roll on for some frames; whether the match is over then."""
+        """Lets cars roll on for some frames; returns whether the match is over then."""
         self.phases.append((self.frame, AFTER_GOAL))
         self._rest(ball)
         self._drive(self.frame + wait, np.zeros(3), None)
@@ -230,7 +230,7 @@ class _Match:
             self.phases.append((self.frame, OVER))
         return is_over
 
-    # ------------------------------------------------------------ where everything is
+    # ------------------------------------------------------------ places of ball and cars
 
     def _rest(self, ball: Floats) -> None:
         self.arcs.append((self.frame, *ball, 0, 0, 0, 0))
@@ -238,9 +238,9 @@ class _Match:
     def _fly(
         self, ball: Floats, target: Floats, seconds: float, who: int | None, *, is_contested: bool = False
     ) -> int | None:
-        """Send the ball on its arc, and everybody to where they are at its end, `who` to the ball in good time.
+        """Sends the ball on its arc, and all cars to their places at its end, `who` to the ball in good time.
 
-        Gives the opponent who is at the ball as well, if it `is_contested` and one can be there.
+        Returns the opponent who is also at the ball, if it `is_contested` and one can be there.
         """
         if who is not None:
             way = target[:2] - self.at[who]
@@ -255,7 +255,7 @@ class _Match:
         return rival
 
     def _rival(self, end: int, ball: Floats, who: int) -> int | None:
-        """The nearest opponent of `who`, if it can be at the ball in time."""
+        """Returns the nearest opponent of `who`, if it can be at the ball in time."""
         need = self._need(ball, self.team != self.team[who])
         nearest = int(need.argmin())
         return nearest if need[nearest] <= (end - self.frame) / HZ else None
@@ -286,7 +286,7 @@ class _Match:
                 goal = PADS[pad, :2]
             reach = self.top_speed[player] * (end - since[player]) / HZ
             way = goal - self.at[player]
-            # Who is to touch the ball has the time for it.
+            # The player who will touch the ball has the time for it.
             part = 1.0 if player in (who, rival) else min(1.0, reach / max(float(np.linalg.norm(way)), 1))
             self.at[player] += way * part
             if player in pads and part == 1.0:
@@ -302,7 +302,7 @@ class _Match:
         self.frame = end
 
     def _demolition(self, end: int, there: Numbers, at_ball: tuple[int | None, int | None]) -> tuple[int, int]:
-        """Who hunts whom until the next touch; -1 without."""
+        """Returns hunter and victim until the next touch; -1 without."""
         free = [player for player in there.tolist() if player not in at_ball and self.back_at[player] < self.frame]
         if self.rng.random() > 0.15 or len(free) < 2 or at_ball[0] is None:
             return -1, -1
@@ -310,16 +310,17 @@ class _Match:
         return (hunter, hunted) if self.team[hunter] != self.team[hunted] else (-1, -1)
 
     def _behind(self, player: int, order: int, ball: Floats) -> Floats:
-        """Where a player stays who does not go for the ball: the farther behind it the later they would be there."""
+        """Returns the place of a player who does not go for the ball: the farther behind it the later they could be
+        there."""
         depth = max(900 + 1200 * order + 200 * self.skill[player, 2] + self.rng.normal(0, 300), 400)
-        # Who went too far is in front of it.
+        # A player who went too far is in front of it.
         depth = -1400.0 if self.rng.random() < _TOO_FAR - 0.04 * self.skill[player, 2] else depth
         y = np.clip(self.side[player] * ball[1] - depth, -4900, 4500)
         x = 0.45 * ball[0] + (700 if order % 2 else -600) + self.rng.normal(0, 400)
         return np.array([np.clip(x, -3800, 3800), self.side[player] * y])
 
     def _pad(self, goal: Floats, end: int) -> int:
-        """The nearest pad that is there."""
+        """Returns the nearest available pad."""
         away = np.linalg.norm(PADS[:, :2] - goal, axis=1) - 900 * PADS[:, 2] + 1e5 * (self.pads_back_at > end)
         return int(away.argmin())
 
@@ -367,7 +368,7 @@ class _Match:
         return np.rint(np.hstack([arc[:, 1:4] + arc[:, 4:7] * t - fall * t**2 / 2, arc[:, 4:7] - fall * t]))
 
     def _tanks(self, life: Numbers, wishes: Flags) -> tuple[Floats, Flags, NDArray[np.void]]:
-        """What is in every tank, whether it burns, and what was fetched: who has no boost wishes in vain."""
+        """Returns the contents of every tank, whether it burns, and pickups; without boost, wishes are in vain."""
         boost, is_burning = np.zeros(life.shape), np.zeros(life.shape, bool)
         pickups: list[tuple[int, int, int, float, float]] = []
         for player in range(life.shape[1]):
@@ -385,25 +386,25 @@ class _Match:
                     pickups.append((frame, player, pad, tank, full))
                     tank = full
                 boost[frame, player] = tank
-        # In whole 255ths, as files have it.
+        # In whole 255ths, as in files.
         return np.rint(boost * 2.55) / 2.55, is_burning, np.array(sorted(pickups), _PICKUP)
 
 
 def _held(frames: Numbers, changes: list[tuple[int, int]] | list[tuple[int, bool]]) -> NDArray[np.generic]:
-    """The value in each frame of what changes in some."""
+    """Returns the value in each frame of something that changes in some frames."""
     at, values = np.array(changes).T
     return values[np.searchsorted(at, frames, side="right") - 1]
 
 
 def _path(rows: Numbers, places: Floats, flights: list[tuple[int, float]]) -> Floats:
-    """Position and velocity in some frames of a car that is in some places, and in the air around some frames."""
+    """Returns position and velocity in frames of a car that is in given places, and in the air around some frames."""
     found = np.zeros((len(rows), 6))
     found[:, :2], found[:, 2] = places[-1, 1:], _CAR_Z
     within = rows <= places[-1, 0]
     if len(places) > 1:
         chords = np.diff(places[:, 1:], axis=0) / np.diff(places[:, :1], axis=0)
         before, after = np.vstack([chords[:1], chords]), np.vstack([chords, chords[-1:]])
-        # Who stood, is to stand, or turns back is slow there.
+        # A car that stood, will stand, or turns back is slow there.
         stands = (before * after).sum(1) <= 0
         spline = CubicHermiteSpline(places[:, 0], places[:, 1:], np.where(stands[:, None], 0, (before + after) / 2))
         found[within, :2] = np.clip(spline(rows[within]), (-4050, -5080), (4050, 5080))
@@ -417,7 +418,7 @@ def _path(rows: Numbers, places: Floats, flights: list[tuple[int, float]]) -> Fl
 
 
 def _heading(car: Floats, speed: Floats, in_air: Flags) -> Floats:
-    """Yaw and pitch: a car looks where it drives, and where it drove last while it stands."""
+    """Returns yaw and pitch: a car faces its direction, and while it stands, its last one."""
     moves = np.maximum.accumulate(np.where(speed > 50, np.arange(len(car)), -1))
     looks = np.where((moves >= 0)[:, None], car[moves, 3:5], -car[:, :2])
     pitch = np.where(in_air, np.clip(np.arctan2(car[:, 5], np.maximum(speed, 400)), -0.9, 0.9), 0)

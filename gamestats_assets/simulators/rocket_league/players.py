@@ -1,4 +1,4 @@
-"""Players of a simulated season: who they are, how good at what, and when they train."""
+"""Players of a simulated season: their ranks, skills and training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from gamestats_assets.simulators.templates import template
 
 SKILLS = ("aerials", "saves", "positioning", "rotation", "shooting")
-"""What a player can be good at, apart from his rank."""
+"""Skills of players, apart from rank."""
 HABITS = ("pace", "boost", "advance")
-"""What players differ in without being better for it: speed, use of boost, how far up the field they stay."""
+"""Habits that do not make a player better: speed, use of boost, how far up the field they stay."""
 PLAYLISTS = {"ranked-duels": 1, "ranked-doubles": 2, "ranked-standard": 3}
-"""Playlists, and players a side in them."""
+"""Playlists, with players per side."""
 LOWEST_TIER, HIGHEST_TIER = 1, 22
 """Bronze 1 and Supersonic Legend."""
 MONTH_S = 30.4375 * 86_400
@@ -25,7 +25,7 @@ MONTH_S = 30.4375 * 86_400
 
 @dataclass(frozen=True)
 class Player:
-    """A simulated player, as he is when the season begins."""
+    """A simulated player at the beginning of the season."""
 
     player_id: str
     """Platform and account in lower case, such as steam_76561201460265729."""
@@ -41,16 +41,16 @@ class Player:
     skills: Mapping[str, float]
     """Standard deviations from the mean of the player's rank; normal in the cohort."""
     training_effect_per_hour: Mapping[str, float]
-    """Standard deviations that an hour of training adds to that skill."""
+    """Standard deviations that an hour of training adds to the skill."""
     trend: float
-    """Tiers a month, in every playlist."""
+    """Tiers per month, in every playlist."""
     habits: Mapping[str, float] = field(default_factory=dict)
-    """Standard deviations from the mean of the player's rank; what is missing is 0."""
+    """Standard deviations from the mean of the player's rank; 0 by default."""
 
 
 @dataclass(frozen=True)
 class TrainingSession:
-    """One sitting in a training pack; its effect holds from its end."""
+    """One sitting in a training pack; its effect applies from its end."""
 
     player_id: str
     skill: str
@@ -62,33 +62,33 @@ class TrainingSession:
 
 @dataclass(frozen=True)
 class Training:
-    """Hours that a planted player trains a skill, in sessions of an hour at most, spread evenly over some days."""
+    """Hours in which a planted player trains a skill, in sessions of at most an hour, spread evenly over some days."""
 
     skill: str
     hours: float
     effect_per_hour: float
     """Standard deviations."""
     first_day: int | None = None
-    """Counted from 0; without it the middle fifth of the season is used."""
+    """Days counted from 0; by default the middle fifth of the season."""
     days: int | None = None
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A player that the caller fixes, average where nothing is given."""
+    """A player that the caller fixes; average in everything that is not given."""
 
     name: str
     tier: int | None = None
-    """Rank in every playlist; drawn as others' are where it is None."""
+    """Rank in every playlist; drawn like others' if it is None."""
     skills: Mapping[str, float] = field(default_factory=dict)
     training: Sequence[Training] = ()
     trend: float = 0.0
-    """Tiers a month."""
+    """Tiers per month."""
     matches: int = 0
-    """Matches that are made for this player, spread over the season; others' come on top."""
+    """Matches made for this player, spread over the season; others' matches come on top."""
 
 
-# No account has these numbers yet, so that no simulated player is a real one.
+# No real account has these numbers yet, so that no simulated player is a real one.
 _STEAM_FIRST = 76561197960265728 + 3_500_000_000
 
 
@@ -102,12 +102,12 @@ def cohort(
     days: int,
     planted: Sequence[Planted],
 ) -> tuple[tuple[Player, ...], tuple[TrainingSession, ...]]:
-    """Players of a season, the planted ones first, and their training sessions by time.
+    """Returns the players of a season, the planted ones first, and their training sessions by time.
 
     Of the others a third trains one or two skills, half of them in vain; a fifth climbs or falls.
 
     Raises:
-        ValueError: when a planted player cannot be: an unknown skill, a tier that is none, days outside the season.
+        ValueError: when a planted player is impossible: an unknown skill, an invalid tier, days outside the season.
     """
     names: set[str] = set()
     made: list[Player] = []
@@ -153,7 +153,7 @@ def cohort(
 def _check(plan: Planted, days: int) -> None:
     skills = {*plan.skills, *(training.skill for training in plan.training)}
     if unknown := sorted(skills.difference(SKILLS)):
-        raise ValueError(f"planted player {plan.name!r}: {', '.join(unknown)} is no skill; {', '.join(SKILLS)} are")
+        raise ValueError(f"planted player {plan.name!r}: {', '.join(unknown)} is not a skill; {', '.join(SKILLS)} are")
     if plan.tier is not None and not LOWEST_TIER <= plan.tier <= HIGHEST_TIER:
         raise ValueError(f"planted player {plan.name!r}: tier {plan.tier} is not in {LOWEST_TIER} to {HIGHEST_TIER}")
     if len({training.skill for training in plan.training}) < len(plan.training):
@@ -173,11 +173,11 @@ def _span(training: Training, days: int) -> tuple[int, int]:
 
 
 def _ratings(rng: np.random.Generator, playlists: Sequence[str], tiers: tuple[int, int]) -> dict[str, float]:
-    """Rank and division as one number per playlist; most are in the middle, and a little lower in duels."""
+    """Returns rank and division as one number per playlist; most are in the middle, and a little lower in duels."""
     low, high = tiers
     middle = rng.normal((low + high + 1) / 2, (high - low + 1) / 4)
     each = {playlist: rng.normal(middle - (0.8 if PLAYLISTS[playlist] == 1 else 0), 0.6) for playlist in playlists}
-    # What falls outside of the range is put anywhere in it, not heaped up at its ends.
+    # Values outside of the range are spread over it, rather than heaped up at its ends.
     return {p: float(r if low <= r < high + 1 else rng.uniform(low, high + 1)) for p, r in each.items()}
 
 
@@ -193,7 +193,7 @@ def _account(rng: np.random.Generator, name: str) -> tuple[str, str]:
     account = {
         "steam": str(_STEAM_FIRST + int(rng.integers(0, 700_000_000))),
         "epic": rng.bytes(16).hex(),
-        # The online id of a PlayStation account knows neither spaces nor signs.
+        # The online id of a PlayStation account has neither spaces nor signs.
         "ps4": "".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in "_-")),
         "xbox": rng.bytes(4).hex() + "fd010900",
     }[platform]
@@ -220,7 +220,7 @@ def _sessions(
         sittings = math.ceil(training.hours)
         duration_s = round(training.hours * 3600 / sittings) if sittings else 0
         for sitting in range(sittings):
-            # Sittings of a day begin one after the other, in as much of it as is left.
+            # Sittings of a day follow each other, in the rest of the day.
             at = first + (sitting + float(rng.uniform(0, 0.3))) * length / sittings
             skill = player.skills[training.skill] + training.effect_per_hour * sitting * duration_s / 3600
             attempts = max(round(duration_s / float(rng.uniform(7, 11))), 1)

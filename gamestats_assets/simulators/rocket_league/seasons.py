@@ -1,4 +1,4 @@
-"""Simulated seasons: who meets whom and when, and the files of it."""
+"""Simulated seasons: who meets whom and when, and the files."""
 
 from __future__ import annotations
 
@@ -33,47 +33,47 @@ from gamestats_assets.simulators.rocket_league.players import (
 from gamestats_assets.simulators.rocket_league.statistics import derived, draw, height
 
 MARK = "gamestats_simulated"
-"""The key that says of a match that it was never played."""
-# From the last minute before the longest match a player is in to its end.
+"""The key that marks a match as simulated."""
+# From the minute before the longest match of a player to its end.
 _BUSY_S = 660
-# How many play at an hour of the day, UTC.
+# Relative number of players by hour of the day, UTC.
 _BY_HOUR = np.array([4, 3, 2, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 10, 9, 8, 6], np.float64)
-# As many matches as are drawn at once.
+# Matches that are drawn at a time.
 _CHUNK = 512
 
 
 @dataclass(frozen=True)
 class Lobbies:
-    """Who plays which match: a row per match, a column per seat, the first half of a match's seats being blue."""
+    """The lobbies of matches: a row per match, a column per seat; the first half of a match's seats is blue."""
 
     ended_at: NDArray[np.int64]
-    """Seconds of the epoch."""
+    """Seconds since the epoch."""
     playlist: NDArray[np.int8]
     """Number in `PLAYLISTS`."""
     player: NDArray[np.int32]
-    """Number among the players; -1 where the playlist has no such seat."""
+    """Number among the players; -1 if the playlist has no such seat."""
     rating: NDArray[np.float64]
     """Rank and division as one number, such as 16.5 for Champion 1, division 3."""
     skill: NDArray[np.float64]
-    """Per seat and skill, with what training has added by then."""
+    """Per seat and skill, including training until then."""
 
 
 class Matches:
-    """The matches of a season in time order, made as they are asked for; every pass over them gives the same."""
+    """The matches of a season in time order, made on demand; every pass over them gives the same."""
 
     def __init__(
         self, seed: int, players: Sequence[Player], lobbies: Lobbies, in_play: Collection[int], clock_s: float
     ) -> None:
-        """Matches of these players, who meet as `lobbies` says; those `in_play` are played out by such a clock."""
+        """Matches of these players, who meet as in `lobbies`; those `in_play` are played out by the given clock."""
         self._seed, self._players, self._lobbies = seed, players, lobbies
         self._in_play, self._clock_s = sorted(in_play), clock_s
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of matches."""
         return len(self._lobbies.ended_at)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Each match as ballchasing's JSON."""
+        """Yields each match as ballchasing's JSON."""
         for chunk, first in enumerate(range(0, len(self), _CHUNK)):
             rows = np.arange(first, min(first + _CHUNK, len(self)))
             made: dict[int, dict[str, Any]] = {}
@@ -86,7 +86,7 @@ class Matches:
                 yield made[row]
 
     def _made(self, rng: np.random.Generator, playlist: str, rows: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
-        """The matches of one playlist that are in some rows."""
+        """Yields the matches of one playlist in these rows."""
         lobbies, size = self._lobbies, PLAYLISTS[playlist]
         shape = (len(rows), 2, size)
         seats, rating = lobbies.player[rows, : 2 * size], lobbies.rating[rows, : 2 * size]
@@ -113,17 +113,17 @@ class Matches:
 
 @dataclass(frozen=True)
 class Season:
-    """A simulated season and the truth of it."""
+    """A simulated season with its truth."""
 
     players: tuple[Player, ...]
-    """The planted ones first, in their order."""
+    """Planted players first, in their order."""
     sessions: tuple[TrainingSession, ...]
     """By time."""
     matches: Matches
     """By time."""
 
     def skill_at(self, player: Player, skill: str, when: datetime) -> float:
-        """A player's skill at a time: what he began with and the effect of the training he has ended."""
+        """Returns a player's skill at a time: the first one plus the effect of finished training."""
         hours = sum(
             session.duration_s / 3600
             for session in self.sessions
@@ -147,28 +147,28 @@ def simulate_season(
     in_play: int = 0,
     clock_s: float = 300.0,
 ) -> Season:
-    """A season of matches among players of nearly the same rank.
+    """Simulates a season of matches among players of nearly the same rank.
 
     Everything follows from the arguments: the same ones give the same bytes.
 
     Args:
         seed: not negative.
-        players: how many there are, the planted ones among them.
-        matches: how many are played, over `days` from `first_day` (UTC).
+        players: number of players, including the planted ones.
+        matches: number of matches, over `days` from `first_day` (UTC).
         playlists: some of `PLAYLISTS`; doubles are played most.
-        tiers: lowest and highest rank to draw players' ranks from, 1 to 22.
-        planted: players that are fixed.
-        in_play: how many matches are played out, so that there are frames of them: of the first planted player's, else
-            of all, spread over the season.
-        clock_s: seconds on the clock of those.
+        tiers: lowest and highest rank of drawn players, 1 to 22.
+        planted: fixed players.
+        in_play: number of matches that are played out and so have frames: the first planted player's, or else any,
+        spread over the season.
+        clock_s: seconds on the clock of these matches.
 
     Raises:
-        ValueError: when that cannot be, saying what would do.
+        ValueError: when that is impossible; says what would be possible.
     """
     if unknown := sorted(set(playlists).difference(PLAYLISTS)):
         raise ValueError(f"playlist {', '.join(unknown)} is not simulated; {', '.join(PLAYLISTS)} are")
     if not playlists or seed < 0 or days < 1 or matches < 0:
-        raise ValueError("expected a playlist at least, a seed and matches not below 0, and a day at least")
+        raise ValueError("expected at least one playlist and one day, and neither seed nor matches below 0")
     if not LOWEST_TIER <= tiers[0] <= tiers[1] <= HIGHEST_TIER:
         raise ValueError(
             f"tiers are {tiers}; expected the lowest and the highest, from {LOWEST_TIER} to {HIGHEST_TIER}"
@@ -177,9 +177,9 @@ def simulate_season(
     if players < needed:
         raise ValueError(f"{players} players are too few for {', '.join(playlists)}; it takes {needed}")
     if (wanted := sum(plan.matches for plan in planted)) > matches:
-        raise ValueError(f"planted players are to have {wanted} matches made for them, and the season has {matches}")
+        raise ValueError(f"planted players need {wanted} matches, and the season has {matches}")
     rng = np.random.default_rng([seed, 0])
-    # The order in which a caller names the playlists says nothing.
+    # The order of the caller's playlists does not matter.
     ordered = [playlist for playlist in PLAYLISTS if playlist in playlists]
     who, sessions = cohort(
         rng, players=players, playlists=ordered, tiers=tiers, first_day=first_day, days=days, planted=planted
@@ -187,15 +187,15 @@ def simulate_season(
     lobbies = _meet(rng, who, sessions, ordered, matches, first_day, days, [plan.matches for plan in planted])
     candidates = np.flatnonzero((lobbies.player == 0).any(1)) if planted else np.arange(matches)
     if in_play > len(candidates):
-        raise ValueError(f"{in_play} matches are to be played out, and there are {len(candidates)} that could be")
+        raise ValueError(f"{in_play} matches cannot be played out: there are {len(candidates)} candidates")
     chosen = candidates[np.linspace(0, len(candidates) - 1, in_play).astype(int)].tolist()
     return Season(who, sessions, Matches(seed, who, lobbies, chosen, clock_s))
 
 
 def write_season(folder: Path, season: Season) -> list[Path]:
-    """Write each match as a file of its own, `<id>.json`, and its frames, where it has some, as `<id>.frames.json.gz`.
+    """Writes each match as a file of its own, `<id>.json`, and its frames, if any, as `<id>.frames.json.gz`.
 
-    Gives the paths by time; the folder is made if missing.
+    Returns the paths by time; the folder is created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
@@ -221,10 +221,9 @@ def _meet(
     days: int,
     wanted: Sequence[int],
 ) -> Lobbies:
-    """Who plays which match, at what rank and with what skill by then.
+    """Returns the lobbies, with ranks and skills at the time.
 
-    Players of a match are within a tier of the one it is made for, or two where there are too few who are not in
-    another match.
+    Players of a match are within a tier of the one it is made for, or two if too few are not in another match.
     """
     begin = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC).timestamp()
     hours = rng.choice(24, size=matches, p=_BY_HOUR / _BY_HOUR.sum())

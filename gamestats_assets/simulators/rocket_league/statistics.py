@@ -1,11 +1,11 @@
 """Statistics of simulated matches, drawn by ballchasing's names.
 
-Means go with rank as replays of it show: higher ranks are faster, more often supersonic and in the air, use more boost,
-stay goal-side more and concede fewer shots (Smithies and others, "A Random Forest approach to identify metrics that
-best predict match outcome and player ranking in the esport Rocket League", Scientific Reports 2021, name supersonic
-time, time on the ground, shots conceded and time goal-side as the best indicators of rank). A skill moves a few
-statistics, as `effects` says. A player's matches differ `NOISE` times as much as players of a rank do in shares of
-time; in counts, where chance makes it, and in the balance of roles it is 3 to 5 times.
+Means depend on rank as replays of it show: higher ranks are faster, more often supersonic and in the air, use more
+boost, stay goal-side more and concede fewer shots (Smithies and others, "A Random Forest approach to identify metrics
+that best predict match outcome and player ranking in the esport Rocket League", Scientific Reports 2021, name
+supersonic time, time on the ground, shots conceded and time goal-side as the best indicators of rank). A skill changes
+a few statistics, see `effects`. In shares of time, a player's matches vary `NOISE` times as much as players of a rank
+do; in counts, by chance, and in the balance of roles, 3 to 5 times.
 """
 
 from __future__ import annotations
@@ -29,26 +29,27 @@ PARTS_OF_TIME = (
     ("defensive_third", "neutral_third", "offensive_third"), ("defensive_half", "offensive_half"),
     ("behind_ball", "infront_ball"), ("boost_0_25", "boost_25_50", "boost_50_75", "boost_75_100"),
 )  # fmt: skip
-"""What a player's time is divided into, by ballchasing's names."""
+"""Parts of a player's time, by ballchasing's names."""
 _SHARES_OF_MATCH = ("zero_boost", "full_boost", "most_back", "most_forward", "closest_to_ball", "farthest_from_ball")
-# Of counts, what one standard deviation of a skill adds, as a part of the mean.
+# Effect of one standard deviation of a skill on counts, as a share of the mean.
 _SHOTS_CV, _GOALS_CV, _SAVES_CV, _LAST_CV, _BALANCE_CV = 0.2, 0.25, 0.25, 0.4, 0.4
 _HIGH_AIR_CV, _LOW_AIR_SD, _BEHIND_SD = 0.25, 0.018, 0.018
-# What an imbalance of roles is on average, as a share of the time, before a team's shares are made to sum to one.
+# Mean imbalance of roles as a share of the time, before a team's shares are made to sum to one.
 _BALANCE = 0.075
 _AERIALS, _SAVES, _POSITIONING, _ROTATION, _SHOOTING = range(len(SKILLS))
 _PACE, _BOOST, _ADVANCE = range(len(HABITS))
 
 
 def effects(playlist: str, tier: int) -> dict[str, dict[str, float]]:
-    """What one standard deviation of a skill adds to the mean of a player's statistics in a playlist and rank.
+    """Returns the effect of one standard deviation of a skill on the means of a player's statistics, by playlist and
+    rank.
 
     Shares of time are of all time in the three heights, or behind and in front of the ball; `shots` is per match
     without overtime. Goals and saves are per shot, goals against per shot that the whole team concedes, goals as last
     defender per goal the team concedes. `role_imbalance` is the mean distance of a player's shares of the time as most
-    back, as most forward and as closest to the ball from an equal part. What lies within a team (the last defender, the
-    imbalance) is said of a player among average mates, who share it; of the imbalance to the first order. Nothing else
-    moves, except what follows from goals, saves and shots: scores, assists, winners.
+    back, as most forward and as closest to the ball from an equal part. Figures within a team (the last defender, the
+    imbalance) are for a player among average mates, who share the effect; that on the imbalance is of first order.
+    Nothing else changes, except what follows from goals, saves and shots: scores, assists, winners.
     """
     size, x = PLAYLISTS[playlist], height(np.array(float(tier)))
     saves, goals, shots = (float(each(size, x)) for each in (_save_rate, _goal_rate, _shot_mean))
@@ -67,22 +68,22 @@ def effects(playlist: str, tier: int) -> dict[str, dict[str, float]]:
 
 
 def height(tier: Any) -> Any:
-    """How high a rank is, from 0 to 1."""
+    """Returns the height of a rank, from 0 to 1."""
     return (np.floor(tier) - 1) / (HIGHEST_TIER - 1)
 
 
 def _save_rate(size: int, x: Any) -> Any:
-    """The part of the shots against that each player of an average team saves."""
+    """Returns the part of the shots against that each player of an average team saves."""
     return {1: 0.26, 2: 0.2, 3: 0.14}[size] * (0.85 + 0.3 * x)
 
 
 def _goal_rate(size: int, x: Any) -> Any:
-    """The part of shots that go in against an average team."""
+    """Returns the part of shots that go in against an average team."""
     return {1: 0.46, 2: 0.36, 3: 0.28}[size] * (1 - 0.2 * x)
 
 
 def _shot_mean(size: int, x: Any) -> Any:
-    """Shots of a player in five minutes."""
+    """Returns a player's shots in five minutes."""
     return {1: 7.5, 2: 3.6, 3: 3.3}[size] * (1 - 0.35 * x)
 
 
@@ -91,21 +92,21 @@ def _high_air(x: Any) -> Any:
 
 
 def draw(rng: np.random.Generator, size: int, x: Floats, skill: Floats, habit: Floats) -> dict[str, Any]:
-    """Everything that is drawn, by ballchasing's names: a value per match, team and player, or per match and team.
+    """Draws all random figures, by ballchasing's names: a value per match, team and player, or per match and team.
 
     Args:
-        rng: decides all that is chance.
-        size: players a side.
-        x: how high each player's rank is, from 0 to 1.
-        skill: of each player, in standard deviations.
-        habit: of each player, in standard deviations.
+        rng: source of everything random.
+        size: players per side.
+        x: height of each player's rank, from 0 to 1.
+        skill: skills of each player, in standard deviations.
+        habit: habits of each player, in standard deviations.
     """
     shape = x.shape
     drawn = _goals(rng, size, x, skill)
     goals = drawn["goals"].sum((1, 2))
     drawn["inflicted"] = rng.poisson(0.4 + 0.6 * x)
     drawn["taken"] = rng.multinomial(drawn["inflicted"].sum(2)[:, ::-1], np.full(size, 1 / size))
-    # Clocks stand still after a goal, and a demolished car is gone for three seconds.
+    # Clocks stop after a goal, and a demolished car is gone for three seconds.
     end = _round(318.5 + 4.3 * goals + drawn["overtime_seconds"] + rng.uniform(-1, 1, goals.shape), 4)
     played = np.round(end - 3.8 - 2.23 * goals * rng.uniform(0.9, 1.1, goals.shape), 2)
     live = end[:, None, None] - 0.1 - rng.exponential(0.8, shape) - 3.05 * drawn["taken"]
@@ -152,7 +153,7 @@ def draw(rng: np.random.Generator, size: int, x: Floats, skill: Floats, habit: F
 
 
 def derived(drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """What follows from the other figures of matches: sums of teams, shares of time, averages, the winner."""
+    """Returns what follows from the other figures of matches: sums of teams, shares of time, averages, the winner."""
     goals, shots, score = drawn["goals"], drawn["shots"], drawn["score"]
     size, played = goals.shape[2], drawn["played"][:, None, None]
     match, won = np.arange(len(goals)), goals.sum(2).argmax(1)
@@ -178,12 +179,12 @@ def derived(drawn: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _goals(rng: np.random.Generator, size: int, x: Floats, skill: Floats) -> dict[str, Any]:
-    """Shots; of each whether it is saved, and by whom; of the others whether they go in, and who was back then."""
+    """Returns shots with their outcomes: saved and by whom, or in or not, and who was last back."""
     count = len(x)
     shoots = np.maximum(1 + _SHOTS_CV * skill[..., _SHOOTING], 0.1) * _shot_mean(size, x)
     save_rate = _save_rate(size, x)
     saves = np.maximum(1 + _SAVES_CV * skill[..., _SAVES], 0.05) * save_rate
-    # What goes in of the shots that nobody saves: better savers lower goals, not the luck of the rest.
+    # Share of unsaved shots that go in: better savers reduce goals, but not the luck of the others.
     average = save_rate.sum(2)[:, ::-1, None]
     scores = np.maximum(1 + _GOALS_CV * skill[..., _SHOOTING], 0.05) * _goal_rate(size, x) / (1 - average)
     scores, stopped = np.clip(scores, 0, 0.98), np.minimum(saves.sum(2), 0.9)
@@ -225,11 +226,12 @@ def _goals(rng: np.random.Generator, size: int, x: Floats, skill: Floats) -> dic
 
 
 def _roles(rng: np.random.Generator, size: int, skill: Floats, played: Floats) -> dict[str, Any]:
-    """Time as the last, the first, the nearest and the farthest of the team; in duels a player is all of them."""
+    """Returns time as the last, the first, the nearest and the farthest of the team; in duels a player is all of
+    them."""
     shape = skill.shape
     away = np.zeros(shape)
     if size > 1:
-        # Who rotates badly chases the ball in some matches and hides from it in others.
+        # A player who rotates badly chases the ball in some matches and hides from it in others.
         away = _BALANCE * math.sqrt(math.pi / 2) * np.maximum(1 - _BALANCE_CV * skill, 0.1) * rng.standard_normal(shape)
     found: dict[str, Any] = {}
     for name, sign, more in (
@@ -240,7 +242,7 @@ def _roles(rng: np.random.Generator, size: int, skill: Floats, played: Floats) -
         part -= part.mean(2, keepdims=True)
         widest = np.abs(part).max(2, keepdims=True)
         part *= np.minimum(1, (1 / size - 0.03) / np.maximum(widest, 1e-9))
-        # A team lacks a demolished player, so that another is two things at once.
+        # Without a demolished player, another one has two roles at once.
         over = 1 + (more * rng.uniform(0.5, 1.5, (*shape[:2], 1)) if size > 1 else 0)
         found[f"time_{name}"] = _round(played * (1 / size + part) * over, 1)
     return found
@@ -261,7 +263,7 @@ def _distances(rng: np.random.Generator, size: int, shape: tuple[int, ...]) -> d
 
 
 def _boost(rng: np.random.Generator, per_minute: Floats, played: Floats, live: Floats) -> dict[str, Any]:
-    """Pads taken, boost used, and how full the tank was (0 to 100)."""
+    """Returns pads taken, boost used, and the fill of the tank (0 to 100)."""
     shape, used = per_minute.shape, np.maximum(per_minute, 60)
     wanted = used * rng.uniform(1, 1.06, shape) * played / 60
     small_part = np.clip(rng.normal(0.27, 0.05, shape), 0.08, 0.6)
@@ -289,6 +291,6 @@ def _boost(rng: np.random.Generator, per_minute: Floats, played: Floats, live: F
 
 
 def _round(values: Any, digits: int) -> Floats:
-    """As `round` has it, so that the shortest text of each is that of the rounded number; nothing is negative."""
+    """Rounds like `round`, so that each number's shortest text is the rounded one; nothing is negative."""
     scale = 10.0**digits
     return np.rint(np.maximum(values, 0) * scale) / scale

@@ -393,8 +393,8 @@ def test_planted_players_come_first_get_their_matches_and_climb() -> None:
     ("changed", "said"),
     [
         ({"playlists": ("hoops",)}, "hoops is not simulated"),
-        ({"playlists": ()}, "a playlist at least"),
-        ({"days": 0}, "a day at least"),
+        ({"playlists": ()}, "at least one playlist"),
+        ({"days": 0}, "at least one playlist and one day"),
         ({"seed": -1}, "a seed"),
         ({"tiers": (5, 23)}, "from 1 to 22"),
         ({"players": 5}, "too few"),
