@@ -199,7 +199,7 @@ class ObjectiveDecisionTree(OfPatch, key="lol/objective_decision_tree", **BY_PAT
     wins = count("Number of these games won.", nullable=False)
     win_rate = share("Share of games won.")
     win_rate_low, win_rate_high = interval("the win rate (Wilson)")
-    grown_games = count("Win rate when the tree was grown.", nullable=False)
+    grown_games = count("Games of teams in the leaf when the tree was grown.", nullable=False)
     grown_win_rate = share("Win rate when the tree was grown.")
     accuracy = share("Share of the held out games that the whole tree predicts correctly.")
 

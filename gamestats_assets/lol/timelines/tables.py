@@ -175,17 +175,17 @@ class TimelineFrames(ParticipantRow, key="lol/timeline_frames", **LANDED):
     )
     position_x = number("Horizontal position on the map, from the left.", api="position.x")
     position_y = number("Vertical position on the map, from the bottom.", api="position.y")
-    damage_to_champions = count("Damage to champions until then.", api=f"{_DAMAGE}.totalDamageDoneToChampions")
-    physical_damage_to_champions = count("Damage to champions so far.", api=f"{_DAMAGE}.physicalDamageDoneToChampions")
-    magic_damage_to_champions = count(
-        "Physical damage to champions so far.", api=f"{_DAMAGE}.magicDamageDoneToChampions"
+    damage_to_champions = count("Damage to champions so far.", api=f"{_DAMAGE}.totalDamageDoneToChampions")
+    physical_damage_to_champions = count(
+        "Physical damage to champions so far.", api=f"{_DAMAGE}.physicalDamageDoneToChampions"
     )
-    true_damage_to_champions = count("Magic damage to champions so far.", api=f"{_DAMAGE}.trueDamageDoneToChampions")
-    damage_dealt = count("True damage to champions so far.", api=f"{_DAMAGE}.totalDamageDone")
-    damage_taken = count("Total damage dealt so far.", api=f"{_DAMAGE}.totalDamageTaken")
+    magic_damage_to_champions = count("Magic damage to champions so far.", api=f"{_DAMAGE}.magicDamageDoneToChampions")
+    true_damage_to_champions = count("True damage to champions so far.", api=f"{_DAMAGE}.trueDamageDoneToChampions")
+    damage_dealt = count("Total damage dealt so far.", api=f"{_DAMAGE}.totalDamageDone")
+    damage_taken = count("Damage taken so far.", api=f"{_DAMAGE}.totalDamageTaken")
     health = number("Health.", api=f"{_CHAMPION}.health")
-    health_max = number("Damage taken so far.", api=f"{_CHAMPION}.healthMax")
-    power = number("Maximum health.", api=f"{_CHAMPION}.power")
+    health_max = number("Maximum health.", api=f"{_CHAMPION}.healthMax")
+    power = number("Mana or energy.", api=f"{_CHAMPION}.power")
     power_max = number("Maximum mana or energy.", api=f"{_CHAMPION}.powerMax")
     attack_damage = number("Attack damage.", api=f"{_CHAMPION}.attackDamage")
     attack_speed = number("Attack speed, in hundredths.", api=f"{_CHAMPION}.attackSpeed")

@@ -91,13 +91,13 @@ def _flag(value: object) -> bool:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise _UnexpectedValueError("The API writes UTC, which is assumed for times without a zone.")
+    raise _UnexpectedValueError(f"expected true or false, found {value!r:.80}")
 
 
 def _instant(value: object) -> datetime:
     try:
         instant = datetime.fromisoformat(_text(value))
-        # The API writes UTC; a time without a zone is taken as that.
+        # The API writes UTC, which is assumed for times without a zone.
         instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise _UnexpectedValueError(f"expected a time, found {value!r:.80}") from None

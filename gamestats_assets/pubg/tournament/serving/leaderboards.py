@@ -100,9 +100,11 @@ class TeamBoard(OfDivisionOrMatch, Page):
 
 
 class PlayerBoard(OfDivisionOrMatch, Page):
-    """Whether to include damage and kills by weapon category."""
+    """Parameters of a player leaderboard."""
 
-    include_weapons: Annotated[Flag, Field(description="Parameters of a player leaderboard.")] = False
+    include_weapons: Annotated[Flag, Field(description="Whether to include damage and kills by weapon category.")] = (
+        False
+    )
     sort: Annotated[
         Literal[
             "rank",
