@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.postgres.server import connect
 
 # If two callers wait for the same slot, one comes too late; it waits at least this long.
 _SHORTEST_WAIT_S = 0.05
-# Calls older than this many of the longest windows are deleted; where no window is known, those older than a day.
+# Calls older than this many of the longest windows are deleted; without a known window, those older than a day.
 _KEPT_WINDOWS = 5
 _DAY_S = 86_400.0
 _OTHERS = "(others)"
@@ -147,14 +147,14 @@ class Limits(ABC):
 
 @dataclass(slots=True)
 class _State:
-    """What is known of a limiter.
+    """State of a limiter.
 
     Attributes:
         default: windows that apply until an answer reports others.
         reported: windows that an answer reported.
         blocked_until: time until which it is blocked.
         counted: ordered times of counted requests.
-        own: those of this caller.
+        own: times of this caller's requests.
         sent: times of this caller's requests that are to be counted.
         others: times of others' requests that are to be counted.
     """

@@ -48,10 +48,10 @@ class QuarantineRow(Table):
     entry = dy.Int32(primary_key=True, min=0, description="Number of the entry within its unit, from 0.")
     scope = dy.String(
         check=lambda column: column.is_in(["row", "unit", "file"]),
-        description="What was rejected: one row, the whole unit in this table, or a whole file.",
+        description="Kind of rejection: one row, the whole unit in this table, or a whole file.",
     )
     rule = dy.String(description="Name of the rule that was broken.")
-    reason = dy.String(description="What was expected and what was found.")
+    reason = dy.String(description="Expected and found content.")
     rejected_rows = dy.Int64(min=0, description="Rows or events that did not pass because of this entry.")
     content = dy.String(nullable=True, description="The rejected row or event as JSON, cut at 4,000 characters.")
 
@@ -68,7 +68,7 @@ def quarantine_of(game: str) -> type[QuarantineRow]:
         partitioned_by="destination",
         replaced_by="unit_id",
     ):
-        """What was rejected and why: one row per rejected row, match or file, in every table of the game."""
+        """Rejections with their reasons: one row per rejected row, match or file, in every table of the game."""
 
     return Quarantine
 
@@ -454,7 +454,7 @@ def unequal(
 
 
 def only_in_one(left: Frame, right: Frame, by: Sequence[str], *, left_alone: str, right_alone: str) -> Frame:
-    """Keys that only one of two frames has, for checks; `problem` says what is wrong with them."""
+    """Keys that only one of two frames has, for checks; `problem` describes the problem."""
     return pl.concat(
         frame.join(other, on=list(by), how="anti", nulls_equal=True).select(*by, problem=pl.lit(problem))
         for frame, other, problem in ((left, right, left_alone), (right, left, right_alone))
@@ -481,7 +481,7 @@ def breaking_rows(
     The function's name is the check's name, and its docstring the description. It receives the frames of the partitions
     under check, and returns the table's partition column with columns that explain the violation.
 
-    A local check blames a unit of the table (`spec.replaced_by`), whose column it must return. What it finds in a unit
+    A local check blames a unit of the table (`spec.replaced_by`), whose column it must return. Its result for a unit
     depends only on that unit's rows in its inputs and on unpartitioned tables. It can therefore run for a few units
     alone, and those that it blames are set aside while the others go on. A check that compares units, sums up a day or
     reads neighbouring days stops the partition.

@@ -82,7 +82,7 @@ class TableSpec:
             replaces whole partitions. It is also the unit of quarantine.
         published: whether the table is copied to PostgreSQL.
         months_of: a Datetime column by whose month (UTC) PostgreSQL partitions the published table, for tables that
-            grow with time. It is independent of `partitioned_by`, which is what a write replaces.
+            grow with time. It is independent of `partitioned_by`, the part that a write replaces.
         indexes: columns of each PostgreSQL index besides the primary key.
         guarded_by: for a published table about people, the columns that identify the owner of a row: the serving role
             sees a row if one of them has an id that belongs to its transaction (see `lakehouse.postgres.own_rows`).

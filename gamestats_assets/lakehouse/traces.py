@@ -73,7 +73,7 @@ def paths_under(root: str, options: Mapping[str, str] | None = None) -> list[str
 def contents_under(root: str, options: Mapping[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Paths (see `paths_under`) and contents of all files; folders have an empty content.
 
-    Files that disappear meanwhile are skipped.
+    Files that disappear in the meantime are skipped.
     """
     store = storage(root, options)
     for path in paths_under(root, options):

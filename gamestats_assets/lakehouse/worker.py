@@ -87,7 +87,7 @@ class _InThisProcess(Executor):
 
 @contextmanager
 def _nameless_program() -> Iterator[None]:
-    """Hides the running program from processes that start meanwhile.
+    """Hides the running program from processes that start at the same time.
 
     A spawned process imports its parent's program again, for tasks defined there. Ours are defined in modules, and the
     program is often all of Dagster, or a script that starts workers whenever it is imported.
@@ -162,7 +162,7 @@ class TaskLimits:
     """Limits of a task that processes files from strangers.
 
     Attributes:
-        megabytes: memory in addition to what its process had before.
+        megabytes: memory in addition to that of its process before.
         seconds: wall-clock time.
     """
 

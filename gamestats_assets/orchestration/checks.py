@@ -33,7 +33,7 @@ RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
 UP_TO_DATE = "is_up_to_date"
 STOPS = "gamestats/stops"
-"""Metadata key: what a blocking check stops, which is never the whole run."""
+"""Metadata key: the part that a blocking check stops, which is never the whole run."""
 _PARAGRAPH = "\n\n"
 # Rows that break a check, shown as examples.
 _EXAMPLES = 5
@@ -143,7 +143,7 @@ def _in_partitions(check: Check, broken: pl.DataFrame, keys: Sequence[str]) -> p
 
 @dataclass(slots=True)
 class Verdict:
-    """What the checks of a table found in some partitions.
+    """Findings of a table's checks in some partitions.
 
     Attributes:
         broken: rows that break each check.
@@ -267,12 +267,12 @@ def check_specs(table: type[Table], checks: Sequence[Check], *, follows: bool) -
 
 
 def _what_it_stops(check: Check) -> str:
-    """What a blocking check stops. Dagster itself calls a check blocking only if it stops a whole run."""
+    """The part that a blocking check stops. Dagster itself calls a check blocking only if it stops a whole run."""
     if not check.blocking:
         return ""
     if check.unit is None:
         return "It blocks its partition: one that fails is neither read nor published until it is mended."
-    return f"It blocks its {check.unit}: one that fails is set aside with its rows, and everything else goes on."
+    return f"It blocks its {check.unit}: one that fails is set aside with its rows, and everything else continues."
 
 
 def rules_broken(snapshot: Snapshot, table: type[Table], keys: Sequence[str]) -> pl.DataFrame:

@@ -1,8 +1,8 @@
-"""How a step brings its tables up to date: it makes, checks and commits whatever is behind, and nothing else.
+"""Brings the tables of a step up to date: makes, checks and commits only stale partitions and units.
 
-A step finds what is behind among the partitions of its run (see `freshness`), divides it into batches, makes the rows
-of each batch, sets aside the units that a check blames, commits, and finally writes a note to the ledger. A run that
-dies on the way leaves partitions that are behind.
+A step finds the stale partitions of its run (see `freshness`), divides them into batches, makes the rows of each batch,
+sets aside the units that a check blames, commits, and finally writes a note to the ledger. A run that dies on the way
+leaves partitions that are behind.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class Scope:
 
 @dataclass(slots=True)
 class StepResult:
-    """What a step did.
+    """Result of a step.
 
     Attributes:
-        keys: partitions that it was asked for.
+        keys: requested partitions.
         made: partitions that were behind and are now made.
         held: partitions that stay as they were, and why.
-        cutoff_day: if an unpartitioned table is held, the day before which it was made all the same.
+        cutoff_day: for a held, unpartitioned table, the day before which it was still made.
         units: number of units made.
         unreadable: number of units that could not be read at all.
         commits: commits by table.
@@ -87,12 +87,12 @@ class StepResult:
 
     @property
     def made_nothing(self) -> bool:
-        """Whether everything that was asked for stays as it was."""
+        """Whether all requested partitions stay as they were."""
         return bool(self.held) and not self.made and self.cutoff_day is None and {*self.held} == {*self.keys}
 
     @property
     def checked_keys(self) -> Sequence[str]:
-        """The partitions to check. Held ones are left out, since they may lack what their inputs now have."""
+        """The partitions to check. Held ones are left out, since they may lack current rows of their inputs."""
         stands = [key for key in self.keys if key not in self.held or self.cutoff_day is not None]
         return self.made or stands[:_AUDITED]
 
@@ -116,7 +116,7 @@ class StepRun:
         self._only = {names[0]: keys} if len(names) == 1 else None
         self.snapshot = self._take_snapshot()
         self.done = StepResult(keys, commits={table: [] for table in step.tables})
-        # Content of unpartitioned tables before the run, and what they were made from.
+        # Content and inputs of unpartitioned tables before the run.
         self._before_run: dict[type[Table], tuple[str | None, Mapping[str, str]]] = {}
         # Tables with rows that were committed before any check saw them.
         self.unscreened: set[type[Table]] = set()
@@ -298,7 +298,8 @@ class StepRun:
         self.done.commits[table].append(commit)
 
     def _finish(self, due: Sequence[str], unread: Iterable[str]) -> StepResult:
-        """Evaluates the checks of what was made and records its inputs, except those of unreadable partitions."""
+        """Evaluates the checks of the made partitions and records their inputs, except those of unreadable
+        partitions."""
         step, done = self.step, self.done
         done.made = [key for key in due if key not in done.held]
         after = self._take_snapshot()

@@ -1,4 +1,4 @@
-"""A game's tables as Dagster assets: how each is made, what stops it, and which are published.
+"""A game's tables as Dagster assets: their steps, their checks, and their publications.
 
     DEMO = Game("demo", TABLES, CHECKS)
     DEMO.landed([RawGoals, RawFiles], decode)
@@ -91,7 +91,7 @@ class OtherAsset:
     Attributes:
         partitions_like: a table that has the same partitions.
         behind: the partitions that are behind, each with the reason.
-        expected: what each partition that should exist is to be made from.
+        expected: the inputs of each partition that should exist.
     """
 
     key: dg.AssetKey
@@ -101,7 +101,7 @@ class OtherAsset:
 
 
 class Game:
-    """The tables of one game and how each is made.
+    """The tables of one game and their steps.
 
     Args:
         name: name of the game's folder, and first part of its tables' names.
@@ -171,7 +171,7 @@ class Game:
 
         Args:
             tables: tables with the same `made_by` and partitions.
-            inputs: what the tables are made from.
+            inputs: inputs of the tables.
             read: returns the rows of some partitions.
             also_reads: other tables that it reads, whose changes show in `inputs`.
             code_version: raise it when the result of `read` changes.
@@ -233,7 +233,7 @@ class Game:
         `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of `Goals` with the
         dependency `Matches`. The table is made unit by unit if an input has the same partitions and units. A function
         may also take the current rows of its own table, whose changes do not make it stale, and a ledger (`ledger_of`),
-        which shows what was made of a table.
+        which shows the units already made of a table.
 
         Args:
             function: the function.
@@ -436,7 +436,7 @@ def report_quarantine(instance: dg.DagsterInstance, stores: Stores, table: type[
 
 
 def _quarantined(stores: Stores, table: type[Table]) -> dg.AssetCheckResult:
-    """Whether the quarantine is empty, and what it contains by table and by unit."""
+    """Whether the quarantine is empty, with its contents by table and by unit."""
     entries = stores.lake.scan(table).collect()
     of_tables = (
         entries.group_by("table_name").agg(entries=pl.len(), rows=pl.col("rejected_rows").sum()).sort("table_name")

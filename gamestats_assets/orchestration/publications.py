@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gamestats_assets.lakehouse.published.publication import Part, Within
 
 SAME_ROWS = "rows_equal_the_lake"
-# A store or a server may be away for a moment, or the lake may change meanwhile.
+# A store or a server may be away for a moment, or the lake may change in the meantime.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
 # Rows published together, unless a single partition has more; rows with objects are large.
 _ROWS_AT_ONCE, _OBJECTS_AT_ONCE = 500_000, 200
@@ -50,7 +50,7 @@ class ChangedMeanwhileError(GamestatsError):
 
 @dataclass(slots=True)
 class _Published:
-    """What a publication did; `refused` are the partitions that must not be published, and why."""
+    """Result of a publication; `refused` are the partitions that must not be published, and why."""
 
     preview: pl.DataFrame
     rows_written: int = 0
@@ -89,7 +89,7 @@ def unpublished(
     if keys is not None:
         held = {key: content for key, content in held.items() if key in keys}
     if table not in published and not held:
-        # A table that was made and is empty should exist, empty, in PostgreSQL.
+        # A table that was made but is empty should exist, empty, in PostgreSQL.
         made = sorted(key for key, made_from in snapshot.made_from(table).items() if made_from)[:1]
         return dict.fromkeys(made, "not published yet")
     return {
@@ -178,7 +178,7 @@ def _publish(snapshot: Snapshot, table: type[Table], keys: Sequence[str]) -> _Pu
     """Publishes the partitions that differ from the lake and break no check; all of them if the table is outdated.
 
     Raises:
-        ChangedMeanwhileError: if one of them changes meanwhile.
+        ChangedMeanwhileError: if one of them changes in the meantime.
     """
     from gamestats_assets.lakehouse.published.publication import (
         OvertakenError,

@@ -1,7 +1,7 @@
 """Runs that a sensor requests for a reason: once, and a few times again after failures.
 
-Dagster refuses a second run with the same run key, whatever became of the first. Runs are therefore tagged with their
-reason (a day with these files, a player with these matches), and the run key is the reason and the number of the
+Dagster refuses a second run with the same run key, whatever the result of the first. Runs are therefore tagged with
+their reason (a day with these files, a player with these matches), and the run key is the reason and the number of the
 attempt. A tick that died after its request repeats nothing, and a failed run is tried again.
 """
 

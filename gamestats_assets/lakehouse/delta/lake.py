@@ -1,9 +1,9 @@
 """The lake: Delta tables that are read lazily and written only by replacement.
 
-Every write says what it replaces (partitions, or ids within partitions), writes its rows to new files (see
+Every write names the part that it replaces (partitions, or ids within partitions), writes its rows to new files (see
 `data_files`), and adds these in the same commit that removes the old ones. Running anything twice therefore changes
 nothing, and a process that dies leaves the old rows or the new ones. Rows that break the table's rules go to the game's
-quarantine in the same call. The commit itself records what was made from what (see `ledger`), and units with unchanged
+quarantine in the same call. The commit itself records the inputs of the rows (see `ledger`), and units with unchanged
 rows are not written again.
 """
 
@@ -60,13 +60,13 @@ class OutsidePredicateError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one replacement did.
+    """Result of one replacement.
 
     Attributes:
         version: Delta version of the table after the write.
-        rows: number of rows in place of what was replaced.
+        rows: number of rows now in the replaced part.
         written: number of these that had to be written, because their units changed.
-        rejections: what was quarantined instead.
+        rejections: rows that were quarantined instead.
         preview: up to five of the committed rows.
     """
 
@@ -84,7 +84,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What rows were made from, by partition key and unit (`WHOLE` if partitions are made whole).
+    """Inputs of rows, by partition key and unit (`WHOLE` if partitions are made whole).
 
     Attributes:
         units: fingerprint of the inputs of every unit that was made, with or without rows.
@@ -144,7 +144,7 @@ class Lake(LakeReader):
 
     @_retry_conflicts
     def note(self, table: type[Table], note: Note) -> None:
-        """Records in the ledger what changes no rows. What it already contains is not recorded again."""
+        """Records facts in the ledger without changing rows. Facts that it already contains are not recorded again."""
         ledger = self.ledger(table)
         made_from = {key: value for key, value in note.made_from.items() if ledger[key].made_from != value}
         judged = {key: (value, note.warned.get(key, {})) for key, value in note.failed.items()}
@@ -174,7 +174,7 @@ class Lake(LakeReader):
         quarantined (see `quality.screen`) together with the given rejections, which arose before there were rows.
 
         An iterable of frames is streamed and never held in memory as a whole. It replaces whole partitions and is one
-        unit of quarantine; `quality.PieceScreening` says what must hold for its keys.
+        unit of quarantine; `quality.PieceScreening` defines the conditions on its keys.
 
         Args:
             table: the table.
@@ -184,10 +184,10 @@ class Lake(LakeReader):
             ids: values of the table's `replaced_by` column; None replaces whole partitions.
             rejections: further rejections, read after the rows.
             partition_of: the partition key of each id, if known; it files the rejections of ids that have no row.
-            made: what the rows were made from, for the ledger.
+            made: inputs of the rows, for the ledger.
 
         Raises:
-            MissingPredicateError: if the write does not say what to replace.
+            MissingPredicateError: if the write does not name the part to replace.
             PartitionKeyError: if a partition is not a value of the table's partition column.
             OutsidePredicateError: if a row belongs to none of the given partitions or ids.
             SchemaMismatchError: if the frame's columns or types are not the declared ones.
@@ -229,7 +229,7 @@ class Lake(LakeReader):
     def _with_rejected_units(
         table: type[Table], frame: pl.DataFrame, rejections: Iterable[Rejection], made: Made
     ) -> Made:
-        """As it was made, with units set aside that are rejected as a whole."""
+        """Returns the inputs with units set aside that are rejected as a whole."""
         unit, partition = table.spec.replaced_by, table.spec.partitioned_by
         rules = {each.unit_id: each.rule for each in rejections if each.scope == "unit"}
         if unit is None or not rules:
@@ -327,7 +327,7 @@ class Lake(LakeReader):
     def _transact(
         self, table: type[Table], delta: DeltaTable, note: Note | None, actions: Sequence[AddAction | RemoveAction] = ()
     ) -> int:
-        """Commits files and a note on exactly the version that they were made for; returns the new version."""
+        """Commits files and a note to exactly the version that they were prepared for; returns the new version."""
         delta.create_write_transaction(
             [*actions],
             mode="append",
@@ -483,7 +483,7 @@ class Lake(LakeReader):
         """Removes everything but the newest version: older rows, files, folders and lines of the log.
 
         Erasure of a person's data needs this, since the log describes every file by values in it and every replacement
-        by its predicate. Readers that started before may fail. Running it again finishes what a killed process began.
+        by its predicate. Readers that started before may fail. Running it again completes the work of a killed process.
         """
         delta = self.open(table)
         if delta is None:

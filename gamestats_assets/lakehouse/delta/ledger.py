@@ -1,4 +1,4 @@
-"""Ledgers: what a table contains and what it was made from, recorded in the table's own Delta log.
+"""Ledgers: the contents and inputs of a table, recorded in the table's own Delta log.
 
 Each commit of `Lake.replace` carries a note in its metadata: for every unit that it replaces (a match, a log file; ""
 is a whole partition), a fingerprint of the unit's inputs and one of its rows; for every partition, a fingerprint of its
@@ -7,7 +7,7 @@ note by itself costs two milliseconds. A table's ledger is the sum of its notes,
 
 A commit without a note is foreign: the content that it wrote is unknown, and its checks have not run.
 
-`ledger_of` shows a ledger as a table, for queries and for functions that need to know what was made.
+`ledger_of` shows a ledger as a table, for queries and for functions that depend on what has been made.
 """
 
 from __future__ import annotations
@@ -273,11 +273,13 @@ class LedgerRow(Table):
     """Columns of every ledger; `ledger_of` declares the ledger of a table."""
 
     of: ClassVar[type[Table]]
-    partition_key = dy.String(primary_key=True, description="Partition, as Dagster writes it; empty where none is.")
-    unit_id = dy.String(primary_key=True, description="Match or log file; empty where partitions are made whole.")
-    input_hash = dy.String(description="Fingerprint of what it was made from.")
+    partition_key = dy.String(
+        primary_key=True, description="Partition, as Dagster writes it; empty without partitions."
+    )
+    unit_id = dy.String(primary_key=True, description="Match or log file; empty if partitions are made whole.")
+    input_hash = dy.String(description="Fingerprint of its inputs.")
     rows_hash = dy.String(
-        description="Fingerprint of its rows; 0 where it has none. A unit that is set aside has a ! and the check."
+        description="Fingerprint of its rows; 0 without rows. A unit that is set aside has a ! and the check."
     )
 
 
@@ -292,7 +294,7 @@ def ledger_of(table: type[Table]) -> type[LedgerRow]:
         partitioned_by="partition_key",
         replaced_by="unit_id",
     ):
-        """What a table holds, and from what each unit of it was made."""
+        """Contents of a table, with the inputs of each unit."""
 
         of = table
 

@@ -260,7 +260,7 @@ class LakeReader:
     # ----------------------------------------------------------------- the ledger
 
     def ledger(self, table: type[Table]) -> Ledger:
-        """What the newest version of a table contains and what it was made from, for reading only.
+        """Contents and inputs of the newest version of a table, for reading only.
 
         After the first read, only new commits are read.
         """

@@ -50,7 +50,7 @@ def refuse_incompatible(table: type[Table], delta: DeltaTable | None) -> None:
 
 
 def _differences(table: type[Table], delta: DeltaTable) -> list[str]:
-    """Differences that keep a stored table from accepting the declared columns; a new nullable column is none."""
+    """Differences that keep a stored table from accepting the declared columns; new nullable columns do not."""
     stored = {column.name: column for column in delta.schema().fields}
     declared = {column.name: column for column in delta_schema(table).fields}
     problems = [f"column {name} is stored but not declared any more" for name in stored if name not in declared]

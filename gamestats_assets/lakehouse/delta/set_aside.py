@@ -61,12 +61,12 @@ def units_set_aside(lake: Lake, game: str) -> int:
 
 
 def set_aside(lake: Lake, landed: type[Table], answered: type[Table], where: pl.Expr | None = None) -> SetAside:
-    """Units of a game that are set aside and therefore missing from the table that answers are made from.
+    """Units of a game that are set aside and therefore missing in the table behind the answers.
 
     Args:
         lake: the lake with the tables and the game's quarantine.
         landed: table with rows of every readable unit, replaced by unit.
-        answered: table that answers are made from, with the same unit column.
+        answered: table behind the answers, with the same unit column.
         where: the rows of `landed` that an answer covers; by default all, and then unreadable units count as well.
     """
     unit, game = str(landed.spec.replaced_by), landed.spec.game

@@ -1,1 +1,1 @@
-"""The schema `ops`: what people enter, and what processes share."""
+"""The schema `ops`: entered data, and data shared by processes."""

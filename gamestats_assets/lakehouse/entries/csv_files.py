@@ -58,9 +58,9 @@ class Column:
 
     Attributes:
         field: the field that it contains.
-        hint: what to write, for people.
+        hint: the expected content, for people.
         required: whether a file and its rows must have it.
-        instead: what to do if it is empty; a file need not have the column then.
+        instead: advice if it is empty; the column is then optional.
     """
 
     field: Field
@@ -81,7 +81,7 @@ class Mistake:
     Attributes:
         row: row of the file as spreadsheets count, the heading being 1.
         column: column of the file; empty when the row as a whole is wrong.
-        message: what is wrong, and what to write.
+        message: the problem, and the expected content.
     """
 
     row: int
@@ -230,7 +230,7 @@ class Takes:
         things: the things of a row, outermost first: each is added if it does not exist, and otherwise changed.
         columns: columns that a file may have.
         asked: fields given for the whole file; they apply unless a row has its own value.
-        look_up: looks up what is known of the things that rows name.
+        look_up: looks up known facts about the things that rows name.
     """
 
     things: Sequence[Thing]
@@ -246,8 +246,8 @@ class Takes:
         Args:
             conn: a connection in a transaction.
             file: the file.
-            context: what is known of the things that rows name.
-            dry_run: finds mistakes and reports what would be done, without doing it.
+            context: known facts about the things that rows name.
+            dry_run: only finds mistakes and reports the effects.
             asked: values given for the whole file, by field name.
 
         Raises:

@@ -1,8 +1,8 @@
-"""What people enter: things that are declared once, with the same operations for all of them.
+"""Entered data: things that are declared once, with the same operations for all of them.
 
-A `Thing` declares what identifies it (for a team: its season, its division, its own name), its fields, its rows, and
-what it belongs to. Adding, changing, removing and listing work the same for all things; the command line, files, the
-API and pages use only these. The caller holds the transaction (see `ops.entering`).
+A `Thing` declares its identity (for a team: its season, its division, its own name), its fields, its rows, and its
+owner. Adding, changing, removing and listing work the same for all things; the command line, files, the API and pages
+use only these. The caller holds the transaction (see `ops.entering`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Entered:
     Attributes:
         kind: kind of thing, such as `roster entry`.
         what: describes the thing.
-        outcome: what was done to it.
+        outcome: the effect of the entry.
         changes: changes, each as `column before -> after`.
         notes: further information for the person.
         row: the row as it was found or created.
@@ -109,11 +109,11 @@ class Entry:
 
     Attributes:
         conn: a connection in the entry's transaction.
-        names: the names that identify the thing, and everything else given to find or place it.
+        names: the names that identify the thing, and all other values needed to find or place it.
         given: values of the given fields, as stored.
         row: the existing row; for a new thing, the values that follow from its names.
         is_new: whether the thing is to be added.
-        context: what the game knows of the names that people use (see `Thing.default_context`).
+        context: facts that the game knows about entered names (see `Thing.default_context`).
         notes: further information for the person.
     """
 
@@ -140,7 +140,7 @@ class Thing:
         key: the numeric key column of the table.
         at: the columns that identify a row, if the key alone does not.
         command: its words on the command line, such as `tournament`, `roster`.
-        query: selects all rows with the names of what they belong to, and further columns for lists.
+        query: selects all rows with the names of their owners, and further columns for lists.
         within: the thing that it belongs to (its owner).
         refers_to: other things that it may refer to, by columns named like their keys.
         column: the column with its own name; without one, it has no name, and an added thing is always new.
@@ -156,7 +156,7 @@ class Thing:
         lacking: says that a thing does not exist; a format string with names, columns of the owner, and `there` for the
             existing ones.
         stays: whether removal only makes it inactive (column `is_active`), because it has data.
-        default_context: what the game knows of the names that people use, unless the caller provides it.
+        default_context: facts that the game knows about entered names, unless the caller provides them.
     """
 
     kind: ClassVar[str]
@@ -225,7 +225,7 @@ class Thing:
         )
 
     def recognised(self, names: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
-        """Completes the names of a possibly new thing with what is known of them.
+        """Completes the names of a possibly new thing from known facts.
 
         Raises:
             EntryError: if it cannot have these names.
@@ -347,8 +347,8 @@ class Thing:
         Args:
             conn: a connection in a transaction.
             names: the values of `names`.
-            context: what the game knows of these names.
-            given: its fields, and what is needed to place it.
+            context: facts that the game knows about these names.
+            given: its fields, and values needed to place it.
 
         Raises:
             EntryError: if it exists already or something is invalid.

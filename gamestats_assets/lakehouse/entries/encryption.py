@@ -98,7 +98,7 @@ class Keys:
             self._write(self._file, [new_key(), *self.all])
 
     def end_rotation(self) -> int:
-        """Keeps the newest key and the one before, which may have been used meanwhile; returns the number kept.
+        """Keeps the newest key and the one before, which may have been used in the meantime; returns the number kept.
 
         No value may be left that was encrypted with an older key.
         """
@@ -200,7 +200,7 @@ def is_plain(text: str) -> bool:
 def seal(url: SecretStr, keys: Keys, *, reencrypt: bool = False) -> int:
     """Encrypts values that are not yet encrypted with the newest key; returns their number.
 
-    It uses small transactions, so that others can read and write meanwhile.
+    It uses small transactions, so that others can read and write at the same time.
 
     Args:
         url: PostgreSQL.
@@ -223,7 +223,8 @@ def seal(url: SecretStr, keys: Keys, *, reencrypt: bool = False) -> int:
 def rotate(url: SecretStr, keys: Keys) -> tuple[int, int]:
     """Adds a new key and encrypts everything with it; returns the numbers of values and of keys kept.
 
-    Other processes continue meanwhile. After an interruption, another call finishes the work with yet another key.
+    Other processes continue at the same time. After an interruption, another call finishes the work with yet another
+    key.
     """
     keys.begin_rotation()
     sealed = seal(url, keys, reencrypt=True)

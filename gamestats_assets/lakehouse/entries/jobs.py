@@ -58,7 +58,7 @@ def enqueue(
 
 
 def warm_up(conn: psycopg.Connection[Any]) -> None:
-    """Announces a job, so that an idle worker loads what it needs."""
+    """Announces a job, so that an idle worker loads its libraries."""
     conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, SOON])
 
 
@@ -86,7 +86,7 @@ class Job:
 class Task:
     """A job in the hands of a worker, with which the worker reports progress and outcome.
 
-    Reports are ignored if another worker has taken up the job meanwhile.
+    Reports are ignored if another worker has taken over the job.
     """
 
     job: Job
@@ -163,7 +163,7 @@ class JobContext(Protocol):
     def let_runs_end(self, game: str, tell: Callable[[int], object]) -> None:
         """Waits until the current runs of a game have ended, since they may have read outdated data.
 
-        The wait is limited; what runs write afterwards is found later.
+        The wait is limited; later writes of runs are found later.
 
         Args:
             game: name of the game.

@@ -1,4 +1,4 @@
-"""PostgreSQL's schema `ops`: what people enter, and registers that processes share.
+"""PostgreSQL's schema `ops`: entered data, and registers that processes share.
 
 The Alembic revisions under `sql/postgres/` create its tables. Publication never touches them; a `Table` of the same
 name takes a snapshot of its rows. A write that breaks a rule raises `RefusedEntryError`; earlier writes of the
@@ -63,7 +63,7 @@ def migrate(url: SecretStr) -> None:
 
 
 def downgrade(url: SecretStr, revision: str = "base") -> None:
-    """Migrates `ops` back to an older revision; `base` drops its tables with everything that people entered.
+    """Migrates `ops` back to an older revision; `base` drops its tables with all entered data.
 
     Raises:
         MigrationError: if PostgreSQL refuses, for example because a view depends on a table.
@@ -212,11 +212,11 @@ def _filtered_query(query: LiteralString, where: Mapping[str, Any], order: Seque
 
 
 CHANNEL = "gamestats_changed"
-"""PostgreSQL's notification channel for committed changes of what people enter."""
+"""PostgreSQL's notification channel for committed changes of entered data."""
 
 
 class Changes:
-    """A context that receives notifications: changes of what people enter, and those that `tell` sends."""
+    """A context that receives notifications: changes of entered data, and those that `tell` sends."""
 
     def __init__(self, url: SecretStr | str) -> None:
         self._url = url

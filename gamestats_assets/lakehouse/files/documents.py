@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Errors of decoding what is no JSON text, not of the expected shape, or nested too deeply."""
+"""Errors of decoding invalid JSON, unexpected shapes, or too deep nesting."""
 
 LAST_MILLIS = 9_214_646_400_000
 """The end of the year 2261 in unix milliseconds, the last time that every component can store in microseconds."""

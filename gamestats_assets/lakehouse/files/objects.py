@@ -76,7 +76,7 @@ class Objects:
     def keep_only(self, prefix: str, names: Collection[str]) -> list[str]:
         """Removes everything under a prefix except some names, including leftovers of killed writers.
 
-        No other process may store objects there meanwhile.
+        No other process may store objects there at the same time.
 
         Returns:
             The removed names.

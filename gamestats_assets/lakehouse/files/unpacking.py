@@ -61,7 +61,7 @@ class ReadLimits:
         return self.megabytes * _MEGABYTE
 
     def refuse_size(self, size: int) -> None:
-        """Raise `LimitExceededError` where a document of so many bytes is too large."""
+        """Raises `LimitExceededError` if a document of so many bytes is too large."""
         if size > self.bytes:
             raise LimitExceededError(f"The file has {size:,} bytes; up to {self.megabytes:,} MB are read ({_SIZE}).")
 

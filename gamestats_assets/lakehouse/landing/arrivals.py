@@ -45,7 +45,7 @@ class SourcePathError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What a content was recognised as.
+    """Result of recognising a content.
 
     Attributes:
         kind: kind of file, such as `match`.
@@ -289,7 +289,7 @@ class Source:
         Args:
             content: the content.
             name: name for the report.
-            recognised: what it was recognised as.
+            recognised: the result of recognising it.
             landing: the landing zone.
         """
         return self._land(_Recognised(name, recognised, content, content), landing)

@@ -43,7 +43,7 @@ class Decoded:
     Attributes:
         frames: rows by table.
         rejections: by the table that the rows were meant for.
-        unreadable: number of units of which nothing could be read.
+        unreadable: number of completely unreadable units.
     """
 
     frames: dict[type[Table], Any]

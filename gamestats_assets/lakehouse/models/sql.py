@@ -418,7 +418,7 @@ _TYPES: dict[type[Table], list[tuple[str, str]]] = {}
 
 
 def _declared_types(con: DuckDBPyConnection, table: type[Table]) -> list[tuple[str, str]]:
-    """The declared columns in the engine's terms, which are asked for once."""
+    """The declared columns in the engine's terms, queried once."""
     if table not in _TYPES:
         _TYPES[table] = _types(_declared(con, table))
     return _TYPES[table]

@@ -303,7 +303,7 @@ def _postmaster_lives(pgdata: Path) -> bool:
 
 
 def _clean_up_dead_postmaster(pgdata: Path) -> None:
-    """Removes what a killed server or a restarted machine left, once no process of that server is alive.
+    """Removes the leftovers of a killed server or a restarted machine, once no process of that server is alive.
 
     Its process id may now belong to another program or a zombie, which the library and PostgreSQL would both take for
     the server.

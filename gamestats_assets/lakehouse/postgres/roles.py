@@ -3,7 +3,7 @@
 - `gamestats_reader` runs people's own queries: it reads every game's schema and `ops`.
 - `gamestats_serving` answers public HTTP requests: it reads only the games' schemas, and of personal tables only rows
   that belong to the transaction (see `own_rows`).
-- `gamestats_writer` acts for signed-in people: it can also write their accounts (`accounts`) and what they may enter.
+- `gamestats_writer` acts for signed-in people: it can also write their accounts (`accounts`) and their entries.
 
 The publishing user owns everything.
 """
@@ -75,8 +75,8 @@ _GRANTS = (
 def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> None:
     """Grants read access to schemas, inside a transaction that holds the definitions' lock.
 
-    `gamestats_reader` and the serving role may read a game's schema; only the former may read `ops`. What this user may
-    not grant is left to an administrator: publishing works all the same.
+    `gamestats_reader` and the serving role may read a game's schema; only the former may read `ops`. Privileges that
+    this user may not grant are left to an administrator; publishing works without them.
     """
     _grant(conn, READER_ROLE, schemas)
     _grant(conn, SERVING_ROLE, [schema for schema in schemas if schema != ENTERED_SCHEMA])
@@ -94,13 +94,13 @@ def _grant(conn: psycopg.Connection, role: str, schemas: Sequence[str]) -> None:
 
 
 def _create_role(conn: psycopg.Connection, role: str) -> str:
-    """Creates a missing role; returns what to do if this user may not."""
+    """Creates a missing role; returns advice if this user may not."""
     if conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
         try:
             with conn.transaction():
                 conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
         except (errors.DuplicateObject, errors.UniqueViolation):
-            pass  # created meanwhile from another database of the same server
+            pass  # created at the same time from another database of the same server
         except errors.InsufficientPrivilege:
             return (
                 f"The role {role} is missing and this user may not create it. Everything else works. "
@@ -169,7 +169,7 @@ def serving_urls(settings: Settings) -> tuple[SecretStr, SecretStr]:
     in the roles. If both are set, the owner's connection, which would otherwise grant missing privileges, is not used.
 
     Raises:
-        PostgresError: if the user may not take a role; the message says what to do.
+        PostgresError: if the user may not take a role; the message contains advice.
     """
     configured = (settings.postgres_serving_url, settings.postgres_writer_url)
     if configured[0] is not None and configured[1] is not None:
@@ -207,7 +207,7 @@ def grant_duties(conn: psycopg.Connection) -> tuple[str, ...]:
     """Grants the servers' roles everything that they need of the existing tables.
 
     Returns:
-        What to do if a role is missing and this user may not create it, a sentence each.
+        Advice for each role that is missing and that this user may not create, one sentence each.
     """
     with conn.transaction():
         lock_definitions(conn)

@@ -132,7 +132,7 @@ def is_transient(error: BaseException) -> bool:
 
 @contextmanager
 def explained(what: str, kind: type[PostgresError] = PostgresError) -> Iterator[None]:
-    """Turns PostgreSQL's errors inside into an error of a kind that says what was being done."""
+    """Turns PostgreSQL's errors inside into an error of a kind that names the operation."""
     try:
         yield
     except psycopg.Error as error:

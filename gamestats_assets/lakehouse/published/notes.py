@@ -24,7 +24,7 @@ class _PublishedPartition(Table):
     content_hash = dy.String(min_length=1, description="Names the content that was published.")
     rows = dy.Int64(min=0, description="Rows published.")
     units = dy.String(
-        nullable=True, metadata={**JSON}, description="By unit (a match) what names its rows; null where not known."
+        nullable=True, metadata={**JSON}, description="Name of the rows of each unit (a match); null if unknown."
     )
     published_at = dy.Datetime(time_unit="us", time_zone="UTC", description="Start of the publication, UTC.")
 
@@ -37,7 +37,7 @@ def notes_of(game: str) -> type[Table]:
     class PublishedPartitions(
         _PublishedPartition, key=f"{game}/published_partitions", layer="gold", guarded_by=("partition_key",)
     ):
-        """What content the partitions of the published tables hold; one that is not here is of unknown content."""
+        """Contents of the partitions of the published tables; a missing one has unknown content."""
 
     return PublishedPartitions
 
@@ -54,7 +54,7 @@ def versions_of(game: str) -> type[Table]:
     """The table `<game>.published_versions` with the versions of a game's published tables."""
 
     class PublishedVersions(_PublishedVersion, key=f"{game}/published_versions", layer="gold"):
-        """Which version of each published table stands here: what was answered from it holds as long as it does."""
+        """Version of each published table; an answer from it stays valid until the version changes."""
 
     return PublishedVersions
 

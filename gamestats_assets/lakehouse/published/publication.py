@@ -2,8 +2,8 @@
 
 A publication is one transaction that replaces exactly the given partitions, or some units of one, and counts them again
 before it commits: readers see the old rows or the new ones, even after the publisher was killed. If the caller gives
-the fingerprint of a partition's content, it is recorded with the partition. A table whose declaration changed is
-likewise replaced in one transaction, by one with all its rows that was made beside it (`rebuild`).
+the fingerprint of a partition's content, it is recorded with the partition. A table with a changed declaration is
+likewise replaced in one transaction by a complete copy that was built beside it (`rebuild`).
 
 For a binary column, PostgreSQL stores names of objects (`objects`), at `<game>/<table>/<partition>/<unit>/<hash>`. They
 are stored before the commit, so that readers find every object that a row names; objects that no row names are removed
@@ -201,7 +201,7 @@ def rebuild(
         patience: as in `publish`.
 
     Returns:
-        The number of rows; 0 if another process has rebuilt the table meanwhile.
+        The number of rows; 0 if another process has rebuilt the table in the meantime.
 
     Raises:
         PublicationError: as in `publish`, and if something that is not ours depends on the table, such as a view.
@@ -449,7 +449,7 @@ def _reconcile(
     figures: Mapping[PartitionValue | None, _Figures],
     ids: Sequence[str] | None,
 ) -> None:
-    """Counts the partitions again in PostgreSQL, and raises if that differs from what was sent."""
+    """Counts the partitions again in PostgreSQL, and raises if the count differs from the rows sent."""
     key = sql.SQL("NULL") if partitions is None else sql.Identifier(table.spec.partitioned_by or "")
     selected: list[sql.Composable] = [key, sql.SQL("count(*)")]
     for name in table.spec.reconciled:

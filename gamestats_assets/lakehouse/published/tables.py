@@ -211,7 +211,7 @@ def _ensure_records(conn: psycopg.Connection, game: str) -> None:
     has_definitions = [identifier(versions_of(game)).as_string(conn)]
     with conn.transaction():
         lock_definitions(conn)
-        # Comes first: a query of a catalogue makes the session notice what others have created while it waited.
+        # Comes first: querying a catalogue makes the session notice objects that others created while it waited.
         if conn.execute(_HAS_DEFINITIONS, has_definitions).fetchone() is not None:
             return
         conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(game)))
@@ -236,7 +236,7 @@ WHERE d.refobjid = to_regclass(%s) AND starts_with(obj_description(v.oid, 'pg_cl
 
 
 def replace_table(conn: psycopg.Connection, table: type[Table], beside: type[Table]) -> None:
-    """Replaces a table by one that was made beside it, in a schema of its own, inside a transaction.
+    """Replaces a table by one that was built beside it, in a schema of its own, inside a transaction.
 
     Derived views on it (`DERIVED_VIEW`) are dropped as well; the steps that created them create them again.
     """

@@ -1,1 +1,1 @@
-"""The rule of freshness: what is behind, why, and what must not be read."""
+"""The rule of freshness: stale partitions, the reasons, and partitions that must not be read."""

@@ -116,12 +116,12 @@ def cutoff_day(snapshot: Snapshot, step: Step) -> str | None:
 
 
 def days_before(day: str) -> str:
-    """Ledger entry of an unpartitioned table that was made from the days before a cutoff only."""
+    """Ledger entry of an unpartitioned table that was made only from the days before a cutoff."""
     return f"days before {day}"
 
 
 def set_aside_units(snapshot: Snapshot, step: Step, keys: Iterable[str]) -> dict[str, set[str]]:
-    """Set-aside units among what partitions read, by the column that names them.
+    """Set-aside units among the rows that partitions read, by the column that names them.
 
     Of a table by day and name, the unit is the name.
     """

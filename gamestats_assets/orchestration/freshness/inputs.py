@@ -1,4 +1,4 @@
-"""What tables are made from: other tables (`Reads`), and anything else that has fingerprints (`Fingerprints`)."""
+"""Inputs of tables: other tables (`Reads`), and anything else with fingerprints (`Fingerprints`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ROWS_BY: WeakKeyDictionary[Stores, dict[tuple[type[Table], str], tuple[str, dic
 
 @dataclass(frozen=True)
 class Reads:
-    """A table that another is made from, and which of its partitions each partition reads.
+    """A table that another reads, and which of its partitions each partition reads.
 
     In dimensions (day, name) that both tables have, a partition reads the same key; in those that only the source has,
     it reads everything.
@@ -145,7 +145,7 @@ class Reads:
     def digests(self, snapshot: Snapshot) -> Callable[[str], str]:
         """Returns a function from a partition to the fingerprint of the rows that it reads.
 
-        A day that reads an unpartitioned table depends on what that table contains up to the day.
+        A day that reads an unpartitioned table depends on that table's contents up to the day.
         """
         held = snapshot.content(self.source)
         if partitions_of(self.source) is None:

@@ -1,4 +1,4 @@
-"""The landed files that tables are made from, by partition and id.
+"""Landed files as inputs of tables, by partition and id.
 
 A file belongs to the partition of its day, or, in a game with areas (products), to that of day and area, such as
 `2026-01-01|shop`. A day is listed again only when its folder has changed.

@@ -70,7 +70,7 @@ def cached_in_snapshot(find: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 class Snapshot:
-    """What the tables, the landing zone and people's entries hold now. Everything is read at most once.
+    """The current state of the tables, the landing zone and people's entries. Everything is read at most once.
 
     Args:
         counted: also count published rows, to notice rows that were deleted from PostgreSQL.
@@ -101,7 +101,7 @@ class Snapshot:
         return self.ledger(table).content()
 
     def made_from(self, table: type[Table]) -> dict[str, str]:
-        """Fingerprint of what each partition was made from."""
+        """Fingerprint of each partition's inputs."""
         return {key: partition.made_from for key, partition in self.ledger(table).partitions.items()}
 
     @cached_in_snapshot

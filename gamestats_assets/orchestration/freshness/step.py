@@ -1,25 +1,26 @@
-"""Freshness: which partitions of which tables are behind, and why. The only place that decides what is made.
+"""Freshness: which partitions of which tables are behind, and why. The only module that decides which partitions are
+made.
 
 **The rule.** A partition is *behind* if the fingerprint of its inputs differs from the one recorded with its last
 commit. Its inputs are the version of the code and of the declared columns, the rows of the partitions it reads, the
 files that landed for it, and the rows that people entered. Fingerprints of rows do not depend on when or how often the
 rows were made, so a recomputation that yields the same rows changes nothing downstream.
 
-**The ledger.** Each commit carries these fingerprints in its own metadata (see `delta.ledger`): those of every unit
-(a match, a log file), and that of the whole partition once all of it is made and checked. A run that dies therefore
-leaves a partition that is behind, and the next run continues where it stopped.
+**The ledger.** Each commit carries these fingerprints in its own metadata (see `delta.ledger`): those of every unit (a
+match, a log file), and that of the whole partition once all of it is made and checked. A run that dies therefore leaves
+a partition that is behind, and the next run continues where it stopped.
 
-**Incremental.** A `Step` says what its tables read and how: a `by_unit` step makes a match from that match's rows alone
-and leaves all other matches untouched; every other step makes a partition as a whole. Either way, only units whose rows
-changed are written, and only these are news to downstream tables.
+**Incremental.** A `Step` declares its inputs: a `by_unit` step makes a match from that match's rows alone and leaves
+all other matches untouched; every other step makes a partition as a whole. Either way, only units whose rows changed
+are written, and only these are news to downstream tables.
 
 **Checks** run in the step of the table that they guard. A check that blames a unit sets it aside: its rows go to the
-quarantine, and nothing downstream is made from it. A check that stops a partition blocks it for all readers: whatever
-is made from it stays as it was (*held*) until the partition is mended (see `blocking`). A partition that was never
-checked, because a run died or a foreign commit wrote it, is checked before anything is made from it.
+quarantine, and nothing downstream is made from it. A check that stops a partition blocks it for all readers: everything
+made from it stays as it was (*held*) until the partition is mended (see `blocking`). A partition that was never
+checked, because a run died or a foreign commit wrote it, is checked before it is read.
 
 The sensor `behind`, `gamestats materialize`, `gamestats tables`, the check `is_up_to_date` and every running step ask
-this module. It is also why Materialise in the UI skips whatever is not behind.
+this module. It is also why Materialise in the UI skips everything that is up to date.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ BATCH_SIZE = 200
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One way of making tables, and what they are made from.
+    """One way of making tables, with its inputs.
 
     Attributes:
         tables: the tables that it makes together; their partitions are of one kind.
         version: of the code, declared columns included.
-        inputs: what it reads; a change makes its tables stale.
+        inputs: its inputs; a change makes its tables stale.
         produce: makes the rows of batches.
         also_reads: other tables that it reads, whose changes show in another input.
         by_unit: whether a unit is made only from that unit's rows and from inputs read as a whole.
@@ -90,7 +91,7 @@ class Step:
 
     @cached_in_snapshot
     def expected(self, snapshot: Snapshot) -> dict[str, str]:
-        """What each partition that should exist is to be made from: a fingerprint for the code and for each input."""
+        """The expected inputs of each partition that should exist: a fingerprint for the code and for each input."""
         implied = [self.names.keys(snapshot)] if self.names else [each.keys(snapshot) for each in self.inputs]
         keys = {key for keys in implied if keys is not None for key in keys} if self.inputs else {WHOLE}
         keys = keys if (scope := self._keys_in_scope(snapshot)) is None else keys & {*scope}
@@ -168,7 +169,7 @@ class Step:
         """For a step by unit, the units of a partition.
 
         Returns:
-            What each unit is to be made from; and the set-aside units, each with the check that blames it.
+            The inputs of each unit; and the set-aside units, each with the check that blames it.
         """
         code = fingerprint(self.version)
         if self.landed:
@@ -193,10 +194,10 @@ class Step:
         return expected, aside
 
     def made_from_by_day(self, snapshot: Snapshot) -> dict[str, str]:
-        """For an unpartitioned table, what it is made from of each day; `CONSTANT` holds the rest.
+        """For an unpartitioned table, its inputs by day; `CONSTANT` holds the rest.
 
-        A day that reads this table depends only on the days up to itself, so what it takes from the table must not
-        depend on later ones.
+        A day that reads this table depends only on the days up to itself, so rows for that day must not depend on later
+        ones.
         """
         if partitions_of(self.table) is not None or not any(
             has_days(partitions_of(each.source)) for each in self.reads

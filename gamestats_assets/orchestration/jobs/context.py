@@ -93,5 +93,5 @@ class DagsterJobContext:
             running = {run.run_id for run in still_running}
 
     def forget_runs(self, texts: Sequence[str], partitions: Mapping[str, str]) -> None:
-        """Removes what names a person from Dagster's own storage; see `JobContext`."""
+        """Removes everything that names a person from Dagster's own storage; see `JobContext`."""
         forget_in_dagster(self.instance, self.stores, texts, partitions)

@@ -27,7 +27,7 @@ _POLL_S = 30.0
 """Seconds between two looks at the queue without a notification, to find the jobs of dead workers."""
 _RETRY_S = 2.0
 _MAX_MEMORY_BYTES = 1500 << 20
-"""Memory after which the worker restarts: three times what a batch takes. Libraries do not free all of theirs."""
+"""Memory after which the worker restarts: three times that of a batch. Libraries do not free all of theirs."""
 
 
 class Worker:
@@ -36,9 +36,9 @@ class Worker:
     Args:
         url: PostgreSQL, with the schema `ops` migrated.
         kinds: kinds of jobs to work on.
-        open_context: opens what the work needs; called once, when a job arrives or is announced.
+        open_context: opens the tools for the work; called once, when a job arrives or is announced.
         idle_s: seconds without a job after which an open context is closed.
-        log: receives messages on what happens.
+        log: receives messages.
         helper: starts a process that does slow jobs until none is left. This worker then leaves slow jobs to it.
         dead_after_s: as in `Queue`.
     """

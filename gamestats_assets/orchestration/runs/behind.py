@@ -33,7 +33,7 @@ def on_days(days: Collection[str]) -> PartitionFilter:
 
 
 def between(first: str, last: str) -> PartitionFilter:
-    """Chooses a range of partitions (of every name, if it is a range of days), and whatever has no partitions.
+    """Chooses a range of partitions (of every name, if it is a range of days), and everything without partitions.
 
     An unpartitioned table may be an input of a chosen day, or made from chosen days.
     """
@@ -57,7 +57,7 @@ class Stage:
         partitions: the partitions of all these assets.
         assets: assets that are behind, and assets of the same kind downstream of them.
         reasons: the first reason why each partition is behind; it causes the others.
-        tasks: what has to be made in each partition that is behind.
+        tasks: the work in each stale partition.
     """
 
     partitions: dg.PartitionsDefinition | None
@@ -87,9 +87,9 @@ class Behind:
     Attributes:
         snapshot: the state of the game that was examined.
         reasons: why each is behind.
-        held: why each must stay as it is; these are not requested.
-        expected: what each is to be made from, and the version of the rows to replace. Data that is withdrawn and
-            comes back is therefore new work.
+        held: reason why each must stay as it is; these are not requested.
+        expected: the expected inputs of each, and the version of the rows to replace. Data that is withdrawn and comes
+            back is therefore new work.
     """
 
     game: Game
@@ -135,7 +135,7 @@ class Behind:
         return assets
 
     def with_everything(self, except_for: Collection[tuple[dg.AssetKey, str]] = ()) -> Behind:
-        """The same, with everything that exists marked as behind, except for what was made again already."""
+        """The same, with everything that exists marked as behind, except for partitions already made again."""
         again = {
             key: {part: "asked for" for part in parts if (key, part) not in except_for} | dict(self.reasons[key])
             for key, parts in self.expected.items()
@@ -167,7 +167,7 @@ class Behind:
                 instance.add_dynamic_partitions(dimension, new)
 
     def stages(self) -> Iterator[Stage]:
-        """What to make, in order, by kind of partitions; unpartitioned assets come before and after."""
+        """The work in order, by kind of partitions; unpartitioned assets come before and after."""
         upstream = upstream_of(self.game)
         nodes = sorted(self.game.nodes, key=lambda node: (len(upstream[node.keys[0]]), node.keys))
         left = [node for node in nodes if any(key in self.reasons for key in node.keys)]
@@ -264,17 +264,18 @@ def follow(
     everything: bool = False,
     snapshot: Callable[[], Snapshot] | None = None,
 ) -> tuple[Behind, bool]:
-    """Brings assets up to date: makes what is behind stage by stage, then what that puts behind in turn.
+    """Brings assets up to date: makes stale partitions stage by stage, then those that became stale by it.
 
     Args:
         assets: assets of the game.
         make: makes a stage, one run after another.
         chosen: says which partitions to make.
-        everything: also make what exists and is up to date.
+        everything: also makes existing partitions that are up to date.
         snapshot: examines the game; by default all of it, with published rows counted.
 
     Returns:
-        What is still behind, and whether all runs succeeded. What a run left unchanged is not tried again.
+        The remaining stale partitions, and whether all runs succeeded. Partitions that a run left unchanged are not
+        tried again.
     """
     tried: set[str] = set()
     failed: set[tuple[dg.AssetKey, str]] = set()

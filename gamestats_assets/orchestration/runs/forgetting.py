@@ -1,4 +1,5 @@
-"""Removes what names a person from Dagster's own storage: runs, events, ticks, backfills, partitions and logs."""
+"""Removes everything that names a person from Dagster's own storage: runs, events, ticks, backfills, partitions and
+logs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

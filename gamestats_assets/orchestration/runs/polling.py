@@ -40,12 +40,12 @@ def polling_sensor(
     fetching_needs_key: bool = True,
     tags: Mapping[str, str] | None = None,
 ) -> dg.SensorDefinition:
-    """A sensor that polls once a minute and requests one run at a time, which fetches what was found.
+    """A sensor that polls once a minute and requests one run at a time, which fetches the found matches.
 
     Args:
         name: of the sensor.
         job_name: job that fetches.
-        found_noun: what it finds, such as "matches".
+        found_noun: noun for the found things, such as "matches".
         game: the game, as the reason of a run names it.
         unavailable_reason: why the settings do not allow polling, such as a missing key; None if they do.
         poll: polls the API for the players who are due, until a time of `time.monotonic`, and registers what is new.
@@ -91,7 +91,7 @@ def polling_sensor(
         )
 
     def _request(instance: dg.DagsterInstance, pending: Sequence[PendingMatch]) -> dg.RunRequest | None:
-        """The run that fetches what is pending; None if nothing is, or while another run is on its way."""
+        """The run that fetches pending matches; None without any, or while another run is on its way."""
         running = dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED)
         if not pending or instance.get_runs_count(running):
             return None

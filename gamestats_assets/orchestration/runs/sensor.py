@@ -1,4 +1,4 @@
-"""The sensor that requests whatever is behind in each game, upstream tables first.
+"""The sensor that requests everything that is behind in each game, upstream tables first.
 
 A tick that finds nothing new is cheap: the cursor is a hash of the heads of the Delta logs, the numbers of
 `ops.changes` and the times of the landing zone's folders. While it stays the same and nothing waits, the sensor reads
@@ -6,8 +6,8 @@ nothing else. A tick that finds nothing then waits for a while, and examines gam
 entry or a landed file, or if a run that it requested ends.
 
 The sensor requests one kind of partitions after another: days come before tables made from all days, together with
-everything downstream of the same kind. The tick after these runs finds what they have put behind. Snapshots of what
-people entered are taken in the tick itself.
+everything downstream of the same kind. The tick after these runs finds what they have put behind. Snapshots of entered
+data are taken in the tick itself.
 
 A group of partitions is requested again, after growing waits, if its run failed (see `run_requests`), and never while a
 run for the same partitions is on its way.
@@ -51,7 +51,7 @@ from gamestats_assets.orchestration.runs.instance import run_job_here
 KIND_TAG = "gamestats/kind"
 """Tag with the kind of a run's partitions, such as `day` or `season`."""
 ASKED_TAG = "gamestats/asked_for"
-"""Tag with the number of a person's request. A new request is carried out whatever became of earlier ones."""
+"""Tag with the number of a person's request. A new request is carried out whatever the result of earlier ones."""
 SENSOR = "behind"
 EVERY_S = 20
 WAITS_S = 15.0
@@ -76,7 +76,7 @@ Divide = Callable[[Snapshot, str, Sequence[str]], Iterable[PartitionGroup]]
 
 @dataclass(frozen=True)
 class WatchedGame:
-    """A game that the sensor watches, and how it requests what is behind.
+    """A game that the sensor watches, with the rules of its requests.
 
     Attributes:
         game: the game.
@@ -181,7 +181,7 @@ def _examine_all(
 
 
 def _is_left_to_workers(stores: Stores, name: str, state: Mapping[str, Any]) -> bool:
-    """Whether a worker is making what is behind in a game, so that runs would make it twice. True for a while only."""
+    """Whether a worker is updating a game, so that runs would repeat its work. True for a while only."""
     return time.time() - state.get("left_since", time.time()) < _LEFT_TO_WORKERS_S and is_at_work(
         stores.postgres_url, name
     )
@@ -216,7 +216,7 @@ def _examine_game(
 
 
 def _made_here(context: dg.SensorEvaluationContext, game: Game, requests: Sequence[dg.RunRequest]) -> bool:
-    """Takes snapshots of what people entered at once, if nothing else is to be requested; returns whether it did.
+    """Takes snapshots of entered data at once, if nothing else is to be requested; returns whether it did.
 
     Copying these few rows takes less time than starting a process for it.
     """
