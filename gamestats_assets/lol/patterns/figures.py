@@ -132,13 +132,13 @@ def intervals_chart(
         data.append(_trace("lines", called, [at, at], [-0.6, len(marks) - 0.4], hoverinfo="skip", **ends))
     if beside is not None:
         circles = {"color": "--series-2", "symbol": "circle-open", "size": 11, "line": {"width": 2}}
-        said = f"%{{customdata}}<br>{beside}: %{{x:{whole}}}<extra></extra>"
+        hover = f"%{{customdata}}<br>{beside}: %{{x:{whole}}}<extra></extra>"
         names = [_plain(mark.label) for mark in marks]
         beside_values = [mark.beside for mark in marks]
         data.append(
-            _trace("markers", beside, beside_values, places, customdata=names, marker=circles, hovertemplate=said)
+            _trace("markers", beside, beside_values, places, customdata=names, marker=circles, hovertemplate=hover)
         )
-    said = [f"{_plain(mark.label)}<br>{series}: {_between(mark, whole)}{_plain(mark.hover)}" for mark in marks]
+    hovers = [f"{_plain(mark.label)}<br>{series}: {_between(mark, whole)}{_plain(mark.hover)}" for mark in marks]
     bars = {
         "type": "data", "symmetric": False, "color": "--series-1", "thickness": 2, "width": 4,
         "array": [_apart(mark.high, mark.value) for mark in marks],
@@ -146,7 +146,7 @@ def intervals_chart(
     }  # fmt: skip
     data.append(
         _trace(
-            "markers", series, [mark.value for mark in marks], places, customdata=said, error_x=bars,
+            "markers", series, [mark.value for mark in marks], places, customdata=hovers, error_x=bars,
             marker={"color": "--series-1", "size": 9}, hovertemplate="%{customdata}<extra></extra>",
         )
     )  # fmt: skip

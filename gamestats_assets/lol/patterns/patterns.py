@@ -291,8 +291,8 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
                     **{name: _by_code(cell, compared, figure) for name, figure in _FIGURES.items()},
                 }
             )
-            said = {"cell": number, "family": cell.family, "outcome": outcome, "effect_unit": outcome, **cell.of}
-            found.append(rows.with_columns(pl.lit(value).alias(name) for name, value in said.items()))
+            constants = {"cell": number, "family": cell.family, "outcome": outcome, "effect_unit": outcome, **cell.of}
+            found.append(rows.with_columns(pl.lit(value).alias(name) for name, value in constants.items()))
     if not found:
         return _NO_TESTS
     words = {Reason.FITTED.value: None} | {Reason[name].value: word for name, word in _REASONS.items()}
@@ -547,7 +547,7 @@ def sentence(row: Mapping[str, Any]) -> str:
     scale = 100 if row["effect_unit"] == "win_rate" else 1
     effect, low, high = (row[name] * scale for name in ("effect", "effect_low", "effect_high"))
     if row["effect_unit"] == "correlation":
-        said = (
+        finding = (
             f"{row['condition']} goes with {'more' if effect > 0 else 'fewer'} deaths: rank correlation {effect:+.3f} "
             f"(95% interval {low:+.3f} to {high:+.3f})"
         )
@@ -555,13 +555,13 @@ def sentence(row: Mapping[str, Any]) -> str:
         higher, more = ("higher", "more") if effect > 0 else ("lower", "less")
         rate, damage = f"a win rate {abs(effect):.1f} points {higher}", f"{abs(effect):.1f} {more} damage per minute"
         what = rate if row["effect_unit"] == "win_rate" else damage
-        said = f"{row['condition']} goes with {what} (95% interval {low:+.1f} to {high:+.1f})"
+        finding = f"{row['condition']} goes with {what} (95% interval {low:+.1f} to {high:+.1f})"
     naive = f"{row['naive_effect'] * scale:+.3f}" if scale == 1 and row["effect_unit"] == "correlation" else (
         f"{row['naive_effect'] * scale:+.1f}"
     )  # fmt: skip
     games = f"{row['games']:,} games" + (f" against {row['baseline_games']:,}" if row["baseline_games"] else "")
     return (
-        f"{who}{where}, {row['queue_group']}, patch {row['patch']}: {said} than {row['baseline']}; "
+        f"{who}{where}, {row['queue_group']}, patch {row['patch']}: {finding} than {row['baseline']}; "
         f"naively {naive}; {games}, q = {row['q_value']:.2g}; {_held_again(row)}."
     ).replace(" than games of equal length", " at equal length of the game")
 

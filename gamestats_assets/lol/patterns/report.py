@@ -184,9 +184,9 @@ def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: 
         ]
     held, tried = _replicated(tests)
     tested = len(tests) - reasons.total()
-    here = "all" if tested == together else f"{tested:,} of them"
-    said = [
-        f"Hypotheses tested together on patch {subject.patch}: {together:,}, {here} in {subject.queue}. At p < 0.05 "
+    share = "all" if tested == together else f"{tested:,} of them"
+    sentences = [
+        f"Hypotheses tested together on patch {subject.patch}: {together:,}, {share} in {subject.queue}. At p < 0.05 "
         f"about {0.05 * together:,.0f} would look like finds even if there were no effects, so finds must have a q of "
         f"at most {LEVEL}, over all hypotheses. Anything with fewer than {SUPPORT:,} games with it, or without it, is "
         "not tested yet.",
@@ -194,13 +194,13 @@ def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: 
         f"tested on the held out half; {held:,} of these held there.",
     ]
     if not found:
-        could = (
+        outlook = (
             "The sections below show, by family, which effects could have been found."
             if tested
             else "None was tested there."
         )
-        said[1] = f"No pattern was found in {subject.queue}. {could}"
-    return said + untested
+        sentences[1] = f"No pattern was found in {subject.queue}. {outlook}"
+    return sentences + untested
 
 
 # --------------------------------------------------------------------------- charts
@@ -268,8 +268,10 @@ def _skill_orders(lake: Lake, subject: Subject) -> Section:
         for row in sorted(rows, key=lambda row: -row["games"])
     ]  # fmt: skip
     if not marks:
-        said = f"No max order of {subject.who} has {FEWEST_GAMES} games or more {subject.where}, so there is no chart."
-        return Section("skills", title, notes, missing=[said])
+        message = (
+            f"No max order of {subject.who} has {FEWEST_GAMES} games or more {subject.where}, so there is no chart."
+        )
+        return Section("skills", title, notes, missing=[message])
     of_all = sum(row["dpm"] * row["games"] for row in rows) / sum(row["games"] for row in rows)
     line = (of_all, f"All of these games: {of_all:,.1f}")
     base = rows[0]["baseline_win_rate"]
@@ -286,8 +288,8 @@ def _objectives(lake: Lake, subject: Subject) -> Section:
     ]
     rows = [row for row in rows_of(lake, FirstObjectiveStats, subject) if row["naive_effect"] is not None]
     if not rows:
-        said = f"No game {subject.where} has a first objective, which requires timelines, so there is no chart."
-        return Section("objectives", title, notes, missing=[said])
+        message = f"No game {subject.where} has a first objective, which requires timelines, so there is no chart."
+        return Section("objectives", title, notes, missing=[message])
     marks = [
         Mark(
             variable_words(row["objective"]),
@@ -315,8 +317,8 @@ def _vision(lake: Lake, subject: Subject) -> Section:
     ]
     rows = [row for row in rows_of(lake, VisionSurvival, subject) if row["partial_spearman"] is not None]
     if not rows:
-        said = f"Too few games {subject.where} to relate vision to survival, so there is no chart."
-        return Section("vision", title, notes, missing=[said])
+        message = f"Too few games {subject.where} to relate vision to survival, so there is no chart."
+        return Section("vision", title, notes, missing=[message])
     order = {position: place for place, position in enumerate((*POSITIONS, ALL_POSITIONS))}
     marks = [
         Mark(
@@ -344,8 +346,8 @@ def _correlations(lake: Lake, subject: Subject) -> Section:
         if rows:
             break
     else:
-        said = f"Too few games {subject.where} to correlate variables, so there is no chart."
-        return Section("correlations", title, [], missing=[said])
+        message = f"Too few games {subject.where} to correlate variables, so there is no chart."
+        return Section("correlations", title, [], missing=[message])
     drawn, unsure_pairs = heatmap(rows)
     of = "all positions together" if position == ALL_POSITIONS else position
     drawn |= {
@@ -367,8 +369,8 @@ def _family(family: str, tests: Sequence[Row], found: Sequence[Row]) -> Family:
     """Returns a family: the effects its tests could find, and the found ones, drawn by unit."""
     title = _FAMILY_TITLES[family]
     if not tests:
-        said = f"No hypothesis of this kind was tested: each needs {SUPPORT:,} games with it, and as many without."
-        return Family(f"family-{family}", title, [], missing=[said])
+        message = f"No hypothesis of this kind was tested: each needs {SUPPORT:,} games with it, and as many without."
+        return Family(f"family-{family}", title, [], missing=[message])
     by_unit = {unit: [row for row in tests if row["effect_unit"] == unit] for unit in UNITS}
     found = sorted(found, key=lambda row: (row["q_value"], row["p_value"], -abs(row["effect"]), row["pattern_id"]))
     notes = [
@@ -425,16 +427,16 @@ def _power(unit: str, tests: Sequence[Row], found: int) -> str:
     games = f"{statistics.median(row['games'] for row in tests):,.0f} games each with it"
     if any(row["baseline_games"] for row in tests):
         games += f" and {statistics.median(row['baseline_games'] for row in tests):,.0f} without, in the median"
-    said = [f"{count}, {games}; found: {found:,}."]
+    sentences = [f"{count}, {games}; found: {found:,}."]
     if least:
         best, middle = size_text(min(least), unit), size_text(statistics.median(least), unit)
         if found:
-            said.append(
+            sentences.append(
                 f"In theory, the best of these tests finds true effects from {best} on with power {WANTED_POWER}, and "
                 f"the median test from {middle} on."
             )
         else:
-            said.append(
+            sentences.append(
                 f"With so many games only effects above {best} could have been found (with power {WANTED_POWER}, by "
                 f"the best of these tests; above {middle} by the median one). Smaller effects may exist although none "
                 "was found."
@@ -443,8 +445,8 @@ def _power(unit: str, tests: Sequence[Row], found: int) -> str:
         least_power, most_power = _power_of(min(powers)), _power_of(max(powers))
         middle = _power_of(statistics.median(powers))
         each = f"{middle} in each" if least_power == most_power else f"{least_power} to {most_power}, median {middle}"
-        said.append(f"Power to find a true effect of {100 * POINTS:.0f} points: {each}.")
-    return " ".join(said)
+        sentences.append(f"Power to find a true effect of {100 * POINTS:.0f} points: {each}.")
+    return " ".join(sentences)
 
 
 def _power_of(value: float) -> str:
@@ -458,8 +460,8 @@ def _history(lake: Lake, subject: Subject) -> Mapping[str, Any]:
     for row in rows.collect().iter_rows(named=True):
         by_pattern.setdefault(row["pattern_id"], []).append(row)
     if len(subject.patches) < 2:
-        said = f"Only one patch has statistics, {subject.patch}, so no pattern can be followed over patches."
-        return {"missing": said}
+        message = f"Only one patch has statistics, {subject.patch}, so no pattern can be followed over patches."
+        return {"missing": message}
     if not by_pattern:
         patches = f"{len(subject.patches)} patches with statistics"
         return {"missing": f"No pattern was found on any of the {patches}, so there is none to follow."}

@@ -88,19 +88,19 @@ class Answer:
             return []
         mean = "" if unit == "%" else "Mean "
         between = _between(self.low, self.high, unit)
-        said = [f"{mean}{_number(self.value, unit)}{between}, {count_games(self.games, self.matches)}."]
+        sentences = [f"{mean}{_number(self.value, unit)}{between}, {count_games(self.games, self.matches)}."]
         if (other := self.comparison) is not None:
-            said.append(
+            sentences.append(
                 f"Baseline: {_number(other.value, unit)} in {count_games(other.games)} {other.baseline}. Against it: "
                 f"{count_games(other.asked_games)} with {_number(other.asked_value, unit)}: naively a difference of "
                 f"{_difference(other.naive_effect, unit)}."
             )
             if other.effect is not None and other.p_value is not None:
-                said.append(
+                sentences.append(
                     f"At an equal state of the game: {_difference(other.effect, unit)}"
                     f"{_between(other.low, other.high, unit, _difference)}, p = {other.p_value:.2g}."
                 )
-        return said
+        return sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,8 @@ class Answers:
         of: dict[str, list[str]] = {}
         for answer in self.groups:
             for note in answer.notes:
-                said = re.sub(r"^(Only )?[\d,]+ games?(?: of [\d,]+ match(?:es)?)?( (?:is|are))?", _of_several, note)
-                of.setdefault(said, []).append(" ".join(map(_named, answer.group.items())))
+                summary = re.sub(r"^(Only )?[\d,]+ games?(?: of [\d,]+ match(?:es)?)?( (?:is|are))?", _of_several, note)
+                of.setdefault(summary, []).append(" ".join(map(_named, answer.group.items())))
         named = {note: ", ".join(groups[:5]) + (" and more" if len(groups) > 5 else "") for note, groups in of.items()}
         return [f"{groups}: {note}" for note, groups in named.items()]
 

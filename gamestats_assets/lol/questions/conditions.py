@@ -214,10 +214,10 @@ def read_condition(text: str, names: Lookup) -> Condition:
     try:
         parsed = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
-        said = re.sub(r"^Required keyword: .*?>\.", "something is missing on one side.", str(error).splitlines()[0])
+        problem = re.sub(r"^Required keyword: .*?>\.", "something is missing on one side.", str(error).splitlines()[0])
         # The parser's names for its tokens mean nothing to a reader.
-        said = "" if "<Token" in said else f"{said} "
-        raise ConditionError(f"The condition {text!r} cannot be read: {said}{_OFFERED}") from None
+        problem = "" if "<Token" in problem else f"{problem} "
+        raise ConditionError(f"The condition {text!r} cannot be read: {problem}{_OFFERED}") from None
     return _Reader(text, names).condition(parsed)
 
 

@@ -145,7 +145,7 @@ def ask(
     metric, by = metric.lower(), [name.lower() for name in by]
     column = _metric(metric)
     groups = _once([_group(name) for name in by], by, "column to group by")
-    slice_, said = _slice(names, champion, position, patch)
+    slice_, games = _slice(names, champion, position, patch)
     ids = _once([names.item(name) for name in items], items, "item")
     if in_order and len(ids) < 2:
         raise QuestionError(f"An order needs two items or more; found {len(ids)}.")
@@ -172,7 +172,7 @@ def ask(
         queue, remark = _usual_queue(lake, slice_)
     if queue is not None:
         slice_ &= pl.col("queue_group") == queue
-        said += f" in {queue}"
+        games += f" in {queue}"
     ordered = [patch_number(pl.col(name)) if name == "patch" else pl.col(name) for name in groups]
     rows = (
         lake.scan(ParticipantFeatures)
@@ -193,17 +193,17 @@ def ask(
         .collect()
     )
     if rows.is_empty():
-        said = said.replace(_ALL_CHAMPIONS, "any champion")
+        games = games.replace(_ALL_CHAMPIONS, "any champion")
         in_queue = pl.lit(value=True) if queue is None else pl.col("queue_group") == queue
         rest = _slice(names, champion, None, patch)[0] & in_queue
         there = _positions(lake, rest) if position is not None else ""
-        reasons = [f"There are no games of {said}.", there or _what_there_is(lake), aside]
+        reasons = [f"There are no games of {games}.", there or _what_there_is(lake), aside]
         raise NothingToAskError(" ".join(each for each in reasons if each))
     order = " in this order" if in_order and len(items) > 1 else ""
     what = [f"with {' and '.join(items)} completed{order}"] if items else []
     what += [f"where {where}"] if where else []
     called = {of: name for name, of in METRICS.items()}.get(column, column)
-    question = " ".join([f"{called} of {said}", *what, *([f"by {', '.join(by)}"] if by else [])])
+    question = " ".join([f"{called} of {games}", *what, *([f"by {', '.join(by)}"] if by else [])])
     is_rate = question_columns()[column] == pl.Boolean
     unit = "%" if is_rate else ""
     parts = rows.partition_by(groups, as_dict=True, maintain_order=True) if groups else {(): rows}
@@ -229,10 +229,10 @@ def games_set_aside(lake: Lake) -> str:
     return set_aside(lake, RawMatches, ParticipantFeatures).words("game", "games")
 
 
-def _once(found: list[_T], said: Sequence[str], what: str) -> list[_T]:
+def _once(found: list[_T], texts: Sequence[str], what: str) -> list[_T]:
     for number, one in enumerate(found):
         if one in found[:number]:
-            twice = " and ".join(dict.fromkeys([said[found.index(one)], said[number]]))
+            twice = " and ".join(dict.fromkeys([texts[found.index(one)], texts[number]]))
             raise QuestionError(f"The same {what} is named twice: {twice}. Name each once.")
     return found
 
@@ -263,16 +263,16 @@ def _group(name: str) -> str:
 def _slice(names: Names, champion: str | None, position: str | None, patch: str | None) -> tuple[pl.Expr, str]:
     """Returns the games that a question is about, before conditions on their course, and the same in words."""
     conditions = [pl.lit(value=True)]
-    said = [champion or _ALL_CHAMPIONS]
+    words = [champion or _ALL_CHAMPIONS]
     if champion is not None:
         conditions.append(pl.col("champion_id").is_in([*names.champion(champion)]))
     if position is not None:
         conditions.append(pl.col("position") == position_called(position))
-        said.append(f"({position_called(position)})")
+        words.append(f"({position_called(position)})")
     if patch is not None:
         conditions.append(pl.col("patch") == patch)
-        said.append(f"on patch {patch}")
-    return pl.all_horizontal(conditions), " ".join(said)
+        words.append(f"on patch {patch}")
+    return pl.all_horizontal(conditions), " ".join(words)
 
 
 def _usual_queue(lake: Lake, slice_: pl.Expr) -> tuple[str | None, str]:

@@ -192,12 +192,12 @@ def _rule(conditions: tuple[_Condition, ...]) -> str:
             least[name] = max(threshold, least.get(name, threshold))
         else:
             most[name] = min(threshold, most.get(name, threshold))
-    said = [f"{'took' if has else 'did not take'} {_TAKEN[name]}" for name, has in taken.items()]
+    parts = [f"{'took' if has else 'did not take'} {_TAKEN[name]}" for name, has in taken.items()]
     for name, words in _LEADS.items():
         if name in least and name in most:
-            said.append(f"{words} between {least[name]:+,.0f} and {most[name]:+,.0f}")
+            parts.append(f"{words} between {least[name]:+,.0f} and {most[name]:+,.0f}")
         elif name in least:
-            said.append(f"{words} above {least[name]:+,.0f}")
+            parts.append(f"{words} above {least[name]:+,.0f}")
         elif name in most:
-            said.append(f"{words} at most {most[name]:+,.0f}")
-    return " and ".join(said) or "every game"
+            parts.append(f"{words} at most {most[name]:+,.0f}")
+    return " and ".join(parts) or "every game"
