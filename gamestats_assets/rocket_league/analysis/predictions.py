@@ -9,9 +9,8 @@ training players.
 ranks by the local slope of the expected rank (`tiers_per_strength`):
 
 - *form*: the slope over time of the strength in the matches of the 90 days up to the last one (least squares weighted
-by
-  the time played), minus the effect of training in that time. It is shrunk towards 0 according to its uncertainty: the
-  slope times s^2 / (s^2 + v), with v its variance and s the spread of slopes between players (empirical Bayes). For
+  by the time played), minus the effect of training in that time. It is shrunk towards 0 according to its uncertainty:
+  the slope times s^2 / (s^2 + v), with v its variance and s the spread of slopes between players (empirical Bayes). For
   players who climb far faster than others it is too low. It needs 20 matches on 5 different days, and a known spread.
 - *training*: assumes the pace of the 28 days up to the last match or training, whichever is later, and the effect per
   hour that it had for players who trained. Without training this part is 0; if the effect is unknown it is null and not
