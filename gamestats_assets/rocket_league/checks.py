@@ -282,9 +282,9 @@ def cohorts_are_of_players_who_are_there(
 ) -> pl.LazyFrame:
     """No cohort has more players than its playlist, counting simulated and real separately."""
     by = ["is_simulated", "playlist"]
-    there = features.group_by(by).agg(there=pl.col("player_id").n_unique())
+    known = features.group_by(by).agg(there=pl.col("player_id").n_unique())
     return (
-        cohorts.join(there, on=by, how="left")
+        cohorts.join(known, on=by, how="left")
         .filter(pl.col("players") > pl.col("there").fill_null(0))
         .select(*by, "rank_tier", "feature", "players", "there")
     )

@@ -154,11 +154,11 @@ def parity_table(folder: Path | None = None) -> str:
 
 
 _INTRODUCTION = """\
-# Our figures beside ballchasing's
+# Our figures compared with ballchasing's
 
-gamestats computes what ballchasing says about a match from the replay, too, so that players are compared by the same
-figures wherever their matches come from. Two matches with ten players are there both ways. This file is written by
-`python -m gamestats_assets_tests.rocket_league.parity`, and the tests hold every feature to its tolerance.
+gamestats computes ballchasing's figures from replays as well, so that players are compared by the same figures wherever
+their matches come from. This table compares both for two matches with ten players. It is written by
+`python -m gamestats_assets_tests.rocket_league.parity`, and tests check every feature against its tolerance.
 
 """
 

@@ -163,20 +163,20 @@ def _around(players: pl.DataFrame) -> pl.DataFrame:
 
 def _around_knowing(players: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFrame:
     """Returns the same for each skill: players who have one of the features by which the cohort can measure it."""
-    found: list[pl.DataFrame] = []
+    counts: list[pl.DataFrame] = []
     for skill, of in SKILL_FEATURES.items():
         names = [name for name, _ in of]
         known = players.group_by(
             *_PLAYLIST, "tier", *(pl.col(f"{name} matches").gt(0).alias(name) for name in names)
         ).len()
         measured = pl.any_horizontal(pl.col(name) & pl.col(f"{name} spread").is_not_null() for name in names)
-        found.append(
+        counts.append(
             _aimed(known)
             .join(measures, on=COHORT)
             .group_by(*COHORT, "step")
             .agg(feature=pl.lit(skill), players=pl.col("len").filter(measured).sum())
         )
-    return pl.concat(found)
+    return pl.concat(counts)
 
 
 def _aimed(by_tier: pl.DataFrame) -> pl.DataFrame:

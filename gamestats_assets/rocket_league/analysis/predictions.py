@@ -89,7 +89,7 @@ def rank_predictions(
     trained = sessions.join(tracked.select("player_id"), on="player_id", how="semi").collect()
     versions = models.collect()
     served = served_models(versions)
-    found: list[dict[str, Any]] = []
+    predictions: list[dict[str, Any]] = []
     for (is_simulated, playlist), players in players_known.group_by(KIND, maintain_order=True):
         kind = bool(is_simulated), str(playlist)
         of_kind = (pl.col("is_simulated") == is_simulated) & (pl.col("playlist") == playlist)
@@ -107,8 +107,8 @@ def rank_predictions(
             else:
                 form = lately[values["player_id"]]
                 known |= {"state": "measured"} | _prediction(model, values) | _change(model, values, form)
-            found.append(known)
-    rows = pl.LazyFrame(found, schema=t.RankPredictions.schema())
+            predictions.append(known)
+    rows = pl.LazyFrame(predictions, schema=t.RankPredictions.schema())
     return t.RankPredictions.cast(rows)
 
 

@@ -314,7 +314,7 @@ def worse_models(models: pl.DataFrame) -> pl.DataFrame:
             "served_difference_standard_error",
         ),
     }
-    found: list[dict[str, Any]] = []
+    worse: list[dict[str, Any]] = []
     for row in models.filter(pl.col("state") == "served").sort(*KIND, "version").iter_rows(named=True):
         for what, (own, other, margin) in figures.items():
             if margin is None:
@@ -323,9 +323,9 @@ def worse_models(models: pl.DataFrame) -> pl.DataFrame:
                 is_worse = row[other] is not None and row[own] - row[other] > (row[margin] or 0.0)
             if is_worse:
                 message = f"Its mean error is {_figure(row[own])} ranks, that of {what} {_figure(row[other])}."
-                found.append({name: row[name] for name in (*KIND, "version")} | {"reason": message})
+                worse.append({name: row[name] for name in (*KIND, "version")} | {"reason": message})
     schema = {name: t.RankModels.schema()[name] for name in (*KIND, "version")} | {"reason": pl.String()}
-    return pl.DataFrame(found, schema=schema)
+    return pl.DataFrame(worse, schema=schema)
 
 
 def _figure(value: float | None) -> str:

@@ -271,10 +271,10 @@ def _trained_packs(sessions: pl.LazyFrame) -> dict[str, dict[str, _Trained]]:
         )
         .collect()
     )
-    found: dict[str, dict[str, _Trained]] = {}
+    by_player: dict[str, dict[str, _Trained]] = {}
     for player_id, code, *done in by_pack.iter_rows():
-        found.setdefault(player_id, {})[code] = _Trained(*done)
-    return found
+        by_player.setdefault(player_id, {})[code] = _Trained(*done)
+    return by_player
 
 
 def _of_player(row: Row) -> tuple[str, bool]:
@@ -334,10 +334,10 @@ def _mixed(chosen: Sequence[_Chosen]) -> Iterator[tuple[_Chosen, Row]]:
     left = [iter([(each, pack) for pack in each.packs]) for each in chosen]
     for turn in itertools.count():
         wanted = left if turn % 3 < 2 else left[::-1]
-        found = next(itertools.chain(*wanted), None)
-        if found is None:
+        next_pack = next(itertools.chain(*wanted), None)
+        if next_pack is None:
             return
-        yield found
+        yield next_pack
 
 
 def _why_this_skill(row: Row, worst: Row) -> str:

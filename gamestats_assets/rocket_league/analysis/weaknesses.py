@@ -93,7 +93,7 @@ def weaknesses(
     standing = _standings(own, cohorts, ranks)
     players = {_player(row): row for row in _means(own).iter_rows(named=True)}
     known, others = _of_features(cohorts, standing), _players_by_tier(profiles, standing)
-    found: list[dict[str, Any]] = []
+    assessed: list[dict[str, Any]] = []
     for row in standing.iter_rows(named=True):
         mean, of_cohort = players[_player(row)], known.get((*_player(row)[:2], row["rank_tier"]), {})
         reason = _refusal(row, others.get((*_player(row)[:2], row["skill"]), {}))
@@ -102,9 +102,9 @@ def weaknesses(
             row["evidence"] = _evidence(row["skill"], row["score"] < 0, mean, of_cohort)
         else:
             row |= dict.fromkeys(STANDING)
-        found.append({**row, "state": "measured" if reason is None else "refused", "reason": reason})
+        assessed.append({**row, "state": "measured" if reason is None else "refused", "reason": reason})
     schema = {name: dtype for name, dtype in t.Weaknesses.schema().items()}
-    result = pl.DataFrame([{name: row.get(name) for name in schema} for row in found], schema=schema)
+    result = pl.DataFrame([{name: row.get(name) for name in schema} for row in assessed], schema=schema)
     return t.Weaknesses.cast(result.lazy())
 
 
@@ -273,10 +273,10 @@ def _players_by_tier(profiles: pl.LazyFrame, standing: pl.DataFrame) -> dict[tup
         .agg(pl.col("player_id").n_unique())
         .collect(engine="streaming")
     )
-    found: dict[tuple[bool, str, str], dict[int, int]] = {}
+    by_skill: dict[tuple[bool, str, str], dict[int, int]] = {}
     for is_simulated, playlist, tier, skill, players in rows.iter_rows():
-        found.setdefault((is_simulated, playlist, skill), {})[tier] = players
-    return found
+        by_skill.setdefault((is_simulated, playlist, skill), {})[tier] = players
+    return by_skill
 
 
 # --------------------------------------------------------------------------- what it rests on, and what it is worth
@@ -299,10 +299,10 @@ def _of_features(
         .drop("match_quantiles")
         .collect()
     )
-    found: dict[tuple[bool, str, int], dict[str, dict[str, Any]]] = {}
+    by_cohort: dict[tuple[bool, str, int], dict[str, dict[str, Any]]] = {}
     for row in rows.iter_rows(named=True):
-        found.setdefault((row["is_simulated"], row["playlist"], row["rank_tier"]), {})[row["feature"]] = row
-    return found
+        by_cohort.setdefault((row["is_simulated"], row["playlist"], row["rank_tier"]), {})[row["feature"]] = row
+    return by_cohort
 
 
 def _potential(

@@ -68,12 +68,12 @@ def limits_of(tier: str) -> Mapping[str, tuple[Window, ...]]:
 
     For the tier legend only the uploads are documented, and no tier documents its uploads per second.
     """
-    found: dict[str, tuple[Window, ...]] = {}
+    limits: dict[str, tuple[Window, ...]] = {}
     for row in shipped_rows("data", "reference", "rocket_league", "ballchasing_limits.csv"):
         if row["tier"] == tier:
             window = Window(int(row["requests"]), float(row["seconds"]) + _MARGIN_S)
-            found[row["verb"]] = (*found.get(row["verb"], ()), window)
-    return found
+            limits[row["verb"]] = (*limits.get(row["verb"], ()), window)
+    return limits
 
 
 class PendingReplayError(ApiError):
@@ -185,10 +185,10 @@ class BallchasingApi(ApiClient):
         Raises:
             UnauthorisedError: without a token, or with one that is not accepted.
         """
-        found = self._decoded(_Ask("get", "/", "the account"), Account)
-        if known := limits_of(found.tier):
+        account = self._decoded(_Ask("get", "/", "the account"), Account)
+        if known := limits_of(account.tier):
             self._limits.learn({_limiter(verb): windows for verb, windows in known.items()})
-        return found
+        return account
 
     def list_replays(
         self,
@@ -229,17 +229,17 @@ class BallchasingApi(ApiClient):
                 filters[name] = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if playlist is not None:
             filters["playlist"] = playlist
-        found: dict[str, Listed] = {}
+        replays: dict[str, Listed] = {}
         cursor: dict[str, str] = {}
         while True:
             # Our filters win: the next address in some answers had lost one.
             ask = _Ask("list", "/replays", f"the replays of {player_id}", {**cursor, **filters})
             page = self._decoded(ask, _Page)
-            new = {replay.id: _listed(replay) for replay in page.replays or () if replay.id not in found}
-            found |= new
+            new = {replay.id: _listed(replay) for replay in page.replays or () if replay.id not in replays}
+            replays |= new
             cursor = dict(parse_qsl(urlsplit(page.next or "").query))
             if not new or not cursor:
-                return sorted(found.values(), key=_by_date)
+                return sorted(replays.values(), key=_by_date)
 
     # -- replays
 
@@ -404,17 +404,17 @@ class BallchasingApi(ApiClient):
         )
 
     def _bad_answer(self, ask: _Ask, status: int, headers: Mapping[str, str]) -> ApiError:
-        found = f"{host_of(self._base_url)} answered {status} for {ask.what}"
+        message = f"{host_of(self._base_url)} answered {status} for {ask.what}"
         if status == 429:
-            return self._refusals.add(_limiter(ask.verb), f"{found}: too many requests", headers)
+            return self._refusals.add(_limiter(ask.verb), f"{message}: too many requests", headers)
         if status == 401:
             return self._refuse_key(
-                f"{found}: the token in BALLCHASING_API_KEY is not accepted. Copy it again from "
+                f"{message}: the token in BALLCHASING_API_KEY is not accepted. Copy it again from "
                 "https://ballchasing.com/upload, or make a new one there. Ingesting replays, and JSON saved from "
                 "ballchasing, works without it."
             )
         wait, private = retry_after_s(headers, self._clock()), ", or it is another account's and private"
-        return bad_answer(found, status, wait, missing=private, expected=201 if ask.files else 200)
+        return bad_answer(message, status, wait, missing=private, expected=201 if ask.files else 200)
 
     def _reason_in(self, payload: bytes) -> str:
         """Returns the reason in an error's body, without the token if it contains it."""

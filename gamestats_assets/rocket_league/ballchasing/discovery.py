@@ -174,10 +174,10 @@ def share(
         content = decompressed(replay.read_bytes())
     except OSError as error:
         raise SourcePathError(f"{replay} cannot be read: {error.strerror}.") from None
-    found = recognise(content)
-    if found.kind != REPLAY:
+    recognised = recognise(content)
+    if recognised.kind != REPLAY:
         raise UnrecognisedContentError("This is ballchasing's JSON or another file, not a replay.")
-    if forgotten(content, found, landing):
+    if forgotten(content, recognised, landing):
         raise UnrecognisedContentError("A player of this match was forgotten on request, so the replay is not sent.")
     uploaded = api.upload(replay, visibility=visibility, group=group)
     _REPLAYS.add(url, [uploaded.id.lower()])
@@ -190,8 +190,8 @@ def find_and_fetch(url: SecretStr, api: BallchasingApi, *, now: datetime, files:
     Raises:
         UnauthorisedError: without a token, or with one that is not accepted.
     """
-    found = find(url, api, now=now, every=timedelta())
+    look = find(url, api, now=now, every=timedelta())
     fetched: list[MatchFetch] = []
     while batch := pending(url):
         fetched += archive(url, api, [replay.match_id for replay in batch], files=files)
-    return FetchReport(tuple(found.asked), tuple(found.unknown_names), tuple(fetched), tuple(found.errors))
+    return FetchReport(tuple(look.asked), tuple(look.unknown_names), tuple(fetched), tuple(look.errors))

@@ -33,10 +33,10 @@ _COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
 @functools.cache
 def statistics_columns() -> Mapping[str, Mapping[str, str]]:
     """Returns the column of each key, by family of statistics: those of players and of a team's ball."""
-    found: dict[str, dict[str, str]] = {}
+    columns: dict[str, dict[str, str]] = {}
     for row in shipped_rows("data", "reference", "rocket_league", "ballchasing_statistics.csv"):
-        found.setdefault(row["family"], {})[row["key"]] = row["column"]
-    return found
+        columns.setdefault(row["family"], {})[row["key"]] = row["column"]
+    return columns
 
 
 class UnreadableBallchasingError(UnreadableReplayError):
@@ -60,9 +60,11 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
         parsed = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UnreadableBallchasingError(f"The JSON is damaged: {error}.") from None
-    found = match_id_of(parsed.get("match_guid"), parsed.get("rocket_league_id")) if isinstance(parsed, dict) else None
-    if found != match_id:
-        raise UnreadableBallchasingError(f"Expected match {match_id}, found {found or 'none'}.")
+    found_id = (
+        match_id_of(parsed.get("match_guid"), parsed.get("rocket_league_id")) if isinstance(parsed, dict) else None
+    )
+    if found_id != match_id:
+        raise UnreadableBallchasingError(f"Expected match {match_id}, found {found_id or 'none'}.")
     started_at = date_of(_text(parsed.get("date")))
     if started_at is None:
         raise UnreadableBallchasingError(f"Expected a date such as 2026-03-10T18:55:49Z, found {parsed.get('date')!r}.")
@@ -103,8 +105,8 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
 
 
 def _of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = values.get(key)
-    return found if isinstance(found, dict) else {}
+    part = values.get(key)
+    return part if isinstance(part, dict) else {}
 
 
 def _text(value: object) -> str | None:

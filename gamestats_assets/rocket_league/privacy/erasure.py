@@ -169,14 +169,14 @@ def forget(
 def _spellings(player_id: str) -> list[str]:
     """Returns an id in the forms that occur in files, tables and logs."""
     account = player_id.partition("_")[2]
-    found = [player_id, written_id(player_id)]
-    return [*found, account] if len(account) >= _DISTINCT_ACCOUNT else found
+    spellings = [player_id, written_id(player_id)]
+    return [*spellings, account] if len(account) >= _DISTINCT_ACCOUNT else spellings
 
 
 def names_of(stores: Stores, player_id: str) -> list[str]:
     """Returns the player's names in the lake and in people's entries."""
-    found = stores.lake.scan(RawPlayerStats).filter(pl.col("player_id") == player_id).select("player_name")
-    names = {*found.collect().to_series()}
+    stored = stores.lake.scan(RawPlayerStats).filter(pl.col("player_id") == player_id).select("player_name")
+    names = {*stored.collect().to_series()}
     with entering(stores.postgres_url, "forget") as conn:
         names |= {row["username"] for row in select(conn, "rl_players", {"player_id": player_id})}
     return sorted(names)
@@ -218,12 +218,12 @@ def _carried_by_others(lake: Lake, names: Collection[str]) -> set[str]:
 
 def _days_in_lake(lake: Lake, player_id: str) -> list[str]:
     """Returns the days for which a table names the player."""
-    found: set[str] = set()
+    days: set[str] = set()
     for table in ALL:
         if table.spec.partitioned_by == "match_date" and (by := player_columns(table)):
             rows = lake.scan(table).filter(pl.any_horizontal(pl.col(by) == player_id))
-            found.update(day.isoformat() for day in rows.select("match_date").unique().collect().to_series())
-    return sorted(found)
+            days.update(day.isoformat() for day in rows.select("match_date").unique().collect().to_series())
+    return sorted(days)
 
 
 def player_columns(table: type[Table]) -> list[str]:
@@ -302,10 +302,10 @@ def mask_matches(
 
 
 def _by_match(landing: Landing, day: str) -> dict[str, list[LandedFile]]:
-    found: dict[str, list[LandedFile]] = {}
+    files: dict[str, list[LandedFile]] = {}
     for file in landing.files(GAME, day):
-        found.setdefault(file.unit_id, []).append(file)
-    return found
+        files.setdefault(file.unit_id, []).append(file)
+    return files
 
 
 def _replace(landing: Landing, unit: Unit, before: Rows, after: Rows) -> None:
@@ -384,8 +384,8 @@ def _forget_in_others(stores: Stores, sought: Sought) -> None:
 def kept_from(stores: Stores, today: date) -> dict[str, date]:
     """Returns, by tracked player, the first day whose matches are kept."""
     with entering(stores.postgres_url, "retention") as conn:
-        found = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
-    return {player_id: today - timedelta(days=days) for player_id, days in found}
+        players = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
+    return {player_id: today - timedelta(days=days) for player_id, days in players}
 
 
 def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]]:
@@ -454,19 +454,19 @@ def traces(stores: Stores, texts: Sequence[str], names: Collection[str] = ()) ->
 
     options = stores.settings.storage_options
     root = f"{stores.landing.root}/{GAME}"
-    found = [f"landing: {GAME}/{path}" for path in files_with(root, sought, options, inside=in_bits)]
-    found += [f"lake: {GAME}/{path}" for path in files_with(f"{stores.lake.root}/{GAME}", sought, options)]
-    found += [
+    places = [f"landing: {GAME}/{path}" for path in files_with(root, sought, options, inside=in_bits)]
+    places += [f"lake: {GAME}/{path}" for path in files_with(f"{stores.lake.root}/{GAME}", sought, options)]
+    places += [
         f"PostgreSQL: {place}, {rows} rows" if rows > 0 else f"PostgreSQL: {place} may not be read"
         for place, rows in {
             **rows_with(stores.postgres_url, Sought(texts)),
             **rows_with(stores.postgres_url, sought, [GAME, SCHEMA, ACCOUNTS_SCHEMA, DAGSTER_SCHEMA]),
         }.items()
     ]
-    found += [f"objects: {path}" for path in files_with(stores.objects.root, sought, options)]
-    found += [f"log: {log}" for log in _logs_with(stores, sought)]
-    found += [f"Dagster: {path}" for path in files_with(str(stores.settings.state_folder / "dagster"), sought)]
-    return found
+    places += [f"objects: {path}" for path in files_with(stores.objects.root, sought, options)]
+    places += [f"log: {log}" for log in _logs_with(stores, sought)]
+    places += [f"Dagster: {path}" for path in files_with(str(stores.settings.state_folder / "dagster"), sought)]
+    return places
 
 
 def _logs_with(stores: Stores, sought: Sought) -> list[Path]:

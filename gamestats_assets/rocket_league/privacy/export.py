@@ -106,10 +106,10 @@ def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
     """Returns people's entries; the e-mail address is readable if its encryption key is available."""
     where = {"player_id": player_id}
     with entering(stores.postgres_url, "export") as conn:
-        found = select(conn, "rl_players", where)
-        if not found:
+        entries = select(conn, "rl_players", where)
+        if not entries:
             return {}
-        (entry,) = found
+        (entry,) = entries
         ranks = rows(conn, "SELECT * FROM ops.rl_ranks WHERE player_id = %s ORDER BY playlist", [player_id])
         sessions = rows(
             conn, "SELECT * FROM ops.training_sessions WHERE player_id = %s ORDER BY completed_at", [player_id]
@@ -140,17 +140,17 @@ def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame
         of_player = pl.col("player_id") == player_id
     else:
         of_player = pl.any_horizontal(pl.col(columns) == player_id)
-    found = stores.lake.scan(table).filter(of_player).sort(table.primary_key()).collect()
+    frame = stores.lake.scan(table).filter(of_player).sort(table.primary_key()).collect()
     others = [
         pl.when(pl.col(name) != player_id).then(pl.lit(_SOMEBODY)).otherwise(name).alias(name) for name in columns
     ]
-    return found.with_columns(others)
+    return frame.with_columns(others)
 
 
 def _matches(stores: Stores, own: pl.DataFrame) -> dict[type[Table], pl.DataFrame]:
     """Returns the player's matches; title and recorder, which name the replay's owner, only if they name the player."""
     called = {*own.get_column("player_name")}
-    found: dict[type[Table], pl.DataFrame] = {}
+    frames: dict[type[Table], pl.DataFrame] = {}
     for table in (RawReplays, MatchFacts):
         rows = stores.lake.scan(table).join(own.lazy().select("match_id").unique(), on="match_id", how="semi")
         frame = rows.sort(table.primary_key()).collect()
@@ -159,8 +159,8 @@ def _matches(stores: Stores, own: pl.DataFrame) -> dict[type[Table], pl.DataFram
             is_own = names.str.contains_any(sorted(called))
             frame = frame.with_columns(pl.when(is_own).then(name).alias(name) for name in ("title", "recorder"))
         if frame.height:
-            found[table] = frame
-    return found
+            frames[table] = frame
+    return frames
 
 
 def _write_table(archive: zipfile.ZipFile, folder: str, table: type[Table], frame: pl.DataFrame) -> None:

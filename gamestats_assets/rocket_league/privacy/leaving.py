@@ -111,7 +111,7 @@ def refuse_objection(conn: psycopg.Connection, person: Person, objection_id: int
 
 def _open(conn: psycopg.Connection, objection_id: int) -> list[dict[str, Any]]:
     query = "SELECT player_id FROM ops.rl_objections WHERE objection_id = %s AND state = 'open' FOR UPDATE"
-    found = rows(conn, query, [objection_id])
-    if not found:
+    objections = rows(conn, query, [objection_id])
+    if not objections:
         raise LookupError(objection_id)
-    return found
+    return objections

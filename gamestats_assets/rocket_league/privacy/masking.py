@@ -68,23 +68,23 @@ def masked(
     gone = sorted({*players_in(rows) & {*player_ids}, *shared.get_column("player_id")})
     alias = {player_id: f"{FORGOTTEN}{secrets.token_hex(4)}" for player_id in gone} | dict(aliases or {})
     hidden = [*called.values(), *shared.get_column("player_name"), *names]
-    found: dict[type[Table], pl.DataFrame] = {}
+    frames: dict[type[Table], pl.DataFrame] = {}
     for table, frame in rows.items():
         texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-        found[table] = frame.with_columns(pl.col(texts).replace(alias)) if alias else frame
+        frames[table] = frame.with_columns(pl.col(texts).replace(alias)) if alias else frame
     is_gone = pl.col("player_id").is_in(list(alias.values()))
-    found[RawPlayerStats] = found[RawPlayerStats].with_columns(
+    frames[RawPlayerStats] = frames[RawPlayerStats].with_columns(
         pl.when(is_gone).then(pl.lit(FORGOTTEN_NAME)).otherwise("player_name").alias("player_name"),
         *(pl.when(~is_gone).then(name).alias(name) for name in _OWN),
     )
-    found[RawReplays] = found[RawReplays].with_columns(
+    frames[RawReplays] = frames[RawReplays].with_columns(
         *(pl.lit(None, pl.String).alias(name) for name in _PUBLIC if gone),
         *(
             pl.col(name).map_elements(lambda text: _without(text, hidden), return_dtype=pl.String)
             for name in ("title", "recorder")
         ),
     )
-    return found
+    return frames
 
 
 def masked_together(before: Rows, new: Rows, player_ids: Collection[str]) -> Rows:
@@ -150,15 +150,15 @@ def land_masked(landing: Landing, match_id: str, day: date, rows: Rows) -> Lande
 
 def read_masked(content: bytes) -> Rows:
     """Returns the rows of a masked file, in the columns declared now; new columns are null."""
-    found: dict[type[Table], pl.DataFrame] = {}
+    frames: dict[type[Table], pl.DataFrame] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for table in TABLES:
             frame = pl.read_parquet(io.BytesIO(archive.read(f"{table.spec.name}.parquet")))
-            found[table] = frame.select(
+            frames[table] = frame.select(
                 pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
                 for name, dtype in table.schema().items()
             )
-    return found
+    return frames
 
 
 def masked_rows(landing: Landing, files: Sequence[LandedFile]) -> tuple[LandedFile, Rows]:

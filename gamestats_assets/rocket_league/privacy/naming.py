@@ -58,7 +58,7 @@ def accounts_in_replay(content: bytes) -> set[str]:
     """
     import subtr_actor
 
-    found: set[str] = set()
+    accounts: set[str] = set()
     for frame in subtr_actor.parse_replay(content)["network_frames"]["frames"]:
         for update in frame["updated_actors"]:
             attribute = update["attribute"]
@@ -69,8 +69,8 @@ def accounts_in_replay(content: bytes) -> set[str]:
             if unique_id is None and (reservation := attribute.get("Reservation")) is not None:
                 unique_id = reservation["unique_id"]
             if unique_id is not None and (player_id := player_id_in_replay(unique_id["remote_id"])) is not None:
-                found.add(player_id)
-    return found
+                accounts.add(player_id)
+    return accounts
 
 
 def names_account(content: bytes, player_id: str) -> bool:

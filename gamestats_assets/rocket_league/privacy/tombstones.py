@@ -72,11 +72,11 @@ def _is_buried(known: dict[str, set[str]], player_id: str) -> bool:
 
 def _tombstones(landing: Landing, game: str) -> dict[str, set[str]]:
     """Returns digests by salt."""
-    found: dict[str, set[str]] = {}
+    by_salt: dict[str, set[str]] = {}
     for file in landing.files(game, TOMBSTONE):
         tombstone = json.loads(landing.read(file))
-        found.setdefault(tombstone["salt"], set()).add(tombstone["digest"])
-    return found
+        by_salt.setdefault(tombstone["salt"], set()).add(tombstone["digest"])
+    return by_salt
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -130,13 +130,13 @@ def _account(
     conn: psycopg.Connection, keys: Keys, user_id: int
 ) -> tuple[dict[str, list[Row]], dict[str, Sequence[str]]]:
     """Returns the rows of each table, and its columns."""
-    found = {"identities": identities_of(conn, keys, user_id)}
+    tables = {"identities": identities_of(conn, keys, user_id)}
     columns: dict[str, Sequence[str]] = {"identities": ("identity_id", "issuer", "created_at", "subject")}
     for name, query in _ACCOUNT.items():
         with conn.cursor(row_factory=dict_row) as cursor:
-            found[name] = cursor.execute(query, {"user_id": user_id}).fetchall()
+            tables[name] = cursor.execute(query, {"user_id": user_id}).fetchall()
             columns[name] = [each.name for each in cursor.description or ()]
-    return found, columns
+    return tables, columns
 
 
 def _sent(stores: Stores, upload: Row) -> bytes | None:
@@ -161,13 +161,13 @@ def _csv(of_table: Sequence[Row], columns: Sequence[str]) -> str:
 def forget_old_exports(stores: Stores) -> int:
     """Delete archives past their time, or of users who left; returns how many."""
     with connect(stores.postgres_url) as conn:
-        found = rows(
+        kept = rows(
             conn,
             "SELECT user_id, job_id FROM ops.jobs WHERE kind = %s AND game = %s AND user_id IS NOT NULL "
             "AND (finished_at IS NULL OR finished_at > now() - make_interval(days => %s))",
             [EXPORT, GAME, stores.settings.export_days],
         )
-    return len(stores.objects.keep_only(EXPORTS, [archive_object(row["user_id"], row["job_id"]) for row in found]))
+    return len(stores.objects.keep_only(EXPORTS, [archive_object(row["user_id"], row["job_id"]) for row in kept]))
 
 
 def forget_old_notes(stores: Stores) -> None:

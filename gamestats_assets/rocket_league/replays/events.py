@@ -91,10 +91,10 @@ def _known(value: float) -> float | None:
 
 def _touches(network: Network) -> list[dict[str, Any]]:
     sent = [(frame, int(network.touch[frame]), *_nearest_of_team(network, frame)) for frame in _team_touches(network)]
-    found = [(frame, player, gap, margin, "server") for frame, _, player, gap, margin in sent if player is not None]
+    by_server = [(frame, player, gap, margin, "server") for frame, _, player, gap, margin in sent if player is not None]
     rows: list[dict[str, Any]] = []
     latest: dict[int, float] = {}
-    for frame, player, gap, margin, told_by in sorted([*found, *_jumps(network)], key=lambda touch: touch[0]):
+    for frame, player, gap, margin, told_by in sorted([*by_server, *_jumps(network)], key=lambda touch: touch[0]):
         at = float(network.time[frame])
         if at - latest.get(player, -np.inf) < _SAME_TOUCH_S:
             continue
@@ -178,15 +178,15 @@ def _jumps(network: Network) -> list[tuple[int, int, float, float, str]]:
     is_jump: Flags = (jump >= _JUMP_UU_S) & (b - a <= _LONGEST_STEP) & ~network.in_countdown[b] & (
         network.round[a] == network.round[b]
     )  # fmt: skip
-    found: list[tuple[int, int, float, float, str]] = []
+    jumps: list[tuple[int, int, float, float, str]] = []
     for first, last, seconds in zip(a[is_jump], b[is_jump], step[is_jump], strict=True):
         near = [_gaps(network, everybody, frame, ball[frame]) for frame in range(first, last + 1)]
         parts = (part * seconds for part in (1 / 3, 2 / 3, 1.0))
         near += [_gaps(network, everybody, first, ball[first] + velocity[first] * part, part) for part in parts]
         player, gap, margin = _nearest(everybody, np.min(near, axis=0))
         if player is not None and gap < _TOUCH_REACH_UU:
-            found.append((int(last), player, gap, margin, "ball"))
-    return found
+            jumps.append((int(last), player, gap, margin, "ball"))
+    return jumps
 
 
 # ---------------------------------------------------------------- the rest

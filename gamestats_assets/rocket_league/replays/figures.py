@@ -58,16 +58,16 @@ def _intervals(network: Network, player: int, sent: Flags) -> tuple[Numbers, Num
 
 
 def _movement(network: Network, player: int, a: Numbers, b: Numbers, w: Floats) -> dict[str, Any]:
-    place, there = network.position[:, player], network.life[:, player] >= 0
+    place, present = network.position[:, player], network.life[:, player] >= 0
     speeds = np.linalg.norm(network.velocity[:, player], axis=1)
     v, z = speeds[b], place[b, 2]
-    held, ground = network.brakes[:, player] & there, np.nan_to_num(place[:, 2], nan=np.inf) < GROUND_Z_UU
+    held, ground = network.brakes[:, player] & present, np.nan_to_num(place[:, 2], nan=np.inf) < GROUND_Z_UU
     before_ground, before_held = np.r_[False, ground[:-1]], np.r_[False, held[:-1]]
     # The brake of a frame is read before its position; a brake released on landing counts, too.
     steps = np.stack([held & before_ground, held & ground], axis=1).ravel()
     begun = (steps & ~np.r_[False, steps[:-1]]).sum() + (before_held & ~held & ground & ~before_ground).sum()
     return {
-        "avg_speed_uu_s": _mean(speeds[network.sent[:, player] & there]),
+        "avg_speed_uu_s": _mean(speeds[network.sent[:, player] & present]),
         "total_distance_uu": float(np.linalg.norm(place[b] - place[a], axis=1).sum()),
         "time_supersonic_s": _sum(w, v >= SUPERSONIC_UU_S),
         "time_boost_speed_s": _sum(w, (v >= BOOST_SPEED_UU_S) & (v < SUPERSONIC_UU_S)),
@@ -88,7 +88,7 @@ def _positions(network: Network, player: int, b: Numbers, w: Floats) -> dict[str
     distance = np.linalg.norm(own - ball, axis=1)
     last, orange = last_touch(network), int(network.is_orange[player])
     mates = [other for other, of in enumerate(network.players) if of.is_orange == bool(orange) and other != player]
-    found: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "avg_distance_to_ball_uu": _mean(distance[sent]),
         "avg_distance_to_ball_possession_uu": _mean(distance[sent & (last == orange)]),
         "avg_distance_to_ball_no_possession_uu": _mean(distance[sent & (last == 1 - orange)]),
@@ -102,9 +102,9 @@ def _positions(network: Network, player: int, b: Numbers, w: Floats) -> dict[str
     }
     if mates:
         distances = [_distance_between(network, player, mate) for mate in mates]
-        found["avg_distance_to_mates_uu"] = _mean(np.array([each for each in distances if each is not None]))
-        found |= _rank_in_team(network, player, mates, side)
-    return found
+        columns["avg_distance_to_mates_uu"] = _mean(np.array([each for each in distances if each is not None]))
+        columns |= _rank_in_team(network, player, mates, side)
+    return columns
 
 
 def _moving(network: Network, player: int) -> Flags:

@@ -76,8 +76,8 @@ def replay_tracks(
         of_match = [by_match.get(fact["match_id"], nothing) for by_match, nothing in parts]
         if not (of_match[0].is_empty() or of_match[1].is_empty()):
             rows.append(_Track(fact, *of_match).row())
-    found = pl.LazyFrame(rows, schema=t.ReplayTracks.schema())
-    return t.ReplayTracks.cast(found)
+    tracks = pl.LazyFrame(rows, schema=t.ReplayTracks.schema())
+    return t.ReplayTracks.cast(tracks)
 
 
 def field_of(map_code: str | None) -> str:
@@ -161,8 +161,8 @@ class _Track:
 
     def _first_times(self, where: pl.Expr) -> dict[int, float]:
         """Returns for each kick-off the time of its first frame where something holds."""
-        found = self.each.filter(where).group_by("kickoff_number", maintain_order=True).agg(pl.col("time_s").first())
-        return dict(found.iter_rows())
+        times = self.each.filter(where).group_by("kickoff_number", maintain_order=True).agg(pl.col("time_s").first())
+        return dict(times.iter_rows())
 
     def _next_countdown(self, after_s: float) -> float:
         return min((at for at in self.countdowns.values() if at > after_s), default=self.end_s)
@@ -283,8 +283,8 @@ def _placed(body: pl.DataFrame, at: np.ndarray, n: int) -> Iterator[np.ndarray]:
     turns = body.select("rotation_x", "rotation_y", "rotation_z", "rotation_w").fill_null(0).to_numpy().astype(float)
     # Old replays lack the ball's rotation.
     turns[~turns.any(axis=1), 3] = 1.0
-    there = ~np.isnan(places).any(axis=1)
-    at, places, turns = at[there], places[there], turns[there]
+    present = ~np.isnan(places).any(axis=1)
+    at, places, turns = at[present], places[present], turns[present]
     yield _spread(np.ones(len(at)), at, n, 1, np.uint8)
     for number in range(3):
         yield _spread(places[:, number] * form.SCALE, at, n, 2**15 - 1, "<i2")

@@ -83,9 +83,9 @@ async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     reaching the middle of the cohort in this skill, by the model of ranks.
     """
     chosen = await choose(conn, asked.playlist, scope, [t.Weaknesses])
-    found = await of_playlist(conn, t.Weaknesses, chosen.bound) if chosen.played else []
+    rows = await of_playlist(conn, t.Weaknesses, chosen.bound) if chosen.played else []
     # The rank of the measurement, which may differ from the current one.
-    tier = next((row["rank_tier"] for row in found if row["rank_tier"] is not None), None)
+    tier = next((row["rank_tier"] for row in rows if row["rank_tier"] is not None), None)
     cohort = await cohort_of(conn, {**chosen.bound, "rank_tier": tier})
     lines = [
         WEAKNESS.line(
@@ -93,7 +93,7 @@ async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
             rank=tier_words(row["rank_tier"]),
             distribution=_distribution(row, cohort.get(f"{SKILL}{row['skill']}", {})),
         )
-        for row in sorted(found, key=lambda row: SKILLS.index(row["skill"]))
+        for row in sorted(rows, key=lambda row: SKILLS.index(row["skill"]))
     ]
     return {"data": {"of": chosen.described, "skills": lines}}
 
@@ -165,9 +165,9 @@ async def rank_prediction(conn: Connection, asked: OfPlaylist, scope: Scope) -> 
     chosen = await choose(conn, asked.playlist, scope, [])
     if not chosen.played:
         return {"data": {"of": chosen.described, "prediction": None, "model": None}}
-    found = await of_playlist(conn, t.RankPredictions, chosen.bound)
+    rows = await of_playlist(conn, t.RankPredictions, chosen.bound)
     line = model = None
-    for row in found:
+    for row in rows:
         nearest = row["predicted_tier"] and min(max(round(row["predicted_tier"]), 1), 22)
         line = PREDICTION.line(row, known_rank=tier_words(row["known_tier"]), predicted_rank=tier_words(nearest))
         if row["model_version"] is not None and await are_published(conn, t.RankModels):

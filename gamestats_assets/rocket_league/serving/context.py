@@ -167,10 +167,10 @@ async def choose(conn: Connection, playlist: str | None, scope: Scope, tables: S
         tables: tables that the answer needs besides `CONTEXT_TABLES`.
     """
     published = await are_published(conn, *tables)
-    found = await playlists_of(conn, scope.player) if published else []
-    wanted = found[:1] if playlist is None else [row for row in found if row["playlist"] == playlist]
+    playlists = await playlists_of(conn, scope.player) if published else []
+    wanted = playlists[:1] if playlist is None else [row for row in playlists if row["playlist"] == playlist]
     played = wanted[0] if wanted else None
-    return Chosen(scope.player, played["playlist"] if played else playlist, found, played)
+    return Chosen(scope.player, played["playlist"] if played else playlist, playlists, played)
 
 
 async def playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
@@ -179,8 +179,8 @@ async def playlists_of(conn: Connection, player_id: str | None) -> list[dict[str
     """
     if player_id is None or not await are_published(conn, *CONTEXT_TABLES):
         return []
-    found = await rows_of(conn, _PLAYLISTS, {"player": player_id, "ranked": [*playlists()]})
-    return [{**row, "rank": tier_words(row["rank_tier"])} for row in found]
+    rows = await rows_of(conn, _PLAYLISTS, {"player": player_id, "ranked": [*playlists()]})
+    return [{**row, "rank": tier_words(row["rank_tier"])} for row in rows]
 
 
 _PLAYLISTS: LiteralString = """
@@ -324,18 +324,18 @@ class OfStatistic(BaseModel):
 
 
 def _stats() -> dict[str, Stat]:
-    found: dict[str, Stat] = {}
+    stats: dict[str, Stat] = {}
     for skill in SKILL_FEATURES:
         description = f"The skill {skill} in single matches; 0 is the mean of the cohort."
-        found[f"{SKILL}{skill}"] = Stat(f"{SKILL}{skill}", description, "standard deviations", True, None, None)
+        stats[f"{SKILL}{skill}"] = Stat(f"{SKILL}{skill}", description, "standard deviations", True, None, None)
     columns = PlayerMatchFeatures.columns()
     for name in FEATURES:
         column = columns[name]
         unit = next((unit for end, unit in _UNITS if name.endswith(end)), "")
         least, most = getattr(column, "min", None), getattr(column, "max", None)
         unit = "share" if is_share(name) else unit
-        found[name] = Stat(name, column.description or "", unit, _SIGNS.get(name), least, most)
-    return found
+        stats[name] = Stat(name, column.description or "", unit, _SIGNS.get(name), least, most)
+    return stats
 
 
 STATS = _stats()

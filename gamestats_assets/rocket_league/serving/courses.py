@@ -156,9 +156,9 @@ async def courses(conn: Connection, of: Mapping[str, Any], cohort: Mapping[str, 
     ranks = await rows_of(conn, _RANKS, bound)
     sums = await sums_by_time(conn, bound)
     within = {name: row["within_spread"] for name, row in cohort.items()}
-    made = [_course(skill, every, sums, within.get(SKILL + skill)) for skill in SKILLS]
+    charts = [_course(skill, every, sums, within.get(SKILL + skill)) for skill in SKILLS]
     last_ranks = {row["start"]: row["rank_tier"] for row in ranks if row["rank_tier"] is not None}
-    return Courses(every, [row["start"] for row in ranks], [each for each in made if each is not None], last_ranks)
+    return Courses(every, [row["start"] for row in ranks], [each for each in charts if each is not None], last_ranks)
 
 
 def _course(

@@ -161,8 +161,8 @@ class ObjectionDecision(BaseModel):
 def get_objections(request: Request, person: Admin) -> Response:
     """Objections, and the progress of removals."""
     with request.state.writing(sees_all=True) as conn:
-        found = objections_of(conn, request.state.keys)
-    return json_answer({"data": found})
+        work = objections_of(conn, request.state.keys)
+    return json_answer({"data": work})
 
 
 _MAY_BE_TRIED = sql.SQL(
@@ -185,7 +185,7 @@ _TRY_AGAIN = sql.SQL("""
 
 def objections_of(conn: psycopg.Connection, keys: Keys) -> dict[str, list[dict[str, Any]]]:
     """Returns the open work of admins: `objections` and `removals`."""
-    found = rows(
+    objections = rows(
         conn,
         """
         SELECT objection_id, o.state, o.player_id, u.name AS user, reason, contact_encrypted, note, o.created_at,
@@ -197,9 +197,9 @@ def objections_of(conn: psycopg.Connection, keys: Keys) -> dict[str, list[dict[s
         """,
         [GAME],
     )
-    for row in found:
+    for row in objections:
         row["contact"] = _readable(keys, row.pop("contact_encrypted"))
-    return {"objections": found, "removals": rows(conn, _REMOVALS)}
+    return {"objections": objections, "removals": rows(conn, _REMOVALS)}
 
 
 def _readable(keys: Keys, token: str | None) -> str | None:

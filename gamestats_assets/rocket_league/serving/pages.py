@@ -88,9 +88,9 @@ async def page(
         holds = "never"
 
     async def values(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found = await seen(conn, scope)
-        whom = next((each for each in found if each["player_id"] == scope.player), None)
-        shell = {"sections": SECTIONS, "seen": found, "whom": whom, "to": leading(asked.player), "linked": True}
+        visible = await seen(conn, scope)
+        whom = next((each for each in visible if each["player_id"] == scope.player), None)
+        shell = {"sections": SECTIONS, "seen": visible, "whom": whom, "to": leading(asked.player), "linked": True}
         shell["done"] = request.query_params.get("done")
         if scope.player is None and needs_player:
             return {**shell, "steps": await steps(conn, scope), "synthetic": False}
@@ -448,8 +448,13 @@ async def packs(request: Request) -> Response:
     pages: Pages = request.state.pages
 
     async def make(conn: Connection) -> dict[str, Any]:
-        found = (await training.training_packs(conn, asked))["data"]
-        return {"found": found["packs"], "total": found["total_count"], "sought": asked, "categories": CATEGORIES}
+        catalogue = (await training.training_packs(conn, asked))["data"]
+        return {
+            "found": catalogue["packs"],
+            "total": catalogue["total_count"],
+            "sought": asked,
+            "categories": CATEGORIES,
+        }
 
     given = asked.model_dump(exclude_defaults=True, exclude_none=True)
     return await pages.answer(request, "rocket_league/packs.html", training.PACK_TABLES, make, asked=given)
@@ -494,10 +499,10 @@ async def replay_page(
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
         newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
         listed = (await replays.recent_replays(conn, newest, scope))["data"]
-        found = await playlists_of(conn, scope.player)
-        values = {"replays": listed["replays"], "next": listed["next"], "found": found, "asked_for": asked}
+        played = await playlists_of(conn, scope.player)
+        values = {"replays": listed["replays"], "next": listed["next"], "found": played, "asked_for": asked}
         values |= {"uploads": sent, "begins": None}
-        return {**values, **refusals, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
+        return {**values, **refusals, "synthetic": bool(played) and all(row["is_simulated"] for row in played)}
 
     entered = (sent, refusals, request.query_params.get("done"))
     template = "rocket_league/replays.html"
@@ -513,11 +518,11 @@ async def uploads(request: Request, person: SignedIn, done: Annotated[int | None
     """
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found = await uploads_of(conn, scope.user_id, most=_SHOWN)
-        ended = sum(each["state"] in ("done", "failed") for each in found)
-        in_work = ended < len(found)
+        newest = await uploads_of(conn, scope.user_id, most=_SHOWN)
+        ended = sum(each["state"] in ("done", "failed") for each in newest)
+        in_work = ended < len(newest)
         # Finished uploads are shown while any is in progress, and once more afterwards.
-        listed = found if in_work or done is not None else []
+        listed = newest if in_work or done is not None else []
         has_new = done is not None and ended > done
         return {"uploads": listed, "in_work": in_work, "ended": ended, "has_new": has_new, "to": leading(None)}
 

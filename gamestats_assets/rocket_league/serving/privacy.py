@@ -141,10 +141,10 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
         [WITHDRAWAL, person.user_id],
     )
     known = {row["player_id"]: row for row in rows(conn, "SELECT * FROM ops.rl_players")}
-    found: list[dict[str, Any]] = []
+    consents: list[dict[str, Any]] = []
     for player_id in person.players.get(GAME, ()):
         row: Mapping[str, Any] = known.get(player_id, {})
-        found.append(
+        consents.append(
             {
                 "player_id": player_id,
                 **{purpose: row.get(column) for purpose, column in PURPOSES.items()},
@@ -155,20 +155,20 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
                 "withdrawals": _withdrawals(row, [job for job in jobs if job["payload"].get("player_id") == player_id]),
             }
         )
-    return found
+    return consents
 
 
 def _withdrawals(allowed: Mapping[str, Any], jobs: Sequence[Row]) -> list[dict[str, Any]]:
     """Returns the last withdrawal of each purpose that is not allowed, from a player's jobs, newest first."""
-    found: list[dict[str, Any]] = []
+    withdrawals: list[dict[str, Any]] = []
     settled = {purpose for purpose, column in PURPOSES.items() if allowed.get(column)}
     for job in jobs:
         if purposes := [purpose for purpose in job["payload"]["purposes"] if purpose not in settled]:
             settled.update(purposes)
             in_effect_at = job["finished_at"] if job["is_done"] else None
             progress = {"said": job["error"] or job["said"], "in_effect_at": in_effect_at}
-            found.append({"purposes": purposes, "withdrawn_at": job["created_at"], **progress})
-    return found
+            withdrawals.append({"purposes": purposes, "withdrawn_at": job["created_at"], **progress})
+    return withdrawals
 
 
 @router.put("/consents", summary="Change consents", responses={200: {"model": Answer[ConsentList]}})
@@ -263,8 +263,8 @@ def ask_export(conn: psycopg.Connection, person: Person) -> UUID:
     under_way = (
         "SELECT job_id FROM ops.jobs WHERE kind = 'export' AND user_id = %s AND state IN ('queued', 'processing')"
     )
-    found = rows(conn, under_way, [person.user_id])
-    return found[0]["job_id"] if found else enqueue(conn, "export", GAME, person.user_id, {})
+    in_progress = rows(conn, under_way, [person.user_id])
+    return in_progress[0]["job_id"] if in_progress else enqueue(conn, "export", GAME, person.user_id, {})
 
 
 @router.get("/export/{job_id}", summary="Progress of an archive", responses={200: {"model": Answer[Export]}})
@@ -285,7 +285,7 @@ def exports_of(
         ProblemError: 404 if the user has no such archive, 410 if it has expired.
     """
     settings: Settings = request.state.settings
-    found = rows(
+    exports = rows(
         conn,
         "SELECT job_id, state, said, error, created_at, finished_at, result, "
         "finished_at < now() - make_interval(days => %(days)s) AS is_over FROM ops.jobs "
@@ -293,11 +293,11 @@ def exports_of(
         "ORDER BY job_number DESC",
         {"days": settings.export_days, "user_id": person.user_id, "job_id": job_id},
     )
-    if job_id is not None and not found:
+    if job_id is not None and not exports:
         raise ProblemError(404, f"You have no export numbered {job_id}.")
-    if job_id is not None and found[0]["is_over"]:
+    if job_id is not None and exports[0]["is_over"]:
         raise ProblemError(410, f"The archive was kept for {settings.export_days} days. Request another one.")
-    return [_export(row, settings) for row in found if not row["is_over"]]
+    return [_export(row, settings) for row in exports if not row["is_over"]]
 
 
 def _export(row: Row, settings: Settings) -> dict[str, Any]:
@@ -391,10 +391,10 @@ def erasure(request: Request, job_id: UUID) -> dict[str, Any]:
         ProblemError: 404 if it does not exist.
     """
     with request.state.writing() as conn:
-        found = rows(conn, "SELECT * FROM ops.erasure(%s)", [job_id])
-    if not found:
+        jobs = rows(conn, "SELECT * FROM ops.erasure(%s)", [job_id])
+    if not jobs:
         raise ProblemError(404, "There is no such removal.")
-    [row] = found
+    [row] = jobs
     result: Mapping[str, Any] = row["result"] or {}
     progress = row["error"] if row["state"] == "failed" else row["said"]
     fields = {"state": row["state"], "said": progress, "at": row["at"], "status": f"{ERASURES}/{job_id}"}

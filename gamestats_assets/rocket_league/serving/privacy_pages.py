@@ -70,9 +70,9 @@ async def _settings(
 ) -> Response:
     asked = OfPlayer(player=request.query_params.get("player") or None)
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
-    found = await run_in_threadpool(_held, request, person, scope)
+    shown = await run_in_threadpool(_held, request, person, scope)
     errors = {each["name"]: each["message"] for each in problem.errors} if problem else {}
-    values = {**found, "saved": done, "problem": problem and problem.detail, "errors": errors, "invited": invited}
+    values = {**shown, "saved": done, "problem": problem and problem.detail, "errors": errors, "invited": invited}
 
     async def make(conn: Connection, scope: Scope) -> Mapping[str, Any]:
         return values
@@ -296,8 +296,8 @@ def objections_page(request: Request, person: objections.Admin) -> Response:
 
 def _objections(request: Request, person: Person, problem: ProblemError | None = None) -> Response:
     with request.state.writing(sees_all=True) as conn:
-        found = objections.objections_of(conn, request.state.keys)
-    values: dict[str, Any] = {**found, "title": "Objections", "problem": problem and problem.detail}
+        work = objections.objections_of(conn, request.state.keys)
+    values: dict[str, Any] = {**work, "title": "Objections", "problem": problem and problem.detail}
     return admin_page(
         request, person, "rocket_league/admin_objections.html", values, status=problem.status if problem else 200
     )

@@ -93,16 +93,16 @@ def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str
     query = "SELECT * FROM ops.rl_ranks WHERE player_id = ANY (%s) ORDER BY playlist"
     for row in ops.rows(conn, query, own):
         ranks.setdefault(row["player_id"], []).append(ENTERED_RANK.line(row, rank=tier_words(row["tier"])))
-    made: dict[str, ops.Row] = {}
+    highest_ranks: dict[str, ops.Row] = {}
     if has_table(conn, GAME, Users.spec.name):
         query = "SELECT player_id, current_rank, current_rank_tier FROM rocket_league.users WHERE player_id = ANY (%s)"
-        made = {row["player_id"]: row for row in ops.rows(conn, query, own)}
+        highest_ranks = {row["player_id"]: row for row in ops.rows(conn, query, own)}
     accounts = [
         {
             "player_id": player,
             "username": entered.get(player, {}).get("username", player),
-            "current_rank": made.get(player, {}).get("current_rank"),
-            "current_rank_tier": made.get(player, {}).get("current_rank_tier"),
+            "current_rank": highest_ranks.get(player, {}).get("current_rank"),
+            "current_rank_tier": highest_ranks.get(player, {}).get("current_rank_tier"),
             "is_analysed": entered.get(player, {}).get("consented_at") is not None,
             "ranks": ranks.get(player, []),
         }
@@ -122,8 +122,8 @@ def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str
 
 
 def _first(person: Person, platform: str) -> str | None:
-    found = (player for player in person.players.get(GAME, ()) if player.startswith(platform))
-    return next((player.removeprefix(platform) for player in found), None)
+    accounts = (player for player in person.players.get(GAME, ()) if player.startswith(platform))
+    return next((player.removeprefix(platform) for player in accounts), None)
 
 
 def email_of(conn: psycopg.Connection, keys: Keys, players: Sequence[str]) -> str | None:
@@ -252,15 +252,15 @@ StatList = own_answer("StatList", of=Of, stats=list[Statistic])
 async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
     """Every statistic of an account in a playlist: the newest value, the mean, and its place within the rank."""
     chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
-    found: dict[str, dict[str, Any]] = {}
+    stats: dict[str, dict[str, Any]] = {}
     if chosen.played:
         bound = {**chosen.bound, "stat": asked.stat, "from": asked.from_day, "to": asked.to_day}
-        found = {row["stat_type"]: row for row in await rows_of(conn, _STATS, bound)}
-        times = [*{row["newest_at"] for row in found.values()}]
+        stats = {row["stat_type"]: row for row in await rows_of(conn, _STATS, bound)}
+        times = [*{row["newest_at"] for row in stats.values()}]
         for row in await rows_of(conn, _NEWEST, {**bound, "times": times}):
-            if row["stat_type"] in found and row["time"] == found[row["stat_type"]]["newest_at"]:
-                found[row["stat_type"]]["newest"] = row["value"]
-    lines = [_statistic(found[name]) for name in STATS if name in found]
+            if row["stat_type"] in stats and row["time"] == stats[row["stat_type"]]["newest_at"]:
+                stats[row["stat_type"]]["newest"] = row["value"]
+    lines = [_statistic(stats[name]) for name in STATS if name in stats]
     return {"data": {"of": chosen.described, "stats": lines}}
 
 

@@ -167,13 +167,13 @@ async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
     """
     names = asked.names()
     chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
-    found: list[dict[str, Any]] = []
+    stats: list[dict[str, Any]] = []
     if chosen.played:
         bound = {**chosen.bound, "every": "week", "stats": names, "from": asked.from_day, "to": asked.to_day}
         weeks = await sums_by_time(conn, bound)
         cohort = await cohort_of(conn, chosen.bound)
-        found = [_course(name, weeks[name], cohort.get(name, {})) for name in names if name in weeks]
-    return {"data": {"of": chosen.described, "stats": found}}
+        stats = [_course(name, weeks[name], cohort.get(name, {})) for name in names if name in weeks]
+    return {"data": {"of": chosen.described, "stats": stats}}
 
 
 async def sums_by_time(conn: Connection, bound: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -182,11 +182,11 @@ async def sums_by_time(conn: Connection, bound: Mapping[str, Any]) -> dict[str, 
     Args:
         bound: see `Chosen.bound`; `every` week or day, the names of `stats`, and the days `from` and `to`, or None.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_stat: dict[str, list[dict[str, Any]]] = {}
     # Sorted here, because PostgreSQL would sort all matches by statistic for it.
     for row in sorted(await rows_of(conn, _BY_TIME, bound), key=lambda row: row["start"]):
-        found.setdefault(row["stat_type"], []).append(row)
-    return found
+        by_stat.setdefault(row["stat_type"], []).append(row)
+    return by_stat
 
 
 # Days since a recent day, so that no digits are lost in their squares.

@@ -211,15 +211,15 @@ async def one_replay(conn: Connection, asked: OfReplay, scope: Scope) -> Made:
     Raises:
         ProblemError: 404 if there is none that the user may see.
     """
-    found = await find_replay(conn, asked.id, scope)
-    upload = found.upload or {}
+    shown = await find_replay(conn, asked.id, scope)
+    upload = shown.upload or {}
     data: dict[str, Any] = {
         "status": "done",
         "said": upload.get("said"),
         "error": upload.get("error"),
         "upload_id": str(upload["replay_id"]) if upload else None,
         "file_name": upload.get("file_name"),
-        **await shown_replay(conn, found.match_id, found.players),
+        **await shown_replay(conn, shown.match_id, shown.players),
     }
     if data["match"] is None or upload.get("state") in ("queued", "processing"):
         data["status"] = upload.get("state", "processing")
@@ -310,11 +310,11 @@ async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[s
     usual = {row["stat_type"]: row for row in await rows_of(conn, _USUAL, bound)}
     cohort = await cohort_of(conn, bound)
     nothing = {"usual": None, "usual_spread": None, "usual_matches": 0}
-    found = {row["stat_type"]: row for row in values}
+    of_match = {row["stat_type"]: row for row in values}
     return [
-        _feature({**nothing, **usual.get(name, {}), **found[name]}, cohort.get(name, {}))
+        _feature({**nothing, **usual.get(name, {}), **of_match[name]}, cohort.get(name, {}))
         for name in STATS
-        if name in found
+        if name in of_match
     ]
 
 
@@ -388,14 +388,14 @@ async def replay_moments(conn: Connection, asked: OfMoments, scope: Scope) -> Ma
     Raises:
         ProblemError: 404 if the replay does not exist or has not been read yet.
     """
-    found = await find_replay(conn, asked.id, scope)
-    if found.match_id is None:
+    shown = await find_replay(conn, asked.id, scope)
+    if shown.match_id is None:
         raise ProblemError(404, "The replay has not been read yet; GET /replays/{id} shows the progress.")
-    board = await board_of(conn, found.match_id, found.players)
+    board = await board_of(conn, shown.match_id, shown.players)
     has_moments = await are_published(conn, t.ReplayMoments)
-    moments = await _moments(conn, found.match_id, board, asked.kind) if has_moments else []
+    moments = await _moments(conn, shown.match_id, board, asked.kind) if has_moments else []
     players = [PLAYER.line(row, rank=tier_words(row["rank_tier"])) for row in board]
-    return {"data": {"match_id": found.match_id, "players": players, "moments": moments}}
+    return {"data": {"match_id": shown.match_id, "players": players, "moments": moments}}
 
 
 async def _moments(
@@ -448,8 +448,8 @@ async def track(
     asked = ask(OfReplay, request)
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
     async with reading(request, scope) as conn:
-        found = await find_replay(conn, asked.id, scope)
-        return await track_of(request, conn, found.match_id)
+        shown = await find_replay(conn, asked.id, scope)
+        return await track_of(request, conn, shown.match_id)
 
 
 async def track_of(request: Request, conn: Connection, match_id: str | None) -> Response:

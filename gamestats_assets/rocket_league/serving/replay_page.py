@@ -101,11 +101,11 @@ async def reading_shared(request: Request, token: str) -> AsyncIterator[tuple[Co
 
     def match_of() -> str | None:
         with request.state.writing() as conn:
-            found = invitations.shared_match(conn, GAME, token)
-            if found is not None:
+            shared_match = invitations.shared_match(conn, GAME, token)
+            if shared_match is not None:
                 by = caller(request).person
                 seen_by_link(conn, GAME, token, by and by.user_id)
-            return found
+            return shared_match
 
     match_id = await run_in_threadpool(match_of)
     if match_id is None:
@@ -147,11 +147,11 @@ async def claim(request: Request, person: SignedIn, id: str, place: Annotated[in
     """Claim a player in a match that the user sent, by index: no page shows other people's ids."""
     scope = await scope_of(request, person, GAME, None, needs_player=False)
     async with reading(request, scope) as conn:
-        found = await find_replay(conn, id, scope)
-        could_be = await _could_be(conn, scope, found.match_id) if found.upload and found.match_id else {}
-        if found.match_id is None or place not in could_be:
+        shown = await find_replay(conn, id, scope)
+        could_be = await _could_be(conn, scope, shown.match_id) if shown.upload and shown.match_id else {}
+        if shown.match_id is None or place not in could_be:
             raise ProblemError(404, "You cannot be this player of the replay.")
-        player_id = (await board_of(conn, found.match_id, ()))[place]["player_id"]
+        player_id = (await board_of(conn, shown.match_id, ()))[place]["player_id"]
     is_linked = await run_in_threadpool(linking.add_player, request, person, player_id, GAME)
     return back(f"{HOME}/replays/{id}", "accounts" if is_linked else "claimed")
 
@@ -274,22 +274,22 @@ def timeline(
         label = f"{span(row['time_s'])} {say('happened.' + row['kind'], player=name(row['player']))}"
         return Mark(row["time_s"], kind, label, link(row["time_s"]), row["end_s"])
 
-    found = [
+    drawn = [
         (say(f"happened.{kind}s"), [mark(row, row["team"] or "mistake") for row in moments if row["kind"] == kind])
         for kind in _EVENTS
     ]
     if own is None:
-        return found
+        return drawn
     mistakes = [row for row in moments if row["kind"] in MISTAKES and row["is_own"]]
     starved = [mark(row, "starved") for row in mistakes if row["end_s"] is not None]
-    found.append((say("happened.mistakes"), [mark(row, "mistake") for row in mistakes if row["end_s"] is None]))
+    drawn.append((say("happened.mistakes"), [mark(row, "mistake") for row in mistakes if row["end_s"] is None]))
     pads = [
         Mark(taken, "pad big" if header["pads"][pad][3] else "pad", f"{span(taken)} {say('happened.pad')}", None)
         for pad, taken, _, player in (header or {}).get("pad_events", ())
         if player == own and header
     ]
     if pads or starved:
-        found.append((say("happened.boost"), [*pads, *starved]))
+        drawn.append((say("happened.boost"), [*pads, *starved]))
     stints = [
         Mark(start, _ROLES[role], f"{span(start)} {say('happened.' + _ROLES[role])}", link(start + 3), end)
         for player, role, start, end in (header or {}).get("stints", ())
@@ -297,4 +297,4 @@ def timeline(
     ]
     # Stints have no links: there would be one for nearly every second.
     plain = [each._replace(href=None) for each in stints]
-    return [*found, (say("happened.rotation"), plain)] if stints else found
+    return [*drawn, (say("happened.rotation"), plain)] if stints else drawn

@@ -104,17 +104,17 @@ _Skills = Mapping[tuple[str, str], Sequence[dict[str, Any]]]
 
 async def _skills(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> _Skills:
     """Returns the known skills, by match and account."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    by_match: dict[tuple[str, str], list[dict[str, Any]]] = {}
     if not rows:
-        return found
+        return by_match
     times = [row["created_at"] for row in rows]
     bound = {"first": min(times), "last": max(times), "stats": [f"{SKILL}{skill}" for skill in SKILLS]}
     bound |= {"players": [*{row["player_id"] for row in rows}], "matches": [*{row["match_id"] for row in rows}]}
     for row in await rows_of(conn, _SKILLS, bound):
         percentile = rounded(row["rank_percentile"], 1)
         line = {"skill": row["stat_type"].removeprefix(SKILL), "value": round(row["value"], 3)}
-        found.setdefault((row["match_id"], row["player_id"]), []).append({**line, "percentile": percentile})
-    return found
+        by_match.setdefault((row["match_id"], row["player_id"]), []).append({**line, "percentile": percentile})
+    return by_match
 
 
 def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
@@ -170,8 +170,8 @@ async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
     if part:
         # A user with a moment in a match may see the whole match.
         await show_matches(conn, [*{row["match_id"] for row in part}])
-        found = await rows_of(conn, _PLACES, [[row["match_id"] for row in part]])
-        places = {(row["match_id"], row["player_id"]): row["place"] for row in found}
+        seats = await rows_of(conn, _PLACES, [[row["match_id"] for row in part]])
+        places = {(row["match_id"], row["player_id"]): row["place"] for row in seats}
     lines = [
         CLIP.line(
             row,

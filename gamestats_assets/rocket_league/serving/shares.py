@@ -53,18 +53,18 @@ def own_match(conn: psycopg.Connection, replay_id: str) -> str:
     asked: dict[str, Any] = {"match": replay_id.upper(), "upload": None}
     with suppress(ValueError):
         asked["upload"] = UUID(replay_id)
-    found = ops.rows(
+    matches = ops.rows(
         conn,
         "SELECT match_id FROM ops.rl_uploads "
         "WHERE match_id = %(match)s OR upload_id = %(upload)s AND match_id IS NOT NULL",
         asked,
     )
-    if not found and has_table(conn, GAME, Participants.spec.name):
+    if not matches and has_table(conn, GAME, Participants.spec.name):
         played = "SELECT match_id FROM rocket_league.participants WHERE match_id = %(match)s LIMIT 1"
-        found = ops.rows(conn, played, asked)
-    if not found:
+        matches = ops.rows(conn, played, asked)
+    if not matches:
         raise ProblemError(404, f"You have no replay {replay_id}.")
-    return found[0]["match_id"]
+    return matches[0]["match_id"]
 
 
 @router.post(

@@ -92,11 +92,11 @@ class Standing:
     @property
     def refused(self) -> dict[str, list[str]]:
         """Returns the refused skills, by reason."""
-        found: dict[str, list[str]] = {}
+        by_reason: dict[str, list[str]] = {}
         for row in self.skills:
             if row["state"] == "refused":
-                found.setdefault(row["reason"], []).append(row["skill"])
-        return found
+                by_reason.setdefault(row["reason"], []).append(row["skill"])
+        return by_reason
 
     @property
     def measured(self) -> list[Row]:
@@ -248,5 +248,5 @@ async def features(conn: Connection, asked: Mapping[str, Any], names: Sequence[s
     """
     cohort = await cohort_of(conn, {**asked, "rank_tier": tier})
     rows = await rows_of(conn, _FEATURES, {**asked, "names": [*names]})
-    found = [{**_NOBODY, **cohort.get(row["feature"], {}), **row} for row in rows]
-    return sorted(found, key=lambda row: names.index(row["feature"]))
+    with_cohort = [{**_NOBODY, **cohort.get(row["feature"], {}), **row} for row in rows]
+    return sorted(with_cohort, key=lambda row: names.index(row["feature"]))

@@ -86,18 +86,18 @@ async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Ma
     `improvement_potential` is the number of ranks gained by reaching the middle of the cohort in the skill. There are
     no recommendations without a measured skill; `note` then says what is missing.
     """
-    found: list[dict[str, Any]] = []
+    packs: list[dict[str, Any]] = []
     note = None
     if await are_published(conn, *RECOMMENDATION_TABLES):
-        found = await rows_of(conn, _RECOMMENDED, {"player": scope.player})
-        if not found:
+        packs = await rows_of(conn, _RECOMMENDED, {"player": scope.player})
+        if not packs:
             refused = await rows_of(conn, _REFUSED, {"player": scope.player})
             if refused:
                 why = "Recommendations need a measured skill"
                 note = f"{why}; {playlist_name(refused[0]['playlist'])} has none. {refused[0]['reason']}"
-    if not found and note is None:
+    if not packs and note is None:
         note = "No match of yours has been analysed yet: agree to the analysis, and upload replays of ranked matches."
-    return {"data": {"recommendations": [RECOMMENDATION.line(row) for row in found], "note": note}}
+    return {"data": {"recommendations": [RECOMMENDATION.line(row) for row in packs], "note": note}}
 
 
 _RECOMMENDED = RECOMMENDATION.select(
@@ -202,10 +202,10 @@ async def training_packs(conn: Connection, asked: SoughtPacks) -> Made:
     Raises:
         RequestValidationError: for an unknown category, and if the lowest difficulty is above the highest.
     """
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     if await are_published(conn, *PACK_TABLES):
-        found = await rows_of(conn, _PACKS, [])
-    frame = pl.DataFrame(found, schema={name: t.TrainingPacks.schema()[name] for name in _PACK_COLUMNS})
+        rows = await rows_of(conn, _PACKS, [])
+    frame = pl.DataFrame(rows, schema={name: t.TrainingPacks.schema()[name] for name in _PACK_COLUMNS})
     if asked.code is not None:
         frame = frame.filter(pl.col("code") == asked.code.strip().upper())
     tags = [tag.strip() for tag in (asked.tags or "").split(",") if tag.strip()]
@@ -480,8 +480,8 @@ def _logged(conn: psycopg.Connection, row: ops.Row) -> dict[str, Any]:
         note = f"{row['skill']} is not measured in matches, so it has no score."
     names = training_packs_known().filter(pl.col("code") == (row["code"] or "")).get_column("name").to_list()
     more = {"pack_name": names[0] if names else None, "improvement_score": score, "note": note}
-    found = {**row, **more}
-    return {name: found[name] for name in Logged.model_fields}
+    session = {**row, **more}
+    return {name: session[name] for name in Logged.model_fields}
 
 
 def refuse_untracked(conn: psycopg.Connection, player: str) -> None:

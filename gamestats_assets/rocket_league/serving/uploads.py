@@ -135,11 +135,11 @@ def _take_all(request: Request, person: Person, sent: Sequence[UploadFile]) -> t
     taken: list[Taken] = []
     refused: list[Refused] = []
     for each in sent:
-        for found in _files_of(each, request.state.settings):
-            if isinstance(found, Refused):
-                refused.append(found)
+        for file in _files_of(each, request.state.settings):
+            if isinstance(file, Refused):
+                refused.append(file)
             else:
-                taken.append(_take(request, person, found))
+                taken.append(_take(request, person, file))
     return taken, refused
 
 
@@ -220,11 +220,11 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
                 if left < 0:
                     yield refuse(413, f"It unpacks to more than {settings.largest_upload_mb} MB.")
                     return
-                found = _of_member(archive, member, within, settings)
-                if isinstance(found, Refused):
-                    yield refuse(found.status, found.detail, within)
+                replay = _of_member(archive, member, within, settings)
+                if isinstance(replay, Refused):
+                    yield refuse(replay.status, replay.detail, within)
                 else:
-                    yield found
+                    yield replay
     except _DAMAGED:
         yield refuse(415, "The zip is damaged, or its compression is not supported. Pack it again.")
 
@@ -290,12 +290,12 @@ def _take(request: Request, person: Person, file: _File) -> Taken:
 
 def _known(conn: psycopg.Connection[Any], person: Person, digest: str) -> tuple[UUID, UUID, bool] | None:
     """Returns upload and job of a file that the user sent before, and whether the job failed."""
-    found = conn.execute(
+    upload = conn.execute(
         "SELECT upload_id, job_id, state = 'failed' AS failed FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
         " WHERE rl_uploads.user_id = %s AND content_hash = %s",
         [person.user_id, digest],
     ).fetchone()
-    return None if found is None else (found["upload_id"], found["job_id"], found["failed"])
+    return None if upload is None else (upload["upload_id"], upload["job_id"], upload["failed"])
 
 
 def _kept(
@@ -352,8 +352,8 @@ async def upload_status(conn: Connection, upload_id: UUID | str, scope: Any) -> 
     Args:
         scope: the user, by its `user_id`.
     """
-    found = await uploads_of(conn, scope.user_id, upload_id=upload_id, most=1)
-    return found[0] if found else None
+    uploads = await uploads_of(conn, scope.user_id, upload_id=upload_id, most=1)
+    return uploads[0] if uploads else None
 
 
 async def uploads_of(
@@ -413,13 +413,13 @@ def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) 
         raise ProblemError(422, "Give either ballchasing_id, or mine (optionally with since).")
     payload: dict[str, Any] = {}
     if wanted.ballchasing_id is not None:
-        found = _BALLCHASING_ID.search(wanted.ballchasing_id.lower())
-        if found is None:
+        replay_id = _BALLCHASING_ID.search(wanted.ballchasing_id.lower())
+        if replay_id is None:
             message = (
                 "Expected the id of a replay at ballchasing, c9f6a2b1-0ecc-4d3b-9b53-1b0a5b5e9f0c, or its address."
             )
             raise ProblemError(422, message, errors=[{"name": "ballchasing_id", "message": message}])
-        payload = {"ballchasing_ids": [found.group()]}
+        payload = {"ballchasing_ids": [replay_id.group()]}
     else:
         payload = {"since": wanted.since.isoformat() if wanted.since else None}
     settings: Settings = request.state.settings

@@ -53,8 +53,8 @@ async def watch_replay(request: Request, person: SignedIn) -> Response:
     say = speaker(request)
 
     async def make(conn: Connection, scope: Scope) -> Made:
-        found = await find_replay(conn, asked.id, scope)
-        data = await shown_replay(conn, found.match_id, found.players)
+        shown = await find_replay(conn, asked.id, scope)
+        data = await shown_replay(conn, shown.match_id, shown.players)
         if data["match"] is None:
             raise ProblemError(404, "The replay has not been read yet; its page shows the progress.")
         match_id = data["match"]["match_id"]
@@ -77,16 +77,16 @@ async def watch_clips(request: Request, person: SignedIn) -> Response:
     say = speaker(request)
 
     async def make(conn: Connection, scope: Scope) -> Made:
-        found = (await replays.clips(conn, asked, scope))["data"]["clips"]
+        newest = (await replays.clips(conn, asked, scope))["data"]["clips"]
         kept = {"kind": asked.kind, "playlist": asked.playlist, "player": asked.player}
         query = urlencode({name: value for name, value in kept.items() if value is not None})
         return {
-            **_page(say, say("watch.clips_of", what=say(f"kind.{asked.kind}")), [_clip(each) for each in found]),
+            **_page(say, say("watch.clips_of", what=say(f"kind.{asked.kind}")), [_clip(each) for each in newest]),
             "rows": [
                 {**_row(say, {**each, "team": None}, None), "address": f"#clip={number}", "day": each["started_at"]}
-                for number, each in enumerate(found, start=1)
+                for number, each in enumerate(newest, start=1)
             ],
-            "synthetic": await _are_simulated(conn, [each["match_id"] for each in found]),
+            "synthetic": await _are_simulated(conn, [each["match_id"] for each in newest]),
             "back": f"{HOME}/clips?{query}",
             "back_text": say("watch.back_clips"),
         }
