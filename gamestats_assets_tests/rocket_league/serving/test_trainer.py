@@ -242,7 +242,7 @@ def test_recommendations_say_why_and_what_the_pack_is_or_why_there_is_none(
     assert nothing == {"recommendations": [], "note": wanted}
     with closing(browser_of(site, url, "bob")) as bob:
         assert data(bob, "/training/recommendations")["note"] == (
-            "Packs are recommended once a skill is measured; in Ranked doubles none is. Not enough matches yet: 3 of 5 "
+            "Recommendations need a measured skill; Ranked doubles has none. Not enough matches yet: 3 of 5 "
             "with figures."
         )
 

@@ -362,7 +362,7 @@ def test_replays_are_dropped_and_a_session_is_logged_by_two_clicks(
             }
         }"""
     )
-    expect(page.locator("#sending .error")).to_contain_text("letter.txt It is no replay.", use_inner_text=True)
+    expect(page.locator("#sending .error")).to_contain_text("letter.txt This is not a replay.", use_inner_text=True)
     expect(page.locator("#uploads li").first).to_contain_text("a.replay")
     expect(page.locator("#uploads progress")).to_have_count(1)
     with psycopg.connect(url) as conn:
@@ -441,7 +441,7 @@ def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.
         assert "mine.replay" in words
         assert "A file was rejected. Accepted files are listed below. notes.txt : This is not a replay." in words
         alone = dora.post(f"{HOME}/replays", files=files[1:], headers=HTML)
-        assert "notes.txt : It is no replay." in words_of(alone.text)
+        assert "notes.txt : This is not a replay." in words_of(alone.text)
         assert '<form class="drop"' in alone.text
         with psycopg.connect(url) as conn:
             conn.execute(
