@@ -38,7 +38,7 @@ class KnockEvents(
     damage_reason = dy.String(nullable=True, description="Part hit.")
     distance_m = dy.Float64(nullable=True, min=0, description="Distance of the knock, in metres; null when unknown.")
     is_self_knock = dy.Bool(description="Whether the victim knocked themselves.")
-    is_team_knock = dy.Bool(description="Whether a team mate knocked the victim.")
+    is_team_knock = dy.Bool(description="Whether a teammate knocked the victim.")
     outcome = dy.String(
         check=lambda column: column.is_in(OUTCOMES),
         description="killed (finished by a blow), bled_out, team_wiped (fell with the last teammate), hazard (taken "
@@ -93,7 +93,7 @@ class FinishingSummaries(
     knocks_revived = dy.Int32(min=0, description="Knocks whose victim was revived.")
     knocks_without_outcome = dy.Int32(min=0, description="Knocks without a known end, as at the end of the match.")
     avg_time_to_finish_s = dy.Float64(
-        nullable=True, min=0, description="Mean time from knock to finish by the player or a team mate, in seconds."
+        nullable=True, min=0, description="Mean time from knock to finish by the player or a teammate, in seconds."
     )
     avg_time_to_own_finish_s = dy.Float64(
         nullable=True, min=0, description="Mean time from knock to finish by the player, in seconds."
