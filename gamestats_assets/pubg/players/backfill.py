@@ -140,7 +140,7 @@ _NOTE = """
     ON CONFLICT (tracked_player_id) DO UPDATE SET
         taken = excluded.taken, to_take = excluded.to_take, pending = excluded.pending, expired = excluded.expired,
         unreadable = excluded.unreadable, measured_at = excluded.measured_at,
-        -- Its speed is that since it was last seen not to have got on yet: what waits in a queue has none.
+        -- Speed counts from the last measurement without progress, so the wait in a queue is left out.
         began_at = CASE WHEN excluded.to_take = 0 THEN NULL
                         WHEN p.began_at IS NULL OR p.taken = p.began_taken THEN p.measured_at
                         ELSE p.began_at END,

@@ -245,7 +245,7 @@ def playing(url: SecretStr, now: datetime) -> list[Asked]:
             FROM open o
             JOIN ops.teams t ON t.division_id = o.division_id AND (o.group_id IS NULL OR t.group_id = o.group_id)
             JOIN ops.roster_entries e ON e.team_id = t.team_id
-                -- An evening that runs past midnight is still that of the day before.
+                -- An evening after midnight still belongs to the day before.
                 AND daterange(e.valid_from, e.valid_until, '[]') && daterange(o.today - 1, o.today, '[]')
             LEFT JOIN ops.pubg_polls p ON p.finder = 'tournament' AND p.shard = o.shard
                 AND p.player = coalesce(e.account_id, e.player_name)

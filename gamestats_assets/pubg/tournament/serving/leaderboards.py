@@ -213,7 +213,7 @@ _PLAYERS_OF_MATCH = sql.SQL("""
             FROM unnest(%(categories)s::text[]) WITH ORDINALITY AS listed (category, place)
             LEFT JOIN pubg.player_match_weapon_distribution w ON w.match_id = %(match)s
                 AND w.account_id = played.account_id
-                -- What the page does not show is Other.
+                -- Categories that the page does not show are Other.
                 AND (w.weapon_category = category
                      OR category = 'Other' AND w.weapon_category <> ALL(%(categories)s::text[]))
             GROUP BY category, place
@@ -229,7 +229,7 @@ WITH counted AS (
 ), of_round AS (
     SELECT ended_at FROM counted WHERE round_id = %(round)s
 ), bound AS (
-    -- All rounds: the end of the previous one. One round: the end of the match before its last.
+    -- Over all rounds, the end of the previous round; within a round, the end of the match before its last.
     SELECT CASE WHEN %(round)s::bigint IS NULL
                 THEN (SELECT max(ended_at) FROM counted
                       WHERE round_number < (SELECT max(round_number) FROM counted))
