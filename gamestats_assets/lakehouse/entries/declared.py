@@ -219,9 +219,9 @@ class Thing:
         owner, rows = self.siblings(conn, names)
         wanted = names[self.own.name]
         wanted = wanted.strip() if isinstance(wanted, str) else wanted
-        there = nearest(wanted, [row[self.column] for row in rows])
+        advice = nearest(wanted, [row[self.column] for row in rows])
         return self.lacking.format_map(
-            {**owner, **names, "noun": self.noun or self.kind, "wanted": wanted, "there": there}
+            {**owner, **names, "noun": self.noun or self.kind, "wanted": wanted, "there": advice}
         )
 
     def recognised(self, names: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
@@ -414,8 +414,8 @@ class Thing:
                 rows = [row for row in owner.rows(conn) if all(row[key] in keys for key, keys in kept.items())]
                 kept[owner.key] = [row[owner.key] for row in owner.alike(rows, {owner.own.name: wanted})]
                 if not kept[owner.key]:
-                    there = nearest(wanted, [row[owner.column] for row in rows])
-                    raise UnknownNameError(f"There is no {owner.kind} {wanted!r}; {there}", owner.own.label)
+                    advice = nearest(wanted, [row[owner.column] for row in rows])
+                    raise UnknownNameError(f"There is no {owner.kind} {wanted!r}; {advice}", owner.own.label)
         frame = ops.frame_of(conn, self.query, {}, self.order)
         frame = frame.filter(pl.lit(True), *(pl.col(key).is_in(keys) for key, keys in kept.items()))
         return frame.select(pl.col(column).alias(name) for name, column in self.columns.items())

@@ -90,7 +90,7 @@ def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
     into; `forged`, its upgrade by an ally's forge, both null if ambiguous; `began_as`, the item that must have been
     bought before it can transform, 0 if that one cannot be bought.
     """
-    of = ["data_dragon_version", "item_id"]
+    item_key = ["data_dragon_version", "item_id"]
     listed = standing_items(items, versions)
 
     def made_of(column: str, name: str) -> pl.LazyFrame:
@@ -98,17 +98,17 @@ def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
         of_one = made.agg(pl.len(), pl.col("item_id").first().alias(name)).filter(pl.col("len") == 1)
         return of_one.select("data_dragon_version", name, item_id="made_of")
 
-    parents = listed.select(*of, parent="transformed_from")
+    parents = listed.select(*item_key, parent="transformed_from")
     # Support items transform twice.
     origins = parents.join(
         parents.rename({"item_id": "parent", "parent": "grandparent"}), on=["data_dragon_version", "parent"], how="left"
-    ).select(*of, began_as=pl.coalesce("grandparent", "parent", "item_id"))
+    ).select(*item_key, began_as=pl.coalesce("grandparent", "parent", "item_id"))
     gold = listed.select("data_dragon_version", began_as="item_id", began_gold="gold_total")
     return (
-        listed.select(*of, is_trinket=pl.col("kind") == "trinket", is_lasting=~pl.col("goes_by_itself"))
-        .join(made_of("transformed_from", "becomes"), on=of, how="left")
-        .join(made_of("upgraded_from", "forged"), on=of, how="left")
-        .join(origins, on=of)
+        listed.select(*item_key, is_trinket=pl.col("kind") == "trinket", is_lasting=~pl.col("goes_by_itself"))
+        .join(made_of("transformed_from", "becomes"), on=item_key, how="left")
+        .join(made_of("upgraded_from", "forged"), on=item_key, how="left")
+        .join(origins, on=item_key)
         .join(gold, on=["data_dragon_version", "began_as"], how="left")
         .with_columns(began_as=pl.when(pl.col("began_gold") > 0).then("began_as").otherwise(0))
         .drop("began_gold")
@@ -163,15 +163,15 @@ class _Machine:
         else -1."""
         others = np.append(np.flatnonzero(self.action != _DESTROY), self.rows.size)
         following = others[np.searchsorted(others, self.rows)]
-        there = np.minimum(following, self.rows.size - 1)
+        following_rows = np.minimum(following, self.rows.size - 1)
         found = (
             (self.action == _DESTROY)
             & (following < self.rows.size)
-            & (self.action[there] == _BUY)
-            & (self.who[there] == self.who)
-            & (self.at[there] == self.at)
+            & (self.action[following_rows] == _BUY)
+            & (self.who[following_rows] == self.who)
+            & (self.at[following_rows] == self.at)
         )
-        return np.where(found, there, -1)
+        return np.where(found, following_rows, -1)
 
     def _taken_back(self) -> _Numbers:
         """Returns for each undo the row of the purchase or sale that it reverts; -1 without one and for other events.
@@ -254,22 +254,22 @@ class _Machine:
         until = np.full(self.rows.size, _NEVER)
         if not row.size:
             return until
-        of = _numbered(code, code)
-        first = np.flatnonzero(np.diff(of, prepend=-1))
+        item_of_row = _numbered(code, code)
+        first = np.flatnonzero(np.diff(item_of_row, prepend=-1))
         balance = np.cumsum(np.where(gained, 1, -1))
-        balance -= (balance[first] - np.where(gained[first], 1, -1))[of]
+        balance -= (balance[first] - np.where(gained[first], 1, -1))[item_of_row]
         # Running minimum of the balance by participant and item: offsets keep each group far below the previous one.
-        apart = of * (row.size + 1)
+        apart = item_of_row * (row.size + 1)
         lowest = np.minimum(np.minimum.accumulate(balance - apart) + apart, 0)
         # A loss that reaches a new minimum is of an item that was given, not bought.
         was_lowest = np.append(0, lowest[:-1])
         was_lowest[first] = 0
         leaves = ~gained & (lowest == was_lowest)
         departures = row[leaves]
-        left = np.bincount(of[leaves], minlength=of[-1] + 1)
-        number = _within(of[gained], first.size)
-        departs = number < left[of[gained]]
-        departure = (np.cumsum(left) - left)[of[gained]] + number
+        left = np.bincount(item_of_row[leaves], minlength=item_of_row[-1] + 1)
+        number = _within(item_of_row[gained], first.size)
+        departs = number < left[item_of_row[gained]]
+        departure = (np.cumsum(left) - left)[item_of_row[gained]] + number
         until[row[gained][departs]] = self.at[departures[departure[departs]]]
         return until
 

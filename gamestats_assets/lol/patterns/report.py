@@ -349,14 +349,14 @@ def _correlations(lake: Lake, subject: Subject) -> Section:
         message = f"Too few games {subject.where} to correlate variables, so there is no chart."
         return Section("correlations", title, [], missing=[message])
     drawn, unsure_pairs = heatmap(rows)
-    of = "all positions together" if position == ALL_POSITIONS else position
+    scope = "all positions together" if position == ALL_POSITIONS else position
     drawn |= {
-        "title": f"Rank correlations (Spearman): {of}",
+        "title": f"Rank correlations (Spearman): {scope}",
         "note": f"Variables that go together are placed next to each other. Faded: {plural(unsure_pairs, 'pair')} of "
         f"{len(rows):,} with q above {LEVEL}, which may be chance.",
     }
     notes = [
-        f"Every pair of variables of {of} {subject.where}. A correlation is no cause: many of these arise because "
+        f"Every pair of variables of {scope} {subject.where}. A correlation is no cause: many of these arise because "
         "leading teams have more of everything."
     ]
     return Section("correlations", title, notes, [drawn])

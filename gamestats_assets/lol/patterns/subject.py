@@ -96,12 +96,12 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
     aside = games_set_aside(lake)
     if slices.is_empty() and played.height:
         matches = lake.scan(ParticipantFeatures).group_by("patch").agg(pl.col("match_id").n_unique()).collect()
-        there = ", ".join(
+        available = ", ".join(
             f"{plural(count, 'match', 'matches')} on patch {name}"
             for name, count in matches.sort(patch_number(pl.col("patch"))).iter_rows()
         )
         raise NothingToReportError(
-            f"There are no statistics to report yet: {there}.{f' {aside}' if aside else ''} Each patch has too few "
+            f"There are no statistics to report yet: {available}.{f' {aside}' if aside else ''} Each patch has too few "
             "games, or its statistics are missing. Add more matches of one patch, then run: gamestats materialize"
         )
     if slices.is_empty():
@@ -120,11 +120,11 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
         raise UnknownNameError(
             f"There are no statistics of patch {patch!r}; patches with statistics: {', '.join(patches)}."
         )
-    here = slices.filter(pl.col("patch") == patch)
+    on_patch = slices.filter(pl.col("patch") == patch)
     if queue is None:
-        queue = str(here.get_column("queue_group")[0])
-    elif queue not in here.get_column("queue_group"):
-        games = here.select("queue_group", "games").iter_rows()
+        queue = str(on_patch.get_column("queue_group")[0])
+    elif queue not in on_patch.get_column("queue_group"):
+        games = on_patch.select("queue_group", "games").iter_rows()
         queues = ", ".join(f"{name} ({plural(count, 'game')} of players)" for name, count in games)
         raise UnknownNameError(
             f"There are no statistics of queue {queue!r} on patch {patch}; queues with statistics: {queues}."

@@ -175,8 +175,8 @@ def _of_several(found: re.Match[str]) -> str:
 
 
 def count_games(count: int, matches: int | None = None) -> str:
-    of = "" if matches in (None, count) else f" of {matches:,} match{'' if matches == 1 else 'es'}"
-    return f"{count:,} game{'' if count == 1 else 's'}{of}"
+    matches_words = "" if matches in (None, count) else f" of {matches:,} match{'' if matches == 1 else 'es'}"
+    return f"{count:,} game{'' if count == 1 else 's'}{matches_words}"
 
 
 def games_are(count: int) -> str:

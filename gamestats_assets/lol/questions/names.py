@@ -85,6 +85,6 @@ class Names:
 
     def values(self, column: str) -> set[str]:
         """Returns the values of a text column."""
-        there = self._lake.scan(ParticipantFeatures).select(pl.col(column).drop_nulls().unique()).collect().to_series()
+        known = self._lake.scan(ParticipantFeatures).select(pl.col(column).drop_nulls().unique()).collect().to_series()
         # A queue without games is still a valid queue.
-        return {*there, *(queues().collect().get_column("queue_group") if column == "queue_group" else ())}
+        return {*known, *(queues().collect().get_column("queue_group") if column == "queue_group" else ())}

@@ -196,14 +196,14 @@ def ask(
         games = games.replace(_ALL_CHAMPIONS, "any champion")
         in_queue = pl.lit(value=True) if queue is None else pl.col("queue_group") == queue
         rest = _slice(names, champion, None, patch)[0] & in_queue
-        there = _positions(lake, rest) if position is not None else ""
-        reasons = [f"There are no games of {games}.", there or _what_there_is(lake), aside]
+        positions = _positions(lake, rest) if position is not None else ""
+        reasons = [f"There are no games of {games}.", positions or _what_there_is(lake), aside]
         raise NothingToAskError(" ".join(each for each in reasons if each))
     order = " in this order" if in_order and len(items) > 1 else ""
-    what = [f"with {' and '.join(items)} completed{order}"] if items else []
-    what += [f"where {where}"] if where else []
+    further_words = [f"with {' and '.join(items)} completed{order}"] if items else []
+    further_words += [f"where {where}"] if where else []
     called = {of: name for name, of in METRICS.items()}.get(column, column)
-    question = " ".join([f"{called} of {games}", *what, *([f"by {', '.join(by)}"] if by else [])])
+    question = " ".join([f"{called} of {games}", *further_words, *([f"by {', '.join(by)}"] if by else [])])
     is_rate = question_columns()[column] == pl.Boolean
     unit = "%" if is_rate else ""
     parts = rows.partition_by(groups, as_dict=True, maintain_order=True) if groups else {(): rows}

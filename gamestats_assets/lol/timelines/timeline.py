@@ -359,10 +359,10 @@ def _series(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
 
 def _of_matches(timelines: Sequence[DecodedTimeline], rows: Sequence[int]) -> dict[str, pl.Series]:
     """Returns the columns of each row's match, for as many rows as each timeline has."""
-    of = np.repeat(np.arange(len(timelines)), rows)
+    timeline_of_row = np.repeat(np.arange(len(timelines)), rows)
     return {
-        "match_id": pl.Series([timeline.match_id for timeline in timelines], dtype=pl.String).gather(of),
-        "match_date": pl.Series([timeline.match_date for timeline in timelines], dtype=pl.Date).gather(of),
+        "match_id": pl.Series([timeline.match_id for timeline in timelines], dtype=pl.String).gather(timeline_of_row),
+        "match_date": pl.Series([timeline.match_date for timeline in timelines], dtype=pl.Date).gather(timeline_of_row),
     }
 
 

@@ -99,7 +99,7 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
         )
         .collect()
     )
-    of = {row[TRACKED_PLAYER]: row for row in counts.iter_rows(named=True)}
+    counts_by_player = {row[TRACKED_PLAYER]: row for row in counts.iter_rows(named=True)}
     begun = dict(
         backfills.filter(pl.col("cancelled_at").is_null())
         .group_by("tracked_player_id")
@@ -113,7 +113,11 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
             row["tracked_player_id"],
             row["is_active"],
             begun.get(row["tracked_player_id"]),
-            **{name: number for name, number in of.get(row["account_id"], {}).items() if name != TRACKED_PLAYER},
+            **{
+                name: number
+                for name, number in counts_by_player.get(row["account_id"], {}).items()
+                if name != TRACKED_PLAYER
+            },
         )
         for row in tracked.sort(pl.col("player_name").str.to_lowercase(), "tracked_player_id").iter_rows(named=True)
     ]

@@ -293,8 +293,10 @@ def backfills(conn: psycopg.Connection, players: Collection[int]) -> list[Row]:
         published = {row["tracked_player"]: row for row in ops.rows(conn, _PUBLISHED, [accounts])}
     uncounted = [row["backfill_id"] for row in found if row["matches_found"] is None]
     if uncounted and has_table(conn, "pubg", "match_summaries"):
-        there = {row["backfill_id"]: row["matches"] for row in ops.rows(conn, _FOUND, [uncounted])}
-        found = [{**row, "matches_found": there.get(row["backfill_id"], row["matches_found"])} for row in found]
+        found_by_backfill = {row["backfill_id"]: row["matches"] for row in ops.rows(conn, _FOUND, [uncounted])}
+        found = [
+            {**row, "matches_found": found_by_backfill.get(row["backfill_id"], row["matches_found"])} for row in found
+        ]
     return [_progress(row, published.get(row["account_id"])) for row in found]
 
 
@@ -352,8 +354,8 @@ def start(conn: psycopg.Connection, person: Person, row: Row, asked: NewBackfill
         )
     last = asked.to_day or datetime.now(UTC).date()
     first = asked.from_day or last - timedelta(days=asked.days or row["backfill_days"])
-    there = history_of(conn, row["account_id"], first, last)
-    found = Found(there["matches_found"], there["telemetry_available"], there["expired"])
+    history = history_of(conn, row["account_id"], first, last)
+    found = Found(history["matches_found"], history["telemetry_available"], history["expired"])
     try:
         number = request_backfill(conn, row, first, last, found)
     except EntryError as error:

@@ -403,11 +403,11 @@ class _Matches:
         self.count = rows
         if codes is None or not rows:
             return
-        of = np.asarray(codes)
-        if (of[1:] < of[:-1]).any():
-            self._order = np.argsort(of, kind="stable")
-            of = of[self._order]
-        starts = np.flatnonzero(np.concatenate([[True], of[1:] != of[:-1]]))
+        row_codes = np.asarray(codes)
+        if (row_codes[1:] < row_codes[:-1]).any():
+            self._order = np.argsort(row_codes, kind="stable")
+            row_codes = row_codes[self._order]
+        starts = np.flatnonzero(np.concatenate([[True], row_codes[1:] != row_codes[:-1]]))
         if starts.size < rows:
             self._starts, self.count = starts, starts.size
 

@@ -79,8 +79,8 @@ class TrackedPlayer(Thing):
 
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
-        which = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in rows)
-        message = f"Several players named {names['player']} are tracked ({which}); give the account id."
+        candidates = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in rows)
+        message = f"Several players named {names['player']} are tracked ({candidates}); give the account id."
         return UnknownNameError(message, "player")
 
     def recognised(self, names: Mapping[str, Any], context: Matches) -> Mapping[str, Any]:

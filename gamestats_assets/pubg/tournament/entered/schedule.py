@@ -103,11 +103,11 @@ class Round(Thing):
 
     def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
         """See `Thing.siblings`: rounds of the group, or those of the whole division."""
-        of = DIVISION.find(conn, **names)
-        of |= group_of(conn, of, names.get("group"))
-        place = {name: of[name] for name in self.placed_by}
-        in_group = "" if of["group_id"] is None else f", group {of['group_name']}"
-        return {**of, "in_group": in_group}, self.rows(conn, **place)
+        division = DIVISION.find(conn, **names)
+        division |= group_of(conn, division, names.get("group"))
+        place = {name: division[name] for name in self.placed_by}
+        in_group = "" if division["group_id"] is None else f", group {division['group_name']}"
+        return {**division, "in_group": in_group}, self.rows(conn, **place)
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""

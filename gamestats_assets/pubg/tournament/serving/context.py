@@ -179,8 +179,8 @@ async def _round(
         groups = ", ".join(row["group_name"] for row in numbered)
         detail = f"Round {number} of {division['division']} exists in each group; add group: {groups}."
         raise ProblemError(422, detail, errors=[{"name": "group", "message": detail}])
-    there = ", ".join(dict.fromkeys(str(row["round_number"]) for row in rounds)) or "none"
-    raise _missing("round", f"There is no round {number} in {division['division']}; there is {there}.")
+    existing = ", ".join(dict.fromkeys(str(row["round_number"]) for row in rounds)) or "none"
+    raise _missing("round", f"There is no round {number} in {division['division']}; there is {existing}.")
 
 
 async def _match(conn: Connection, played: dict[str, Any], asked: OfDivisionOrMatch) -> dict[str, Any] | None:
@@ -196,8 +196,8 @@ async def _match(conn: Connection, played: dict[str, Any], asked: OfDivisionOrMa
     for row in matches:
         if row[column] == wanted:
             return row
-    there = ", ".join(str(row[column]) for row in matches if row[column] is not None) or "none yet"
-    raise _missing(name, f"No match {wanted!r:.80} counts in {played['round_name']}; there is {there}.")
+    existing = ", ".join(str(row[column]) for row in matches if row[column] is not None) or "none yet"
+    raise _missing(name, f"No match {wanted!r:.80} counts in {played['round_name']}; there is {existing}.")
 
 
 def _named(found: Sequence[dict[str, Any]], column: str, wanted: str, what: str) -> dict[str, Any]:
@@ -206,8 +206,8 @@ def _named(found: Sequence[dict[str, Any]], column: str, wanted: str, what: str)
             return row
     names = {row[column].casefold(): row[column] for row in found}
     near = difflib.get_close_matches(wanted.casefold(), names, n=1)
-    there = f"did you mean {names[near[0]]}?" if near else f"there is {', '.join(names.values()) or 'none yet'}."
-    raise _missing(what, f"There is no {what} {wanted[:80]!r}; {there}")
+    advice = f"did you mean {names[near[0]]}?" if near else f"there is {', '.join(names.values()) or 'none yet'}."
+    raise _missing(what, f"There is no {what} {wanted[:80]!r}; {advice}")
 
 
 def _missing(name: str, detail: str) -> ProblemError:

@@ -142,8 +142,8 @@ async def select(conn: Connection, chosen: Chosen) -> Selection | None:
         matches = (await plans.schedule(conn, of_round))["data"]["matches"]
     match = next((slot for slot in matches if slot["match_number"] == chosen.match), None)
     if chosen.match is not None and match is None:
-        there = ", ".join(str(slot["match_number"]) for slot in matches) or "none; choose a round first"
-        detail = f"There is no match {chosen.match}; there is {there}."
+        existing = ", ".join(str(slot["match_number"]) for slot in matches) or "none; choose a round first"
+        detail = f"There is no match {chosen.match}; there is {existing}."
         raise ProblemError(404, detail, errors=[{"name": "match", "message": detail}])
     line = next(row for row in seasons if row["season_id"] == season["season_id"])
     return Selection(seasons, line, divisions, own, context.group, [*rounds.values()], played, matches, match)
@@ -164,8 +164,8 @@ def _round(asked: str | None, rounds: dict[int, dict[str, Any]]) -> dict[str, An
     if asked is not None:
         if int(asked) in rounds:
             return rounds[int(asked)]
-        there = ", ".join(map(str, rounds)) or "none"
-        detail = f"There is no round {asked}; there is {there}."
+        existing = ", ".join(map(str, rounds)) or "none"
+        detail = f"There is no round {asked}; there is {existing}."
         raise ProblemError(404, detail, errors=[{"name": "round", "message": detail}])
     of_status = {status: [row for row in rounds.values() if row["status"] == status] for status in _GOES_FIRST}
     return next((rows[-1] for rows in of_status.values() if rows), None)
