@@ -32,7 +32,7 @@ class KnockEvents(
     victim_x_m = dy.Float64(nullable=True, description="Place of the victim, metres from the left edge of the map.")
     victim_y_m = dy.Float64(nullable=True, description="Place of the victim, metres from the top edge of the map.")
     weapon_id = dy.String(nullable=True, description="damageCauserName.")
-    weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
+    weapon_name = dy.String(nullable=True, description="Weapon name; null for an id the catalogue lacks.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
     damage_type_category = dy.String(nullable=True, description="Damage type.")
     damage_reason = dy.String(nullable=True, description="Part hit.")

@@ -76,7 +76,7 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", **SILVER):
     vars().update(person("victim", "Account of the victim.", "is_bot", nullable=False))
     assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts with an assist.")
     weapon_id = dy.String(nullable=True, description="damageCauserName.")
-    weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
+    weapon_name = dy.String(nullable=True, description="Weapon name; null for an id the catalogue lacks.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
     damage_type_category = dy.String(nullable=True, description="Damage type.")
     damage_reason = dy.String(nullable=True, description="Part hit.")
@@ -99,7 +99,7 @@ class MatchFacts(MatchRow, key="pubg/match_facts", **SILVER):
     )
     ended_at = utc("End: LogMatchEnd, else start plus duration.", nullable=True)
     map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
-    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; the id if unknown.")
+    map_name = dy.String(nullable=True, description="Map name, such as Erangel; the id if unknown.")
     game_mode = dy.String(nullable=True, description="Mode, such as squad-fpp; null without a match object.")
     match_type = dy.String(
         nullable=True, description="official, custom, competitive, ...; null if the API did not say."

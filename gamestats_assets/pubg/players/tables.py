@@ -163,7 +163,7 @@ class PlayerWeaponStats(
     """Kills and knocks of enemies by a tracked player, by weapon."""
 
     weapon_id = dy.String(primary_key=True, description="damageCauserName; empty if unknown.")
-    weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
+    weapon_name = dy.String(nullable=True, description="Weapon name; null for an id the catalogue lacks.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
     kills = dy.Int32(min=0, description="Kills.")
     headshot_kills = dy.Int32(min=0, description="Kills by a shot to the head.")

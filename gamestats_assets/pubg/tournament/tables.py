@@ -33,7 +33,7 @@ class Seasons(Table, key="pubg/seasons", published=True, **ENTERED):
 
     season_id = entered_id("season", primary_key=True)
     season = dy.String(regex=r"^[a-z0-9_.-]+$", description="Short name, unique; the partition key of standings.")
-    name = dy.String(description="Name in words, such as Fall 2026.")
+    name = dy.String(description="Display name, such as Fall 2026.")
     shard = dy.String(description="Platform shard of its players, such as steam.")
     time_zone = dy.String(description="Time zone of its dates, such as Europe/Berlin.")
     placement_points = dy.List(dy.Int32(), description="Points of placements 1, 2, ...; later placements give none.")
@@ -98,7 +98,7 @@ class Rounds(Table, key="pubg/rounds", published=True, **ENTERED):
     division_id = entered_id("division")
     group_id = entered_id("group", nullable=True)
     round_number = dy.Int32(min=1, description="Number within the division or group.")
-    round_name = dy.String(description="Name in words, such as Round 1.")
+    round_name = dy.String(description="Display name, such as Round 1.")
     first_day = dy.Date(description="First day, in the season's time zone.")
     last_day = dy.Date(description="Last day, in the season's time zone.")
     status = dy.String(
@@ -122,7 +122,7 @@ class ScheduledMatches(Table, key="pubg/scheduled_matches", published=True, **EN
     round_id = entered_id("round")
     match_number = dy.Int32(min=1, description="Number within the round; unique there.")
     scheduled_at = utc("Scheduled start of the match.")
-    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; null for any map.")
+    map_name = dy.String(nullable=True, description="Map name, such as Erangel; null for any map.")
     status = dy.String(
         check=lambda column: column.is_in(SLOT_STATUSES), description="scheduled, active, completed or cancelled."
     )
@@ -185,7 +185,7 @@ class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", **SI
     group_name = dy.String(nullable=True, description="Name of the group.")
     round_id = dy.Int64(nullable=True, description="Round, by date, division and group.")
     round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
-    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
+    round_name = dy.String(nullable=True, description="Name of the round, such as Round 1.")
     scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
     match_number = dy.Int32(nullable=True, description="Number of the slot within its round.")
     slot_offset_s = dy.Float64(nullable=True, description="Start of the match minus time of the slot, in seconds.")
@@ -217,14 +217,14 @@ class TournamentMatches(
     group_name = dy.String(nullable=True, description="Group.")
     round_id = dy.Int64(nullable=True, description="Round.")
     round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
-    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
+    round_name = dy.String(nullable=True, description="Name of the round, such as Round 1.")
     scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
     validation_status = dy.String(description="Validation status, as in match_tournament_context.")
     counts = dy.Bool(description="Whether it counts in standings: its round is known and it is not to be remade.")
     started_at = utc("Start of the match.")
     ended_at = utc("End of the match; its start if the end is unknown.")
-    map_name = dy.String(nullable=True, description="Map in words.")
+    map_name = dy.String(nullable=True, description="Map name.")
     team_count = dy.Int16(min=0, description="Tournament teams that played.")
     winner_team_id = dy.Int64(
         nullable=True, description="Team of the division that won; null if another team or none did."
@@ -254,7 +254,7 @@ class TournamentTeamResults(
     group_name = dy.String(nullable=True, description="Group of the match.")
     round_id = dy.Int64(nullable=True, description="Round.")
     round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
-    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
+    round_name = dy.String(nullable=True, description="Name of the round, such as Round 1.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
     started_at = utc("Start of the match.")
     ended_at = utc("End of the match; its start if the end is unknown.")
@@ -286,7 +286,7 @@ class _Standing(Table):
     round_number = dy.Int32(
         nullable=True, description="Number of the round within its division or group; null in the overall table."
     )
-    round_name = dy.String(nullable=True, description="Current name of the round in words; null in the overall table.")
+    round_name = dy.String(nullable=True, description="Current name of the round; null in the overall table.")
 
 
 class _TeamStanding(_Standing):

@@ -76,7 +76,7 @@ def test_slot_given_by_hand_to_two_matches_is_told_to_the_one_without() -> None:
     context = {"is_overridden": True, "validation_status": "unscheduled", "scheduled_match_id": None}
     message = concerns([WINNER, SECOND], overrides=[given_], context=context)
     assert message.keys() == {"slot_given_twice"}
-    assert message["slot_given_twice"].startswith("Slot 7 was given")
+    assert message["slot_given_twice"].startswith("Slot 7 was assigned")
     assert concerns([WINNER, SECOND], overrides=[given_], context={**context, "scheduled_match_id": 7}) == {}
 
 

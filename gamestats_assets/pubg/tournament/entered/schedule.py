@@ -88,7 +88,7 @@ class Round(Thing):
         _statuses(ROUND_STATUSES),
         Field("first_day", "First day.", DAY, required=["add"], option="first"),
         Field("last_day", "Last day.", DAY, option="last", default="the first"),
-        Field("name", "Name in words.", stored="round_name", default="Round ROUND"),
+        Field("name", "Display name.", stored="round_name", default="Round ROUND"),
         NEW_NUMBER,
     )
     listed = (
@@ -290,7 +290,7 @@ class Slot(Thing):
         ),
         Field(
             "map_name",
-            "Map in words, such as Erangel, or by id; any for any.",
+            "Map name, such as Erangel, or by id; any for any.",
             Kind(str, str, _any_map),
             lacks=True,
             column="map",

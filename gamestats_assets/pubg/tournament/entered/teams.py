@@ -130,7 +130,7 @@ class Season(Thing):
     column = "season"
     called = "season {season}"
     fields = (
-        Field("name", "Name in words.", default="its short name"),
+        Field("name", "Display name.", default="its short name"),
         Field(
             "time_zone", "Time zone of its days, such as Europe/Berlin.", Kind(str, str, _season_zone), required=["add"]
         ),

@@ -80,11 +80,11 @@ class Metadata(BaseModel):
 
     season_id: Annotated[int, Field(description="Number of the season.")]
     season: Annotated[str, Field(description="Its short name.")]
-    season_name: Annotated[str, Field(description="Its name in words.")]
+    season_name: Annotated[str, Field(description="Its display name.")]
     division: Annotated[str | None, Field(description="Name of the division; null for all.")]
     group: Annotated[str | None, Field(description="Name of the group; null for all.")]
     round: Annotated[int | None, Field(description="Number of the round; null for all.")]
-    round_name: Annotated[str | None, Field(description="Its name in words.")]
+    round_name: Annotated[str | None, Field(description="Its display name.")]
     round_status: Annotated[str | None, Field(description="scheduled, active, completed or cancelled.")]
     match: Annotated[int | None, Field(description="Number of the match within its round; null for all.")]
     match_id: Annotated[str | None, Field(description="The match; null for all.")]

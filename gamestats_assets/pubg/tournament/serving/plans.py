@@ -53,7 +53,7 @@ SLOT = Lines(
         "division": Annotated[str, Field(description="Its division.")],
         "group": Annotated[str | None, Field(description="Its group; null if it belongs to the whole division.")],
         "round": Annotated[int, Field(description="Number of the round.")],
-        "round_name": Annotated[str, Field(description="Name of the round in words.")],
+        "round_name": Annotated[str, Field(description="Name of the round.")],
         "match_number": "match_number",
         "scheduled_datetime": "scheduled_at",
         "map_name": "map_name",

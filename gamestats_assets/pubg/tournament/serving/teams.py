@@ -25,7 +25,7 @@ TEAM = Lines(
     {
         **named("team_id", "team_name", "tag"),
         "season": Annotated[str, Field(description="Short name of its season.")],
-        "season_name": Annotated[str, Field(description="Its name in words.")],
+        "season_name": Annotated[str, Field(description="Its display name.")],
         "division": Annotated[str, Field(description="Its division.")],
         "group": Annotated[str | None, Field(description="Group it plays in.")],
     },
@@ -50,7 +50,7 @@ RESULT = Lines(
         "round": "round_number",
         "round_name": "round_name",
         "match_number": "match_number",
-        "map_name": Annotated[str | None, Field(description="Map in words.")],
+        "map_name": Annotated[str | None, Field(description="Map name.")],
         **named(
             "started_at", "counts", "placement", "kills", "damage_dealt", "placement_points", "kill_points", "points"
         ),
