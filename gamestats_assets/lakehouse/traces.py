@@ -121,16 +121,12 @@ def _holds(sought: Sought, content: bytes) -> bool:
 def _parquet_holds(sought: Sought, content: bytes) -> bool:
     if not sought.texts:
         return False
-    for name, dtype in pl.read_parquet_schema(io.BytesIO(content)).items():
-        if dtype == pl.String:
-            values = pl.read_parquet(io.BytesIO(content), columns=[name]).to_series().unique()
-            if values.str.contains(f"(?i){sought.pattern}").any():
-                return True
-        elif dtype.is_nested():
-            values = pl.read_parquet(io.BytesIO(content), columns=[name])
-            if sought.is_in(values.write_json()):
-                return True
-    return False
+    schema = pl.read_parquet_schema(io.BytesIO(content))
+    texts = [name for name, dtype in schema.items() if dtype == pl.String]
+    nested = [name for name, dtype in schema.items() if dtype.is_nested()]
+    values = pl.read_parquet(io.BytesIO(content), columns=[*texts, *nested])
+    found = pl.col(texts).unique().str.contains(f"(?i){sought.pattern}").any() if texts else pl.lit(False)
+    return any(values.select(found).row(0)) or any(sought.is_in(values.select(name).write_json()) for name in nested)
 
 
 def rows_with(url: SecretStr | str, sought: Sought, schemas: Collection[str] | None = None) -> dict[str, int]:
