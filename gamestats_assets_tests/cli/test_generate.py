@@ -76,11 +76,11 @@ def test_farmers_are_planted_in_the_logs_of_an_mmo_unless_they_are_few(gamestats
 
 def test_planted_truths_and_refining_are_told(gamestats, tmp_path: Path) -> None:
     config = tmp_path / "run.json"
-    truth = {"kind": "conversion", "from_event": "shop_open", "to_event": "shop_buy", "rate": 0.5}
+    truth = {"kind": "conversion", "from_event": "pricing_page_viewed", "to_event": "checkout_started", "rate": 0.5}
     config.write_text(json.dumps({"users": 10, "truths": [truth], "dirt": {"duplicate": 0.05}}))
-    done = gamestats("generate", "game", *SHORT, "--config", str(config), "--refine", "--out", "here")
+    done = gamestats("generate", "saas", *SHORT, "--config", str(config), "--refine", "--out", "here")
     assert done.exit_code == 0, done.output
-    assert "shop_open to shop_buy" in done.output
+    assert "pricing_page_viewed to checkout_started" in " ".join(done.output.split())
     assert "misses" not in done.output
     assert "Refined: distance to the rules" in done.output or "Nothing to refine" in done.output
     # Options win over the file.
@@ -145,11 +145,11 @@ def test_every_wrong_field_of_a_configuration_is_named(gamestats, tmp_path: Path
 def test_a_retention_day_beyond_the_run_is_refused(gamestats, tmp_path: Path) -> None:
     truth = {"kind": "retention", "curve": {"1": 0.4, "3": 0.1}}
     (tmp_path / "run.json").write_text(json.dumps({"users": 20, "truths": [truth]}))
-    run = ("generate", "game", "--config", "run.json", "--processes", "1", "--days")
+    run = ("generate", "saas", "--config", "run.json", "--processes", "1", "--days")
     refused = gamestats(*run, "3")
     assert refused.exit_code == 1
     assert "planted for day 3, but sign-ups in a run of 3 days" in " ".join(refused.output.split())
-    assert not (tmp_path / "demo-game").exists()
+    assert not (tmp_path / "demo-saas").exists()
     assert gamestats(*run, "4").exit_code == 0
 
 
@@ -179,7 +179,7 @@ def test_taxonomy_check_doubts_empty_limits_and_circular_formulas(gamestats, tmp
 
 
 def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: Path) -> None:
-    gamestats("generate", "health", *SHORT, "--out", "logs")
+    gamestats("generate", "saas", *SHORT, "--out", "logs")
     total = len(lines(Path("logs")))
     with Receiver() as receiver:
         where = ("--receiver", receiver.url, "--app-id", receiver.app_id)

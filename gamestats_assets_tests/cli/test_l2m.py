@@ -11,7 +11,21 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.cli.lake.overview import overview
-from gamestats_assets.l2m.tables import Active, EtlLogin, EtlRecharge, IpWhitelist, UserProfile
+from gamestats_assets.l2m.tables import (
+    Active,
+    ActivityRhythms,
+    Countries,
+    CumulativeRevenue,
+    EtlLogin,
+    EtlRecharge,
+    FarmersSnapshot,
+    IpWhitelist,
+    Recharge,
+    SharedAddresses,
+    StdActive,
+    UserProfile,
+    VipTiers,
+)
 from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
@@ -22,6 +36,10 @@ from gamestats_assets_tests.l2m.lake import SmallLake
 from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
 
 SMALL = ("--accounts", "150", "--days", "2")
+OF_FARMERS = (StdActive, ActivityRhythms, SharedAddresses, FarmersSnapshot)
+"""Tables up to the farmers."""
+OF_ACTIVE = (*OF_FARMERS, VipTiers, Countries, Recharge, CumulativeRevenue, UserProfile, Active)
+"""Tables up to those that are active."""
 
 
 def landed(gamestats: Gamestats) -> Landing:
@@ -68,7 +86,7 @@ def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamesta
     lake = SmallLake(gamestats.folder)
     days = sorted(path.name for path in Path("logs").iterdir())
     lake.take(Path("logs"), days)
-    lake.make(days)
+    lake.make(days, OF_FARMERS)
     output = json.loads(gamestats("l2m", "farmers", "--known", str(planted), "--format", "json").stdout)
     by_signal = {row["signal"]: row for row in output}
     assert [*by_signal] == ["shared_ip", "level_one", "self_similar", "any"]
@@ -94,7 +112,7 @@ def test_a_table_is_fresh_only_with_the_day_before(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path)
     put(tmp_path / "logs", "login.csv", csv_bytes(rows("login", 3)))
     lake.take(tmp_path / "logs", [str(DAY)])
-    lake.make([str(DAY)])
+    lake.make([str(DAY)], OF_ACTIVE)
     stores = Stores(Settings(data=str(tmp_path)))
 
     def found(days_later: int, hour: int, minute: int) -> list[str]:
@@ -106,7 +124,7 @@ def test_a_table_is_fresh_only_with_the_day_before(tmp_path: Path) -> None:
     assert found(1, 12, 0) == ["fresh", "fresh", "fresh", "fresh"]
     assert found(2, 1, 59) == ["fresh", "fresh", "fresh", "fresh"]
     lake.extract(str(DAY))
-    lake.make([str(DAY)], everything=True)
+    lake.make([str(DAY)], OF_ACTIVE, everything=True)
     assert found(2, 2, 1) == ["stale", "stale", "fresh", "fresh"]
     assert found(2, 4, 1) == ["stale", "stale", "stale", "stale"]
 
