@@ -148,7 +148,7 @@ def deliver(
         groups.setdefault((_log_of(file.path, log), _day_of(file.path, day).isoformat()), []).append(file)
     done = 0
 
-    def tell(files: int) -> None:
+    def advance(files: int) -> None:
         nonlocal done
         done += files
         if progress is not None:
@@ -156,10 +156,10 @@ def deliver(
 
     for (of, on), files in sorted(groups.items()):
         outcomes.append(_deliver(landing, of, date.fromisoformat(on), files, (columns or {}).get(of, {}), add=add))
-        tell(len(files))
+        advance(len(files))
     for path in records:
         outcomes += _land_records(landing, path)
-        tell(1)
+        advance(1)
     return Report(tuple(outcomes), tuple(passed_over))
 
 
@@ -261,7 +261,7 @@ def refused(landing: Landing) -> list[Rejection]:
     ]
 
 
-# --------------------------------------------------------------------------- what a file is
+# --------------------------------------------------------------------------- formats, logs and days of files
 
 
 def _walked(paths: Sequence[Path]) -> tuple[list[_Found], list[Path]]:

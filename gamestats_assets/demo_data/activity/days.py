@@ -19,7 +19,7 @@ import polars as pl
 from gamestats_assets.demo_data.tables import Events, Money, Payments, Products, Sessions, UserDays, UserOperations
 from gamestats_assets.lakehouse.sums import exact_sum
 
-# --------------------------------------------------------------------------- whose a record is
+# --------------------------------------------------------------------------- users of records
 
 IDS = ("account_id", "distinct_id")
 _ONE_DAY = timedelta(days=1)

@@ -141,12 +141,12 @@ def _doubts_of_order(order: EventOrder) -> Iterator[Doubt]:
     """Yields for each event the surest evidence of its predecessor, with the surest alternative that was not taken."""
     arrivals = {r.name for r in order.of(EventKind.REGISTER, EventKind.INSTALL)}
     for event in order.readings:
-        telling = [e for e in order.edges if e.after == event and not {*e.before} <= arrivals]
-        taken = [e for e in (order.next.get(event), *order.needs.get(event, ())) if e in telling]
+        evidence = [e for e in order.edges if e.after == event and not {*e.before} <= arrivals]
+        taken = [e for e in (order.next.get(event), *order.needs.get(event, ())) if e in evidence]
         if taken:
             best = max(taken, key=lambda edge: edge.confidence)
             known = {name for edge in taken for name in edge.before}
-            other = next((str(e).removeprefix(event) for e in telling if not {*e.before} & known), "")
+            other = next((str(e).removeprefix(event) for e in evidence if not {*e.before} & known), "")
             yield Doubt(str(best), best.why, best.confidence, f"it{other}" if other else "it happens by itself")
 
 

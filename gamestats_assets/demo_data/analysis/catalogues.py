@@ -223,7 +223,7 @@ class Catalogues:
         self._values = {trait: self._values_of(trait) for trait in self._id_of}
         self.ids: dict[str, list[Scalar]] = {}
         for found in dict.fromkeys(self._id_of.values()):
-            traits = [trait for trait, of in self._id_of.items() if of == found and self._tells_apart(trait)]
+            traits = [trait for trait, of in self._id_of.items() if of == found and self._is_name(trait)]
             self.ids[found] = self._entries(found, min([_ENTRIES, *(len(self._values[trait]) for trait in traits)]))
 
     def _note(self, beside: Sequence[Place]) -> None:
@@ -270,7 +270,7 @@ class Catalogues:
         rules = [rule_of(place.prop) for place in self.places[name]]
         return next((list(rule.values) for rule in rules if isinstance(rule, OneOf)), [])
 
-    def _tells_apart(self, trait: str) -> bool:
+    def _is_name(self, trait: str) -> bool:
         """Whether a trait names an entry, rather than its maker."""
         text = self.places[trait][0].prop.type is PropertyType.STRING
         return text and not self._listed(trait) and not _words("makers") & {*own_pieces(trait)}

@@ -59,7 +59,7 @@ def _without(text: str, role: str) -> str:
     return text
 
 
-# --------------------------------------------------------------------------- how often
+# --------------------------------------------------------------------------- frequency
 
 PEOPLE = named_words("people")
 """Words for users of products, and for what each user has one of."""
@@ -124,7 +124,7 @@ def is_legacy(event: Event) -> bool:
     return bool(old) or event.tag.lower() == "legacy" or says(event, "legacy")
 
 
-# --------------------------------------------------------------------------- which earlier events are named
+# --------------------------------------------------------------------------- earlier events in descriptions
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ def _deed_in(text: str) -> str:
     return ""
 
 
-# --------------------------------------------------------------------------- which event a phrase means
+# --------------------------------------------------------------------------- events that phrases mean
 
 _LIKE = (
     named_words("like_buying"),

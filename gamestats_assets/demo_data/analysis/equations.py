@@ -357,7 +357,7 @@ def _pairs(scope: Scope) -> dict[frozenset[str], dict[str, str]]:
     return by_stem
 
 
-# --------------------------------------------------------------------------- what made the difference
+# --------------------------------------------------------------------------- causes of a difference
 
 
 def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:

@@ -106,7 +106,7 @@ class Evidence:
         """Returns the events that a description names in these roles."""
         return {m.event for m in self.order.mentions.get(r.name, ()) if not roles or m.role in roles}
 
-    # ----------------------------------------------------------------- what descriptions name
+    # ----------------------------------------------------------------- events in descriptions
 
     def _named(self) -> Iterator[Edge]:
         for event, mentions in self.order.mentions.items():
@@ -343,7 +343,7 @@ class Evidence:
             if score >= (2 if (r.place or 0) >= 5 else 1):
                 yield self._edge(r, [best], f"{best.name} shows what it is done with", 0.52)
 
-    # ----------------------------------------------------------------- how users come
+    # ----------------------------------------------------------------- arrival of users
 
     def _arrival(self) -> Iterator[Edge]:
         """Install, then the account, then the character, then the introduction; most things need an account."""

@@ -135,7 +135,7 @@ class Habits:
         long = len(choice.steps) >= 4 and not self._is_by_the_way(choice)
         return self._all_in(choice, self.follows) and not long
 
-    # ----------------------------------------------------------------- what follows what
+    # ----------------------------------------------------------------- predecessors
 
     def _is_trouble(self, r: Reading) -> bool:
         """Whether something goes wrong or is regretted: failures, complaints, cancellations, losses."""
@@ -178,7 +178,7 @@ class Habits:
                 found[r.name] = (before, _FACTS["share"]["settled"] if settles else share)
         return found
 
-    # ----------------------------------------------------------------- what is seldom
+    # ----------------------------------------------------------------- rare choices
 
     def _rate(self, choice: _Choice) -> float | None:
         """Returns the share of an active user's sessions with a rare choice; None if it is usual or follows others."""
@@ -259,7 +259,7 @@ class Habits:
                 path.append(min(found, key=lambda r: (r.fails or r.phase == "pause", not r.succeeds)).name)
         return path
 
-    # ----------------------------------------------------------------- how likely each event is
+    # ----------------------------------------------------------------- probabilities of events
 
     def event_probabilities(self, segment: str) -> dict[str, float]:
         """Returns how likely each event that a user may cause is in a session, 0 to 1.

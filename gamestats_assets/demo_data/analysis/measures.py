@@ -157,7 +157,7 @@ def _in_words(prop: Property) -> ValueRule | None:
     return None
 
 
-# --------------------------------------------------------------------------- what numbers measure
+# --------------------------------------------------------------------------- measures of numbers
 
 
 USABLE_NAME = re.compile(

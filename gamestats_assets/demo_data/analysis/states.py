@@ -119,7 +119,7 @@ def same_currency(one: Property, other: Property) -> bool:
     return not first or not second or bool(first & second)
 
 
-# --------------------------------------------------------------------------- what a property of users holds
+# --------------------------------------------------------------------------- values of user properties
 
 
 def accumulates(prop: Property) -> bool:
@@ -150,7 +150,7 @@ def is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
     return prop.type is PropertyType.NUMBER and not odd and not running and not says("each", texts_of(prop))
 
 
-def tells_after(prop: Property) -> bool:
+def is_after(prop: Property) -> bool:
     if singulars(prop.name) & SAID["before"]:
         return False
     return bool(singulars(prop.name) & SAID["after"] or says("after", texts_of(prop)))
@@ -180,7 +180,7 @@ def at_first(prop: Property, reached: Set[str]) -> Scalar | None:
     return named or (left[0] if left and left[0] == listed(prop)[0] else None)
 
 
-# --------------------------------------------------------------------------- what is done and undone
+# --------------------------------------------------------------------------- deeds and reversals
 
 
 def _forms(word: str) -> set[str]:
@@ -246,7 +246,7 @@ def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
     return not (reading.fails or looks or begun)
 
 
-# --------------------------------------------------------------------------- which events a text speaks of
+# --------------------------------------------------------------------------- events that a text means
 
 
 @dataclass(frozen=True)
@@ -381,7 +381,7 @@ class Speech:
                 if named:
                     found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, numbers_named)) for r in named]
                 elif numbers_named:
-                    found += [Moved(r, way, name) for r, name in self._telling(numbers_named, part)]
+                    found += [Moved(r, way, name) for r, name in self._with_number(numbers_named, part)]
                 elif (way or several) and not says("initial", part):
                     said = dict.fromkeys(words_of(part), 1.0)
                     near = self.nearest(about | said, context)
@@ -396,7 +396,7 @@ class Speech:
         clear = any(m.way or m.number for m in found) or bool(events)
         return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
 
-    def _telling(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
+    def _with_number(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
         """Returns the events with a number that a text names; of several, those that its other words mean."""
         having = [(r, n) for r in self.of_users if (n := self.number_named(r, names))]
         having = self.one_of_each([(r, n) for r, n in having if is_settled(r, self.of_users)] or having)

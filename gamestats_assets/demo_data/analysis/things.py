@@ -137,7 +137,7 @@ class Lives:
     def stages(self, life: Life) -> Iterator[Stage]:
         """Yields each stage of a life, after its birth and after the last stage above it that every life passes."""
         births = [self.readings[name] for name in life.births]
-        why, birth = f"both tell {life.identifier}", births[0]
+        why, birth = f"both have {life.identifier}", births[0]
         others = [r for r in (self.readings[name] for name in life.events) if r not in births]
         others = [r for r in others if not (r.action == "join" and birth.action == "create")]
         others = [r for r in others if self.order.partners.get(r.name) not in life.births]
@@ -175,7 +175,7 @@ def in_order(found: Sequence[Reading]) -> list[Reading]:
     return line
 
 
-# --------------------------------------------------------------------------- what later events repeat of earlier ones
+# --------------------------------------------------------------------------- values recalled from earlier events
 
 
 _NO_SOURCE = (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END)
@@ -455,9 +455,9 @@ class _Cart:
     def _until(self) -> list[str]:
         kinds = self._order.kinds
         paid = [e for e in self._later if kinds[e] is EventKind.PAY and not self._order.readings[e].fails]
-        telling = [e for e in self._later if self._totals(e) and not self._order.readings[e].fails]
+        totalling = [e for e in self._later if self._totals(e) and not self._order.readings[e].fails]
         cleared = [r.name for r in self._takers if r not in self._takes()]
-        return list(dict.fromkeys([*(paid[-1:] or telling[-1:]), *cleared, *self._lasting]))
+        return list(dict.fromkeys([*(paid[-1:] or totalling[-1:]), *cleared, *self._lasting]))
 
     def _totals(self, event: str) -> dict[str, dict[str, str]]:
         """Returns by property that follows from the cart the formula of each event that fills it."""

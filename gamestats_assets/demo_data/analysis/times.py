@@ -207,7 +207,7 @@ class _Times:
         named = [(p, s) for p, s in rest if piece_set(p.name) & {*known["of_length"].split()}]
         return next(iter(named or rest), None)
 
-    # ----------------------------------------------------------------- on their own
+    # ----------------------------------------------------------------- single times
 
     def _clear(self, place: Place) -> ValueRange | None:
         """Returns the range of a time from its own name and texts."""

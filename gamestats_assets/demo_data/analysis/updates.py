@@ -29,6 +29,7 @@ from gamestats_assets.demo_data.analysis.states import (
     core,
     counts,
     currency,
+    is_after,
     is_amount,
     is_held,
     is_level_up,
@@ -43,7 +44,6 @@ from gamestats_assets.demo_data.analysis.states import (
     states_shown,
     sums,
     takes_back,
-    tells_after,
     texts_of,
     undoes,
     way_of,
@@ -348,11 +348,11 @@ class _Guess:
             yield from self._counted(prop)
             return
         bare = not nouns(prop.name) - SAID["money"] - set(FACTS["currency"])
-        tellers = self._same_noun(prop) or (self._described(prop) if money and not bare else [])
-        if tellers:
-            paid = self.order.kinds[tellers[0][0].name] in _MONEY_KINDS
-            tellers = self._all_paid(None, tellers) if paid else tellers
-            yield from _added(tellers)
+        amounts = self._same_noun(prop) or (self._described(prop) if money and not bare else [])
+        if amounts:
+            paid = self.order.kinds[amounts[0][0].name] in _MONEY_KINDS
+            amounts = self._all_paid(None, amounts) if paid else amounts
+            yield from _added(amounts)
         elif bare:
             yield from _added(self._all_paid(prop))
         elif not (money or singulars(prop.name) & SAID["measured"]):
@@ -442,7 +442,7 @@ class _Guess:
         event = self.events[r.name]
         bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None)
         same = [p for p in numbers if p.name == prop.name and not bought]
-        if left := same or [p for p in numbers if tells_after(p.prop) and is_of(p)]:
+        if left := same or [p for p in numbers if is_after(p.prop) and is_of(p)]:
             return Update(type="set", value=_ref(left[0].name))
         elsewhere = bought and not thing and industry_of(self.order.product) != "finance"
         if r.fails or elsewhere or not is_settled(r, self.of_users):
@@ -466,17 +466,17 @@ class _Guess:
 
     def _last(self, prop: Property) -> Found:
         """Yields updates to the latest value of an event property of the same name."""
-        for r, name in self._tellers(prop):
+        for r, name in self._settling(prop):
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
 
     def _mode(self, prop: Property, r: Reading) -> Literal["set", "set_once"]:
         once = prop.update is UpdateMode.SET_ONCE or singulars(prop.name) & SAID["first"]
         return "set_once" if once and r.action not in ("edit", "upgrade", "downgrade") else "set"
 
-    def _tellers(self, prop: Property) -> list[tuple[Reading, str]]:
+    def _settling(self, prop: Property) -> list[tuple[Reading, str]]:
         """Returns events that settle a property, with their property of the same name or for its new value."""
         named = [(r, name) for r in self.of_users if not r.fails and (name := self._matching(prop, r)) is not None]
-        settling = [(r, name) for r, name in named if self._tells(r)]
+        settling = [(r, name) for r, name in named if self._settles(r)]
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
 
     def _matching(self, prop: Property, r: Reading) -> str | None:
@@ -499,7 +499,7 @@ class _Guess:
                 best.append((-fits.index(True), -row, p.name))
         return max(best)[2] if best else None
 
-    def _tells(self, r: Reading) -> bool:
+    def _settles(self, r: Reading) -> bool:
         """Whether an event settles something, rather than mentioning it."""
         kind = self.order.kinds[r.name]
         midway = kind is Kind.CORE and r.place is not None and not r.succeeds
@@ -515,7 +515,7 @@ class _Guess:
         said = singulars(prop.name)
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
-        latest = self._tellers(prop) or self._named_by(prop)
+        latest = self._settling(prop) or self._named_by(prop)
         for r, name in latest:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
         if latest and prop.update is not UpdateMode.SET_ONCE:

@@ -193,7 +193,7 @@ class _Maker:
             constraint if moves or len({*map(repr, rules)}) == 2 else constraint.model_copy(update={"per_user": True})
         )
 
-    # ----------------------------------------------------------------- what goes together
+    # ----------------------------------------------------------------- dependent values
 
     def _paired(self, place: Place, rule: ValueRule | None) -> PropertyConstraint | None:
         """Returns the constraint of a value that depends on another: price on product, new plan on old plan."""
@@ -266,7 +266,7 @@ class _Maker:
         values: list[Scalar] = list(dict.fromkeys(rule.values))
         if place.prop.type is PropertyType.BOOLEAN:
             plain = self._boolean(place)
-            if plain.first_only or _tells_first(place.prop):
+            if plain.first_only or _marks_first(place.prop):
                 return PropertyConstraint(first_only=True, values=values)
             return plain.model_copy(update={"values": values, "weights": plain.weights if len(values) == 2 else []})
         if place.prop.type is PropertyType.LIST:
@@ -336,7 +336,7 @@ class _Maker:
                 return _NOTHING
 
     def _boolean(self, place: Place) -> PropertyConstraint:
-        if _tells_first(place.prop):
+        if _marks_first(place.prop):
             return PropertyConstraint(first_only=place.event != "user", per_user=place.event == "user")
         words = {*concepts(place.prop.name), *concepts(place.prop.alias)}
         share = next((share for of, share in facts("choices")["flags"].items() if words & {*of.split()}), 0.3)
@@ -490,7 +490,7 @@ def _of_person(place: Place, last: str) -> bool:
     return last.removeprefix("home_") in keep and place.kind is not Kind.SYSTEM
 
 
-def _tells_first(prop: Property) -> bool:
+def _marks_first(prop: Property) -> bool:
     """Whether a flag marks a first time: `first` in the name, 최초 or 첫 in the alias."""
     return "first" in own_pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 

@@ -251,7 +251,7 @@ class LogReading:
             for value, count in values.cast(pl.String).str.strip_suffix(".0").value_counts(sort=True).iter_rows():
                 counts[value if value in counts or len(counts) < _MOST_VALUES else "..."] += count
 
-    # ----------------------------------------------------------------- what is counted
+    # ----------------------------------------------------------------- figures
 
     def figures(self) -> dict[str, Any]:
         """Returns the figures of single lines, by their names in `Measured`; makes `records` and `variants`."""

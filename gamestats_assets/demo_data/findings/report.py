@@ -164,7 +164,7 @@ def _dirt(measured: Measured, verdicts: Sequence[Verdict]) -> list[dict[str, Any
     return [{"kind": k, "what": what, "records": n, "verdict": judged.get(k)} for k, what, n in rows]
 
 
-# --------------------------------------------------------------------------- pictures
+# --------------------------------------------------------------------------- charts
 
 
 def figures(measured: Measured, generated: Mapping[str, Any]) -> list[Figure]:

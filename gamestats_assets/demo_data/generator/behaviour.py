@@ -178,7 +178,7 @@ def sessions_of(plan: Blueprint, streams: Streams, users: Users, active: Array) 
     return Sessions(of_user, np.arange(rows.size) - first[of_user], day[rows], place)
 
 
-# --------------------------------------------------------------------------- what happens in a session
+# --------------------------------------------------------------------------- events of a session
 
 
 class _Life:
@@ -445,7 +445,7 @@ def _alike(segment: Array, stage: Array, opened: Array | None) -> list[Array]:
     return np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
 
 
-# --------------------------------------------------------------------------- what would change nothing
+# --------------------------------------------------------------------------- events without effect
 
 
 def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings) -> Happenings:
@@ -469,13 +469,13 @@ def _movers(plan: Blueprint, truth: StandstillTruth) -> Iterator[str]:
     """Yields events whose only effect on users is to move a property that must stand still."""
     for event in plan.event_names:
         changed = {
-            name for name, updates in plan.updates.items() for who, how in updates if who == event and _tells(how)
+            name for name, updates in plan.updates.items() for who, how in updates if who == event and _has_content(how)
         }
         if changed == {truth.property} and event != truth.event:
             yield event
 
 
-def _tells(update: Update) -> bool:
+def _has_content(update: Update) -> bool:
     """Whether an update has content beyond the fact and time of an event."""
     return update.type != "set_once" and update.value != "{{#time}}"
 
@@ -527,7 +527,7 @@ def _at_their_limit(plan: Blueprint, streams: Streams, users: Users, found: Happ
 def _does_nothing_else(plan: Blueprint, event: str, name: str, rule: CounterRule) -> bool:
     """Whether the only effect of an event on the user is to show a limited count, apart from its time."""
     done = [update for updates in plan.updates.values() for who, update in updates if who == event]
-    rest = [update for update in done if _tells(update)]
+    rest = [update for update in done if _has_content(update)]
     return rule.max is not None and bool(rest) and all(update.value == f"{{{{{name}}}}}" for update in rest)
 
 

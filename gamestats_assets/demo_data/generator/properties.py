@@ -299,10 +299,10 @@ class Properties:
         while waiting.size:
             candidate = rows[waiting] - step[waiting] + earlier
             of_event = self.happened.event[candidate]
-            tells = having[of_event] & (of_event != self.happened.event[rows[waiting]])
-            source[waiting[tells]] = candidate[tells]
+            has_property = having[of_event] & (of_event != self.happened.event[rows[waiting]])
+            source[waiting[has_property]] = candidate[has_property]
             earlier += 1
-            waiting = waiting[~tells & (step[waiting] > earlier)]
+            waiting = waiting[~has_property & (step[waiting] > earlier)]
         return source
 
     def _creators(self, event: str, name: str) -> list[tuple[str, str]]:

@@ -347,7 +347,7 @@ def _carriers(plan: Blueprint, home: locales.Country) -> locales.Shares:
     return home.carriers
 
 
-# --------------------------------------------------------------------------- in whom truths are planted
+# --------------------------------------------------------------------------- users with planted truths
 
 
 @dataclass(frozen=True, slots=True)

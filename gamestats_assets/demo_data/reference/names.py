@@ -118,7 +118,7 @@ def _words() -> dict[tuple[str, str], tuple[str, ...]]:
     return {key: tuple(words) for key, words in found.items()}
 
 
-# --------------------------------------------------------------------------- values that take more than a line
+# --------------------------------------------------------------------------- values that need code
 
 _BIRTHS = (date(1955, 1, 1), date(2010, 12, 31))
 _DATES = (date(2024, 1, 1), date(2025, 12, 31))
@@ -310,7 +310,7 @@ INVENTED = frozenset(name for name, pattern in _PATTERNS.items() if pattern.inve
 """Patterns of names that a product gives to its own things, which are the same for all of its users."""
 
 
-# --------------------------------------------------------------------------- what others call
+# --------------------------------------------------------------------------- public functions
 
 
 def patterns() -> tuple[str, ...]:

@@ -167,7 +167,7 @@ def parse_formula(text: str) -> Formula:
     return Formula(text, frozenset(names), tree, named)
 
 
-# --------------------------------------------------------------------------- what it can do
+# --------------------------------------------------------------------------- functions and operations
 
 
 def _truth(function: Callable[..., Any]) -> Callable[..., Floats]:
@@ -218,7 +218,7 @@ _FUNCTIONS: Mapping[str, tuple[int, int | None, Callable[..., Any]]] = {
 """By function name: smallest and largest number of arguments, and the implementation."""
 
 
-# --------------------------------------------------------------------------- how it is read
+# --------------------------------------------------------------------------- reading
 
 _TOKEN = re.compile(
     r"""

@@ -178,7 +178,7 @@ class LogFiles(ProductDayRow, key="demo_data/log_files", **LANDED):
     )
 
 
-# --------------------------------------------------------------------------- what is configured
+# --------------------------------------------------------------------------- configuration
 
 
 class Products(Table, key="demo_data/products", subject="products", layer="bronze", **BY_PRODUCT):

@@ -62,7 +62,7 @@ _JSON_TYPE = {"time": "string"}
 _unequal = functools.partial(unequal, within=ROUNDING)
 
 
-# --------------------------------------------------------------------------- what landed
+# --------------------------------------------------------------------------- landed records
 
 
 @breaking_rows(of=RecordCounts)
@@ -426,7 +426,7 @@ def operations_fit_their_properties(profiles: dy.LazyFrame[UserProfiles]) -> pl.
     return profiles.filter(pl.col("misfits") > 0).select("product", "user_id", "misfits", "operations")
 
 
-# --------------------------------------------------------------------------- what is published
+# --------------------------------------------------------------------------- published tables
 
 
 @breaking_rows(of=DailyActiveUsers)

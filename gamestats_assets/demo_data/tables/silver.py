@@ -101,7 +101,7 @@ class FunnelProgress(UserRow, key="demo_data/funnel_progress", subject="activity
     after_s = dy.Float64(nullable=True, min=0, description="Seconds since the previous step; null for the first.")
 
 
-# --------------------------------------------------------------------------- of all history
+# --------------------------------------------------------------------------- tables of all history
 
 
 class Identities(ProductRow, key="demo_data/identities", subject="activity", layer="silver", **BY_PRODUCT):

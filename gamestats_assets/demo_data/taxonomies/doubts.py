@@ -120,7 +120,7 @@ def _doubts_of_source(
         yield f"the rule names {rule.property!r} of the event {rule.event!r}, whose type is {kinds}"
 
 
-# --------------------------------------------------------------------------- what decides which values there are
+# --------------------------------------------------------------------------- deciding rules
 
 _PRESETS = {"#os": ("Android", "iOS", "Windows", "macOS", "Linux")}
 """Properties that every event has whatever its sheet says, with their values."""

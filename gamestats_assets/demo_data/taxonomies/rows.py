@@ -104,7 +104,7 @@ def headed_table(sheet: Sheet, findings: Findings) -> Table | None:
     return None
 
 
-# --------------------------------------------------------------------------- what a row says
+# --------------------------------------------------------------------------- rows of events and properties
 
 
 @dataclass(slots=True, eq=False)

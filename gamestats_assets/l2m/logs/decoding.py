@@ -195,7 +195,7 @@ class DayOfLogs:
             reason = f"It cannot be read to its end: {error}".rstrip(".") + ". Deliver the day again."
             self._reject_file(log, table, file.name, "unreadable_file", reason, max(0, rows - read))
 
-    # ----------------------------------------------------------------- what is wrong with rows
+    # ----------------------------------------------------------------- invalid rows
 
     def _without_problems(self, log: str, table: type[Table], name: str, rows: pl.DataFrame) -> pl.DataFrame:
         is_bad = pl.col(FAULT).is_not_null() | pl.col(PROBLEM).is_not_null()

@@ -62,7 +62,7 @@ def fetch_day(settings: Settings, landing: Landing, day: date, report: Callable[
     """Lands what the configured sources have of a day; nothing if none is configured, or none has anything.
 
     Args:
-        tell: receives a message about each source without files.
+        report: receives a message about each source without files.
 
     Raises:
         SourceSettingsError: when a setting cannot be read.

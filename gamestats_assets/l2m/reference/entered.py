@@ -19,7 +19,7 @@ _LEAST_WHOLE_PARTS = 2
 _EXPECTED = "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:"
 
 
-# --------------------------------------------------------------------------- what an address begins with
+# --------------------------------------------------------------------------- beginnings of addresses
 
 
 def checked_prefix(text: str, column: str = "ip_prefix") -> str:

@@ -38,7 +38,7 @@ def choose(story: Story) -> None:
     story.kills = _joined([_kills(story, story.rng(4, number), rows) for number, rows in story.chunks()])
 
 
-# --------------------------------------------------------------------------- champions and what they build
+# --------------------------------------------------------------------------- champions and their items
 
 
 def _padded(lists: Sequence[tuple[int, ...]]) -> Ints:

@@ -95,7 +95,7 @@ def _solve(effect: Effect, others: Floats, treated: Ints, eligible: Ints) -> flo
     return (low + high) / 2
 
 
-# --------------------------------------------------------------------------- what follows
+# --------------------------------------------------------------------------- figures that follow
 
 # By position, per game or per minute.
 _DPM = np.array([520.0, 450.0, 590.0, 610.0, 250.0])
