@@ -205,7 +205,7 @@ def test_a_delivery_whose_file_never_landed_says_so_and_the_others_load(tmp_path
     assert (found.of("login").height, found.of("logout").height) == (1, 1)
     [rejection] = found.rejected("login")
     assert (rejection.unit_id, rejection.scope, rejection.rule) == ("gone.csv", "file", "missing_file")
-    assert "delivery 3 of the login log of 2026-03-01" in rejection.reason
+    assert "Delivery 3 of the login log of 2026-03-01" in rejection.reason
     assert found.counts["login"]["files"] == 1
 
 
@@ -291,7 +291,7 @@ def test_a_corrupt_parquet_file_is_rejected_and_everything_else_loads(tmp_path: 
         ("login-1.parquet", "empty", "expected a Parquet file, which begins with PAR1"),
         ("login-1.csv.gz", "end cut off", "The gzip stream ends early"),
         ("login-1.csv", "gzipped twice", "it is gzipped twice"),
-        ("login-1.parquet", "end of Parquet cut off", "a Parquet file that is not whole"),
+        ("login-1.parquet", "end of Parquet cut off", "an incomplete Parquet file"),
         ("login-1.parquet", "gzipped", "a Parquet file that is gzipped; unpack it"),
     ],
 )

@@ -213,8 +213,8 @@ def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:
 def likely_industry(taxonomy: Taxonomy) -> str:
     """Returns the industry that most events name, else the one most descriptions name, else `other`."""
     readings = read_events(taxonomy.events)
-    for said in ([frozenset(r.words) for r in readings], [r.description for r in readings]):
-        count = {name: sum(bool(words & of_event) for of_event in said) for name, words in AT_HOME.items()}
+    for words_of_events in ([frozenset(r.words) for r in readings], [r.description for r in readings]):
+        count = {name: sum(bool(words & of_event) for of_event in words_of_events) for name, words in AT_HOME.items()}
         likely = max(count, key=lambda name: count[name])
         if count[likely] >= max(2, len(readings) * 0.15):
             return likely

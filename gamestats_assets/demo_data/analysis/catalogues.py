@@ -58,14 +58,14 @@ def pair_of(
         return None
     fits = [(o, of) for o, of in beside if len(of) == len(numbers) == len(set(of)) and not piece_set(o.name) & BEFORE]
     texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
-    said = f"{prop.alias} {prop.description} {prop.constraint}"
-    by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
-    named = by_name or [one for one in fits if _names(said, one[0])] or texts
+    texts_of_list = f"{prop.alias} {prop.description} {prop.constraint}"
+    by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", texts_of_list)]
+    named = by_name or [one for one in fits if _names(texts_of_list, one[0])] or texts
     alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
     sorts = [one for one in texts if _SORTS & {*own_pieces(one[0].name)[-1:]}]
     if not alike and len(sorts) == 1 and len(numbers) > (1 if piece_set(prop.name) & _AMOUNTS else 2):
         alike = [] if piece_set(prop.name) & _CHOSEN - {"count", "cnt"} else sorts
-    chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(said)) else alike
+    chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(texts_of_list)) else alike
     if not chosen:
         return None
     other, keys = chosen[0]
@@ -73,11 +73,11 @@ def pair_of(
     return PropertyConstraint(depends_on=other.name, mapping=mapping, values=list(values))
 
 
-def _names(said: str, other: Property) -> bool:
+def _names(text: str, other: Property) -> bool:
     """Whether a text names a property or its subject: `in the order of the tiers` names `cash_tier`."""
-    words = {word.rstrip("s").lower() for word in re.findall(r"[A-Za-z]{3,}", said)}
+    words = {word.rstrip("s").lower() for word in re.findall(r"[A-Za-z]{3,}", text)}
     own = {word.rstrip("s") for word in piece_set(other.name)}
-    return other.name in said or bool(other.alias and other.alias in said) or bool(words & own - {"name", "the"})
+    return other.name in text or bool(other.alias and other.alias in text) or bool(words & own - {"name", "the"})
 
 
 def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], values: Sequence[Scalar]) -> bool:
@@ -108,10 +108,10 @@ def one_change(before: Property, after: Property) -> bool:
     return bool(was & BEFORE and not now & BEFORE and was - BEFORE and was - BEFORE == now - _AFTER)
 
 
-def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str, list[Scalar]]:
+def changes(before: Sequence[str], after: Sequence[str], text: str) -> dict[str, list[Scalar]]:
     """Maps each earlier state to the later ones: never itself; higher ones only if the text speaks of an upgrade."""
     ranked = list(dict.fromkeys([*before, *after]))
-    up, down = bool(_UP.search(said.lower())), bool(_DOWN.search(said.lower()))
+    up, down = bool(_UP.search(text.lower())), bool(_DOWN.search(text.lower()))
     found: dict[str, list[Scalar]] = {}
     for was in before:
         others = [now for now in after if now != was]

@@ -164,13 +164,13 @@ class Phrase:
         role: see `Mention`.
         deed: concept of the deed; `~` and a stem if there is none; empty if only an object is named.
         about: words of the object of the deed.
-        said: the words of the text.
+        wording: the words of the text.
     """
 
     role: str
     deed: str
     about: tuple[str, ...]
-    said: str
+    wording: str
 
     @property
     def things(self) -> frozenset[str]:
@@ -192,10 +192,10 @@ def _participle(word: str) -> str:
         return "start"
     if word in _NO_DEED or not (word in _IRREGULAR or word == "paid" or (len(word) > 4 and word.endswith("ed"))):
         return ""
-    said = concepts(word)
-    if len(said) == 1 and said[0] in ACTIONS | PHASES.keys():
-        return said[0]
-    return f"~{stem(word)}" if len(said) == 1 else ""
+    meanings = concepts(word)
+    if len(meanings) == 1 and meanings[0] in ACTIONS | PHASES.keys():
+        return meanings[0]
+    return f"~{stem(word)}" if len(meanings) == 1 else ""
 
 
 def _content(words: Sequence[str], most: int = 3) -> tuple[str, ...]:
@@ -214,11 +214,11 @@ def phrases(event: Event) -> Iterator[Phrase]:
     for role in ("needs", "after", "here", "ongoing"):
         for pattern in clauses()[role]:
             for match in pattern.finditer(text):
-                said = next(filter(None, match.groups()), "").strip()
-                ways = role == "after" and (" or " in said or text[match.end() :].startswith((", or", " or ")))
-                if ways or re.search("또는|혹은|または|又は|か、", said):
+                clause = next(filter(None, match.groups()), "").strip()
+                ways = role == "after" and (" or " in clause or text[match.end() :].startswith((", or", " or ")))
+                if ways or re.search("또는|혹은|または|又は|か、", clause):
                     continue  # one way among others
-                parts = re.split(r",| and | or | und | / ", said) if said.isascii() or " " in said else [said]
+                parts = re.split(r",| and | or | und | / ", clause) if clause.isascii() or " " in clause else [clause]
                 yield from filter(None, (_of_clause(role, part.strip()) for part in parts))
     for sentence in re.split(r"[.;:\n()]", text):
         yield from _in_english(sentence.strip())
@@ -230,22 +230,22 @@ _GENERIC = named_words("generic")
 """Deeds that say only how far another deed has come."""
 
 
-def _of_clause(role: str, said: str) -> Phrase | None:
+def _of_clause(role: str, clause: str) -> Phrase | None:
     """Returns the last deed that a clause names, with its other words."""
-    words = [word for word in _WORD.findall(said) if word not in _SMALL] if said.isascii() else [said]
+    words = [word for word in _WORD.findall(clause) if word not in _SMALL] if clause.isascii() else [clause]
     words = words[:4]
-    if re.search(r"[한된]\s", said):
+    if re.search(r"[한된]\s", clause):
         return None  # only describes a noun
     meanings = concepts(" ".join(words))
     deeds = [c for c in meanings if c in ACTIONS or c in PHASES]
     deeds = [c for c in deeds if c not in _GENERIC] or deeds
-    unknown = [_participle(word) for word in words if _participle(word).startswith("~")] if said.isascii() else []
+    unknown = [_participle(word) for word in words if _participle(word).startswith("~")] if clause.isascii() else []
     deed = (unknown or deeds[-1:] or [""])[-1]
-    if not said.isascii():
-        known = tuple(w for w in said.split() if _is_thing(w))
+    if not clause.isascii():
+        known = tuple(w for w in clause.split() if _is_thing(w))
         words = list(known or words)
     about = tuple(w for w in words if f"~{stem(w)}" != deed and w.rstrip("s") not in PEOPLE - {"device", "friend"})
-    return Phrase(role, deed, about, said) if deed or about else None
+    return Phrase(role, deed, about, clause) if deed or about else None
 
 
 def _is_thing(word: str) -> bool:
@@ -368,7 +368,7 @@ class Finder:
             o, sure = self.find(phrase, r)
             if o is not None and o.name not in found:
                 role = {"attribute": "after", "whole": "after", "screen": "here"}.get(phrase.role, phrase.role)
-                found[o.name] = Mention(o.name, role, phrase.said, confidence=sure)
+                found[o.name] = Mention(o.name, role, phrase.wording, confidence=sure)
         return list(found.values())
 
     def find(self, phrase: Phrase, r: Reading) -> tuple[Reading | None, float]:
@@ -471,9 +471,9 @@ class Finder:
     def _shown(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
         """Returns the event that shows or begins the thing that the user is looking at."""
         about = {c for word in phrase.about for c in concepts(word)} - {"view", "list"}
-        on_screen = bool(named_words("screens").intersection(phrase.about)) or not phrase.said.isascii()
+        on_screen = bool(named_words("screens").intersection(phrase.about)) or not phrase.wording.isascii()
         on_screen = on_screen or bool({"checkout", "cart", "book"} & about)
-        said = " ".join(phrase.about)
+        wording = " ".join(phrase.about)
         found: list[tuple[float, int, Reading]] = []
         for o in (o for o in others if not o.fails):
             shows = o.action in _SHOWING or (on_screen and (o.phase == "open" or "view" in self.words[o.name]))
@@ -481,7 +481,7 @@ class Finder:
             if not (shows or o.phase in _STARTS or o.action == "create"):
                 continue
             named = bool(about) and about <= self.words[o.name]
-            spelt = shows and len(said) > 3 and (not about or on_screen) and said in self.spelt[o.name]
+            spelt = shows and len(wording) > 3 and (not about or on_screen) and wording in self.spelt[o.name]
             other = shows and not on_screen and o.tag != r.tag
             if not other and (named or spelt or (not about and o.action == "search")):
                 found.append((shows + (o.tag == r.tag) + 2 * named, -abs(o.index - r.index), o))

@@ -57,7 +57,7 @@ class Scope:
 
     Attributes:
         event: its name; empty for common properties, `user` for users.
-        said: name, alias and description of the event in small letters.
+        text: name, alias and description of the event in small letters.
         ends_well: whether the event reports that something is done.
         own: its numbers by name.
         outer: numbers of common properties and users, which formulas can use as well.
@@ -72,7 +72,7 @@ class Scope:
         self.own = {place.prop.name: place for place in numbers if USABLE_NAME.fullmatch(place.prop.name)}
         self.outer: dict[str, Place] = {}
         self.counted: frozenset[str] = frozenset()
-        self.said, self.ends_well = "", False
+        self.text, self.ends_well = "", False
         self.found: dict[str, tuple[str, str, float]] = {}
         self.states: dict[str, str] = {}
         self.least: dict[str, float] = {}
@@ -126,7 +126,7 @@ def number_scopes(
     outer = {n: p for k in ("user", "") for n, p in (scopes[k, ""].own if (k, "") in scopes else {}).items()}
     for (event, parent), scope in scopes.items():
         reading = order.readings.get(event)
-        scope.said, scope.counted = texts.get(event, "").lower(), counted
+        scope.text, scope.counted = texts.get(event, "").lower(), counted
         scope.ends_well = bool(reading and reading.phase in ("complete", "clear", "done", "success"))
         scope.outer = outer if reading and not parent else {}
     return scopes
@@ -157,8 +157,8 @@ def _term(scope: Scope, term: str) -> str | None:
         return found[0] if len(found) == 1 else None
     for wanted in (set(need.split()) for need in known["names"]):
         for name in places:
-            said = piece_set(name)
-            fits = said >= wanted and not said & without and (said == wanted or not known.get("exact"))
+            words = piece_set(name)
+            fits = words >= wanted and not words & without and (words == wanted or not known.get("exact"))
             if fits and not (known.get("money") and counts_things(name)):
                 return name
     return None
@@ -225,7 +225,7 @@ def _thing(name: str, *roles: str) -> frozenset[str]:
 def _by_roles(scope: Scope) -> None:
     for known in facts("equations")["relations"]:
         of, by = known["of"], known["by"]
-        if re.search(known.get("unless", r"(?!)"), scope.said):
+        if re.search(known.get("unless", r"(?!)"), scope.text):
             continue
         others = [n for n in scope.playing(by) if of == "any" or not plays(scope.own[n], of)]
         for name in (n for n in scope.playing(of) if not plays(scope.own[n], by)):
@@ -268,8 +268,8 @@ _MONEY = named_words("money")
 
 def _part_words(name: str) -> frozenset[str]:
     """Returns the words that name the part: `printed` of `printed_pages`."""
-    said = piece_set(name) - words_of("whole")
-    return frozenset(w for w in said if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
+    words = piece_set(name) - words_of("whole")
+    return frozenset(w for w in words if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
 
 
 def is_share(place: Place, measures: Mapping[Place, Measure]) -> bool:
@@ -279,16 +279,16 @@ def is_share(place: Place, measures: Mapping[Place, Measure]) -> bool:
 
 def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
     """Whether a number is a percentage, 15 being 15 %."""
-    said, found = piece_set(place.prop.name), measures[place]
-    if said & {"pct", "percent", "percentage"} or found.name in ("percent", "discount_percent"):
+    words, found = piece_set(place.prop.name), measures[place]
+    if words & {"pct", "percent", "percentage"} or found.name in ("percent", "discount_percent"):
         return found.high > 1
-    if said & _MONEY:
+    if words & _MONEY:
         return False
     if "percent" in units_in(texts_of(place.prop)):
         return True
     if found.name == "interest":
-        return found.high > 1 and bool(said & {"rate", "apr", "apy"})
-    return found.name == "ratio" and 1 < found.high <= 100 and (not found.given or "rate" in said)
+        return found.high > 1 and bool(words & {"rate", "apr", "apy"})
+    return found.name == "ratio" and 1 < found.high <= 100 and (not found.given or "rate" in words)
 
 
 # --------------------------------------------------------------------------- before and after an event
@@ -311,7 +311,7 @@ def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, U
         why, terms = f"{before} and {after}", _terms(scope, stem, {after, before or after})
         state = next((name for name, update in updates.items() if update.sets_to(after)), None)
         if state is not None and stem - words_of("amount") and scope.is_free(after):
-            sign, one = event_sign(scope, stem), re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", scope.said)
+            sign, one = event_sign(scope, stem), re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", scope.text)
             single = [(sign, "1")] if sign and (one or scope.measure(after).name in _FEW) else []
             if (of_state := terms or single) and not _is_mixed(scope, of_state):
                 moved[state] = _move(scope, state, before, after, of_state)
@@ -351,9 +351,9 @@ def _pairs(scope: Scope) -> dict[frozenset[str], dict[str, str]]:
     """Returns the names of numbers before and after, by the words that both share."""
     by_stem: dict[frozenset[str], dict[str, str]] = {}
     for name in scope.own:
-        said = piece_set(name)
-        side = next((side for side in ("before", "after") if said & words_of(side)), "plain")
-        by_stem.setdefault(said - words_of("before") - words_of("after"), {}).setdefault(side, name)
+        words = piece_set(name)
+        side = next((side for side in ("before", "after") if words & words_of(side)), "plain")
+        by_stem.setdefault(words - words_of("before") - words_of("after"), {}).setdefault(side, name)
     return by_stem
 
 
@@ -366,9 +366,9 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
     known: dict[str, list[Term]] = {"signed": [], "plain": [], "part": [], "only": []}
     left_out = words_of("before") | words_of("after") | (words_of("no_change") - stem)
     for name in (n for n in scope.own if n not in pair and not piece_set(n) & left_out):
-        said, sign = piece_set(name), _own_sign(scope.own[name])
-        about = bool(_singular(said) & _singular(stem))
-        generic = bool(said & (words_of("amount") | words_of("moved")))
+        words, sign = piece_set(name), _own_sign(scope.own[name])
+        about = bool(_singular(words) & _singular(stem))
+        generic = bool(words & (words_of("amount") | words_of("moved")))
         if sign == "±":
             if about or generic or not stem - words_of("amount"):
                 known["plain"].append((around or "+", name))
@@ -377,7 +377,7 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
         elif about and around:
             known["part"].append((around, name))
         elif generic:
-            known["plain" if said <= words_of("amount") | stem else "only"].append((around or "+", name))
+            known["plain" if words <= words_of("amount") | stem else "only"].append((around or "+", name))
     signed, totals = known["signed"], [term for term in known["signed"] if "total" in piece_set(term[1])]
     if signed and around:
         signed = [term for term in signed if term[0] == around] or signed  # the event's subject decides
@@ -402,10 +402,10 @@ def _own_sign(place: Place) -> str:
 
 def event_sign(scope: Scope, stem: frozenset[str] = frozenset()) -> str:
     """Returns the sign of an event; empty if it names neither gain nor loss, or both."""
-    words, text = frozenset(own_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.said))
+    words, text = frozenset(own_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.text))
     if stem and words & _EXCHANGED and not _singular(words | text) & _singular(stem):
         return "+"
-    return _sign("", words) or _sign(scope.said, text)
+    return _sign("", words) or _sign(scope.text, text)
 
 
 def _without_amount(scope: Scope, stem: frozenset[str], before: str, after: str) -> None:

@@ -276,10 +276,10 @@ class Evidence:
         done = [o for o in known if o.phase != "request" and (not o.looks or o.action == "search")]
         known = [o for o in known if o.kind in exposed or o in done]
         for r in users:
-            said = {*r.words, r.kind}
+            words = {*r.words, r.kind}
             for later, sooner, kind in _usual():
                 found = [o for o in known if sooner <= {*o.words} and not later <= {*o.words, o.kind}]
-                if later <= said and found and not (r.wrong and kind == "next"):
+                if later <= words and found and not (r.wrong and kind == "next"):
                     best = max(found, key=lambda o: (o.succeeds, o.tag == r.tag, o.index < r.index, -o.index))
                     yield self._edge(r, [best], f"{' '.join(sorted(later))} usually follows it", 0.53, kind)
                     break

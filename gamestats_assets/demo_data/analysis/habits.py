@@ -24,7 +24,7 @@ from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 Kind = EventKind
 
 _FACTS = facts("analyst_habits")
-_TEXT = {name: re.compile(said, re.IGNORECASE) for name, said in _FACTS["text"].items()}
+_TEXT = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _FACTS["text"].items()}
 AT_HOME: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["at_home"].items()}
 """Words of events that identify an industry."""
 _HEART: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["heart"].items()}
@@ -141,10 +141,10 @@ class Habits:
         """Whether something goes wrong or is regretted: failures, complaints, cancellations, losses."""
         kind = self.order.kinds[r.name]
         bad = kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE) or "trouble" in r.flags
-        said = r.action in ("report", "refund", "block") or r.says("refund")
+        complains = r.action in ("report", "refund", "block") or r.says("refund")
         in_vain = bool(_TEXT["in_vain"].search(spelt_out(self.order.taxonomy.event(r.name))))
         failed = r.fails and not self.order.is_game and r.phase not in _LEFT
-        return bad or said or in_vain or failed
+        return bad or complains or in_vain or failed
 
     def _share(self, r: Reading, *, one_life: bool) -> float | None:
         """Returns after what share of its possible predecessors an event happens; None if it follows nothing."""
@@ -192,7 +192,7 @@ class Habits:
             return None
         rates = [rate for words, rate in _FACTS["seldom_texts"].items() if re.search(words, text, re.IGNORECASE)]
         if len(choice.steps) < 4:
-            rates += [rate for said, rate in _FACTS["seldom_words"].items() if {*said.split()} <= {*r.words}]
+            rates += [rate for key, rate in _FACTS["seldom_words"].items() if {*key.split()} <= {*r.words}]
             rates += [seldom[kind]] if kind in seldom else [0.006] if r.name in self.trouble else []
         return min(rates) * self.factor.get(kind, 1) if rates else None
 

@@ -227,7 +227,7 @@ def _by_table(r: Reading) -> EventKind:
         "support": bool({"support", "report"} & (r.text | r.description)),
     }
     things = r.things | ({"@group"} if r.things & GROUPS else set()) | ({"@sight"} if r.things & SIGHTS else set())
-    said = {
+    by_field = {
         "says": set(r.words),
         "says_too": set(r.words),
         "action": {r.action or "none"},
@@ -235,7 +235,7 @@ def _by_table(r: Reading) -> EventKind:
         "things": things,
     }
     for row in _table():
-        fits = all(not row[name] or said[name] & set(row[name]) for name in said)
+        fits = all(not row[name] or by_field[name] & set(row[name]) for name in by_field)
         if fits and not set(r.words) & set(row["but"]) and all(tests[test] for test in row["is"]):
             return EventKind(str(row["kind"]))
     return EventKind.OTHER

@@ -247,13 +247,13 @@ def _unit_of(prop: Property) -> str | None:
 
 def seconds_in(place: Place) -> float | None:
     """Returns the seconds per unit of a duration; None if it is not one."""
-    known, found, said = facts("measures")["time_units"], own_pieces(place.name), piece_set(place.name)
+    known, found, name_words = facts("measures")["time_units"], own_pieces(place.name), piece_set(place.name)
     spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # not `min_order`
-    if not said & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
+    if not name_words & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
         units = [factor for word in spelt for unit, factor in known.items() if re.fullmatch(unit, word)]
         if units:
             return units[-1]
-    if not said & {"duration", "time", "period", "length", "hours", "elapsed"}:
+    if not name_words & {"duration", "time", "period", "length", "hours", "elapsed"}:
         return None
     match = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
     words = [word for word in (match.groups() if match else ()) if word]
@@ -369,13 +369,13 @@ def _is_counted(place: Place) -> bool:
 
 
 def _named(place: Place, words: list[str], industry: str) -> Measure:
-    said, rule, head = set(words), rule_of(place.prop), head_word(words)
+    parts, rule, head = set(words), rule_of(place.prop), head_word(words)
     counts = isinstance(rule, FromEvent) and rule.aggregate in ("cnt", "daycnt")
-    if place.event == "user" and (counts or ("total" in said and rule is None and counts_things(place.prop.name))):
+    if place.event == "user" and (counts or ("total" in parts and rule is None and counts_things(place.prop.name))):
         return _usual("total_count")
     name = _by_rules("named", place, words, head, industry)
     unit = _unit_of(place.prop)
-    if name in ("height", "weight") and industry != "health" and (unit in ("cm", "kg") or said & {"gross", "net"}):
+    if name in ("height", "weight") and industry != "health" and (unit in ("cm", "kg") or parts & {"gross", "net"}):
         name = "centimetres" if name == "height" else "mass"
     elif name in _UNSURE and unit is not None:
         of_unit = facts("measures")["units"][unit].get("measure")
@@ -392,7 +392,7 @@ def _usual(name: str) -> Measure:
 
 def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industry: str) -> str | None:
     """Returns the measure of the first rule that fits the parts of a name."""
-    said, last = {*words}, words[-1] if words else ""
+    parts, last = {*words}, words[-1] if words else ""
     if table == "named" and last == "id":
         parts = {*own_name(place.prop.name).split("_")}
         return "unique_id" if parts & UNIQUE else "own_id" if parts & OWNED else "id"
@@ -412,9 +412,9 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
     }
     for rule in facts("measures")["rules"][table]:
         fits = (
-            all(said & {*rule[key].split()} for key in ("any", "also") if key in rule)
-            and said >= {*rule.get("all", "").split()}
-            and not said & {*rule.get("none", "").split()}
+            all(parts & {*rule[key].split()} for key in ("any", "also") if key in rule)
+            and parts >= {*rule.get("all", "").split()}
+            and not parts & {*rule.get("none", "").split()}
             and ("last" not in rule or (head if rule["is"] == "sized" else last) in rule["last"].split())
             and all(holds[flag.lstrip("!")] != flag.startswith("!") for flag in rule.get("where", "").split())
             and re.search(rule.get("name", ""), f"{place.event}/{place.name}".lower())

@@ -316,12 +316,12 @@ def read_event(event: Event, index: int) -> Reading:
     Additions to a cart and removals from one are found in the description as well.
     """
     alias = concepts(event.alias)
-    said = next(
+    meanings = next(
         (words for words in (concepts(event.name), alias, _foreground(event)) if KNOWN.intersection(words)),
         concepts(event.name),
     )
     numbers = [int(word) for word in concepts(event.name) if word.isdigit()]
-    plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
+    plain = _meaningful(tuple(word for word in meanings if not word.isdigit()), event.name)
     if "withdrawal" in plain and _moves_money(event):
         plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
     if "withdraw" in plain and len(plain) > 1 and event.properties and not _moves_money(event):

@@ -89,7 +89,7 @@ def written_formula(name: str, scope: Scope, times: Mapping[str, Place] | None =
     """Returns the formula that the sheet writes about a number; None if it writes none that can be calculated here."""
     place = scope.own[name]
     visible = {**_others(scope, name), **(times or {})}
-    texts = (text for said in (place.prop.description, place.prop.alias) for text in _candidates(said))
+    texts = (text for source in (place.prop.description, place.prop.alias) for text in _candidates(source))
     return next((formula for text in texts if (formula := _read(text, place, visible, scope))), None)
 
 
@@ -227,21 +227,21 @@ def _nearness(phrase: str, prop: Property) -> int | None:
     found = [near for label in labels if label and (near := _apart(phrase, label)) is not None]
     if found:
         return min(found)
-    said = frozenset(measure_words(Property(name=phrase, type=PropertyType.NUMBER)))
-    return 20 if said and _NOT_ASCII.search(phrase) and said <= frozenset(measure_words(prop)) else None
+    words = frozenset(measure_words(Property(name=phrase, type=PropertyType.NUMBER)))
+    return 20 if words and _NOT_ASCII.search(phrase) and words <= frozenset(measure_words(prop)) else None
 
 
 def _apart(phrase: str, label: str) -> int | None:
     if _NOT_ASCII.search(phrase):
         phrase, label = re.sub(r"\s", "", phrase), re.sub(r"\s", "", label)
         bare = re.sub(r"(?:을|를|이|가|은|는|の)$", "", phrase)
-        if any(len(said) > 1 and said in label for said in (phrase, bare)) or label == bare:
+        if any(len(words) > 1 and words in label for words in (phrase, bare)) or label == bare:
             return min(len(label) - len(bare), 9)
         return 10 if len(label) > 1 and _NOT_ASCII.search(label) and label in phrase else None
-    said, known = _stemmed(phrase), _stemmed(label)
-    if len(said) == 1 and len(said[0]) == 1 and known:
-        return 10 if known[0].startswith(said[0]) else None  # `L * W * H`
-    least, most = set(said) - _EMPTY, set(known)
+    words, known = _stemmed(phrase), _stemmed(label)
+    if len(words) == 1 and len(words[0]) == 1 and known:
+        return 10 if known[0].startswith(words[0]) else None  # `L * W * H`
+    least, most = set(words) - _EMPTY, set(known)
     if not least or not most:
         return None
     if least <= most:

@@ -37,8 +37,8 @@ ENDINGS = word_set("cancel timeout end close")
 
 @functools.cache
 def _pattern(means: str) -> re.Pattern[str]:
-    said = [entry["says"] for entry in FACTS["pattern"] if entry["means"] == means]
-    return re.compile("|".join(said), re.IGNORECASE)
+    patterns = [entry["says"] for entry in FACTS["pattern"] if entry["means"] == means]
+    return re.compile("|".join(patterns), re.IGNORECASE)
 
 
 def says(means: str, text: str) -> bool:
@@ -91,8 +91,8 @@ def nouns(name: str) -> frozenset[str]:
 
 def own_words(name: str) -> frozenset[str]:
     """Returns the same words in any inflection, without those for the direction of change."""
-    said = nouns(name) - SAID["spent"] - SAID["earned"] - set(FACTS["currency"]) - SAID["held"]
-    return frozenset(map(_stem, said))
+    words = nouns(name) - SAID["spent"] - SAID["earned"] - set(FACTS["currency"]) - SAID["held"]
+    return frozenset(map(_stem, words))
 
 
 def texts_of(prop: Property) -> str:
@@ -110,7 +110,7 @@ def _currencies(text: str) -> frozenset[str]:
     spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).replace("_", " ").lower()
     ends = r"(?![a-z가-힣\u4e00-\u9fff\u3040-\u30ff])"
     return frozenset(
-        name for name, said in FACTS["currency"].items() if re.search(rf"(?<![a-z가-힣])(?:{said}){ends}", spelt)
+        name for name, pattern in FACTS["currency"].items() if re.search(rf"(?<![a-z가-힣])(?:{pattern}){ends}", spelt)
     )
 
 
@@ -129,9 +129,9 @@ def accumulates(prop: Property) -> bool:
 
 def counts(prop: Property) -> bool:
     """Whether a number counts things or times, by its name or the sheet's words."""
-    said = says("counted", prop.alias) or says("counted", prop.description)
+    counted = says("counted", prop.alias) or says("counted", prop.description)
     done = re.sub(r"_?(?:p|P)aid$", "", prop.name)  # `invoices_paid` counts
-    return bool(singulars(prop.name) & SAID["count"] or said or (counts_things(done) and not sums(prop)))
+    return bool(singulars(prop.name) & SAID["count"] or counted or (counts_things(done) and not sums(prop)))
 
 
 def sums(prop: Property) -> bool:
@@ -159,9 +159,9 @@ def is_after(prop: Property) -> bool:
 def way_of(*texts: str) -> int:
     """Returns the sign of the first text that has one: 1 for gains, -1 for losses."""
     for text in texts:
-        said = frozenset(concepts(text)) | singulars(text)
-        down = bool(said & SAID["spent"]) or says("goes", text)
-        up = bool(said & SAID["earned"]) or says("comes", text)
+        words = frozenset(concepts(text)) | singulars(text)
+        down = bool(words & SAID["spent"]) or says("goes", text)
+        up = bool(words & SAID["earned"]) or says("comes", text)
         if up != down:
             return 1 if up else -1
     return 0
@@ -293,24 +293,24 @@ class Speech:
                 found.setdefault(word, weight)
         return found
 
-    def closeness(self, said: Mapping[str, float], r: Reading) -> float:
+    def closeness(self, wanted: Mapping[str, float], r: Reading) -> float:
         """Scores how many of the words an event has, rare words counting more and its extra words against it."""
         of_event = self.vocabulary[r.name]
-        shared = sum(weight * of_event[word] * self.rarity[word] for word, weight in said.items() if word in of_event)
+        shared = sum(weight * of_event[word] * self.rarity[word] for word, weight in wanted.items() if word in of_event)
         own = [self.rarity[word] for word, weight in of_event.items() if weight == 1]
-        unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in said)
+        unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in wanted)
         return shared * (1 - 0.3 * unsaid / max(sum(own), 1e-9))
 
     def ranked(
-        self, said: Mapping[str, float], *, thing: Set[str] = frozenset(), flag: bool = False
+        self, wanted: Mapping[str, float], *, thing: Set[str] = frozenset(), flag: bool = False
     ) -> list[tuple[Reading, float]]:
         """Returns the events that share words with a text, the likeliest first; finished deeds before begun ones."""
-        odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
+        odd = PHASES.keys() if wanted.keys() - PHASES.keys() else set()
         scores: dict[Reading, float] = {}
         for r in self.of_users:
-            topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & said.keys() - odd
-            if topic and self._may(r, said, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
-                scores[r] = self.closeness(said, r) * (1 + 0.08 * self.doneness(r))
+            topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & wanted.keys() - odd
+            if topic and self._may(r, wanted, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
+                scores[r] = self.closeness(wanted, r) * (1 + 0.08 * self.doneness(r))
         scores = {r: score for r, score in scores.items() if thing & self.vocabulary[r.name].keys()} or scores
         best = max(scores.values(), default=0)
 
@@ -320,21 +320,21 @@ class Speech:
 
         return [(r, scores[r]) for r in sorted(scores, key=rank)]
 
-    def nearest(self, said: Mapping[str, float], thing: Set[str]) -> Reading | None:
+    def nearest(self, wanted: Mapping[str, float], thing: Set[str]) -> Reading | None:
         """Returns the likeliest of them."""
-        return next((r for r, _ in self.ranked(said, thing=thing)), None)
+        return next((r for r, _ in self.ranked(wanted, thing=thing)), None)
 
-    def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
+    def _may(self, r: Reading, wanted: Mapping[str, float], *, flag: bool) -> bool:
         """Whether an event may be meant: failures, reversals and starts only if the text asks for them."""
         ended = r.phase in ENDINGS or takes_away(r) or _has(r, SAID["restore"])
-        if _has(r, SAID["again"]) and not SAID["again"] & said.keys():
+        if _has(r, SAID["again"]) and not SAID["again"] & wanted.keys():
             return False
         settled = is_settled(r, self.of_users) or (flag and r.phase == "start")
         if settled and not (ended if flag else takes_away(r)):
             return True
         odd = {w for w in (r.phase, r.action) if w and (w in PHASES or w in LOOKS | {"click"})}
         odd |= {w for w in singulars(r.name) if _forms(w) & (SAID["undo"] | SAID["restore"])}
-        return bool({form for w in odd for form in _forms(w)} & said.keys())
+        return bool({form for w in odd for form in _forms(w)} & wanted.keys())
 
     def doneness(self, r: Reading) -> int:
         """Scores how surely something is done: completed, then done at once or accepted, then merely begun."""
@@ -362,7 +362,7 @@ class Speech:
     def number_named(self, r: Reading, names: Iterable[str]) -> str | None:
         """Returns the event's number that has one of these names or aliases."""
         spelt = {p.name: {p.name.lower(), p.prop.alias.strip().lower()} for p in self.numbers.get(r.name, ())}
-        return next((name for name, said in spelt.items() if said & {*names}), None)
+        return next((name for name, names_of_number in spelt.items() if names_of_number & {*names}), None)
 
     def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
         """Returns the events that a description names, or says to move the state in a direction."""
@@ -383,9 +383,9 @@ class Speech:
                 elif numbers_named:
                     found += [Moved(r, way, name) for r, name in self._with_number(numbers_named, part)]
                 elif (way or several) and not says("initial", part):
-                    said = dict.fromkeys(words_of(part), 1.0)
-                    near = self.nearest(about | said, context)
-                    if near is not None and self.closeness(said, near) > 0.5:
+                    wanted = dict.fromkeys(words_of(part), 1.0)
+                    near = self.nearest(about | wanted, context)
+                    if near is not None and self.closeness(wanted, near) > 0.5:
                         found.append(Moved(near, way))
                     else:
                         several = False
@@ -400,8 +400,8 @@ class Speech:
         """Returns the events with a number that a text names; of several, those that its other words mean."""
         having = [(r, n) for r in self.of_users if (n := self.number_named(r, names))]
         having = self.one_of_each([(r, n) for r, n in having if is_settled(r, self.of_users)] or having)
-        said = dict.fromkeys(words_of(self._named.sub(" ", part)), 1.0)
-        near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
+        wanted = dict.fromkeys(words_of(self._named.sub(" ", part)), 1.0)
+        near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in wanted)]
         return near or having
 
 

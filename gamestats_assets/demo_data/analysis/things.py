@@ -88,17 +88,17 @@ class Lives:
     def _life(self, name: str, carriers: Sequence[Reading]) -> Life | None:
         """Returns the life that an id names; None for things that exist for all users, such as the goods of a shop."""
         stem = pieces(name)[:-1]
-        said = {*stem, *concepts(" ".join(stem))}
+        words = {*stem, *concepts(" ".join(stem))}
         own = [r for r in carriers if not (r.looks or r.opinion or r.wrong or undoes(r) or "others" in r.flags)]
         if {stem[-1], *concepts(stem[-1])} & _PERSONS or not own:
             return None
-        first, named = own[0], [r for r in own if said & {*r.words, *pieces(r.name)}]
+        first, named = own[0], [r for r in own if words & {*r.words, *pieces(r.name)}]
         makes = [r for r in named if r.action in _MAKING or r.phase in _BEGINNING]
         above = any(r.index < first.index and r.looks for r in carriers)
-        offered = bool(said & _OFFERED) and any((r.place or 0) >= 5 or r.phase == "accept" for r in carriers)
+        offered = bool(words & _OFFERED) and any((r.place or 0) >= 5 or r.phase == "accept" for r in carriers)
         asked = first.phase in ("request", "submit", "attempt", "queue") or offered
-        if (said & SHELVED or above) and not (first in named and not above and asked):
-            made = [r for r in makes if r.action in (*_CREATING, "add", "issue") or not said & SHELVED]
+        if (words & SHELVED or above) and not (first in named and not above and asked):
+            made = [r for r in makes if r.action in (*_CREATING, "add", "issue") or not words & SHELVED]
             dealt = ("bid", "buy", "order", "book", "open")
             made = [r for r in made if r.action not in dealt or (r.phase is None and not above)][:1]
             whole = ("complete", "done", "success", None)
@@ -111,7 +111,7 @@ class Lives:
             return None  # such as the charge point of a charge
         begun = first
         if (first.place or 0) >= 5 or first.phase == "accept" or first not in named:
-            begun = next((r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)), first)
+            begun = next((r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | words)), first)
         begins = [begun]
         for r in own:
             same = r.deeds == begun.deeds and r.phase in _BEGINNING and r.index == begins[-1].index + 1
@@ -290,10 +290,10 @@ class Recalls:
         earlier = self.own[before].get(prop.name)
         if earlier is None or earlier.type is not prop.type:
             return False
-        said, here = rule_of(earlier), rule_of(prop)
-        if isinstance(said, OneOf) and isinstance(here, OneOf):
-            return set(map(str, said.values)) <= set(map(str, here.values))
-        return here is None or said == here
+        there, here = rule_of(earlier), rule_of(prop)
+        if isinstance(there, OneOf) and isinstance(here, OneOf):
+            return set(map(str, there.values)) <= set(map(str, here.values))
+        return here is None or there == here
 
     # ----------------------------------------------------------------- the same number by another name
 
@@ -503,8 +503,8 @@ def _one(numbers: Mapping[str, Property], fits: Callable[[str], bool]) -> str | 
 
 
 def _is_price(name: str) -> bool:
-    said = piece_set(name)
-    return bool(said & {"price", "cost"}) and not said & ((_PARTS | _WHOLES) - {"unit", "each", "per"})
+    words = piece_set(name)
+    return bool(words & {"price", "cost"}) and not words & ((_PARTS | _WHOLES) - {"unit", "each", "per"})
 
 
 def _is_quantity(name: str) -> bool:
@@ -512,14 +512,14 @@ def _is_quantity(name: str) -> bool:
 
 
 def _is_sum(name: str) -> bool:
-    said = piece_set(name)
-    return bool(said & _SUMS and not said & _PARTS and (said & _WHOLES or len(said) == 1))
+    words = piece_set(name)
+    return bool(words & _SUMS and not words & _PARTS and (words & _WHOLES or len(words) == 1))
 
 
 def _is_count(name: str) -> bool:
-    said = own_pieces(name)
-    counts = _THINGS & set(said) and _COUNTS & set(said) and not _PARTS & set(said)
-    return bool(counts) or said in (("items",), ("quantity",))
+    words = own_pieces(name)
+    counts = _THINGS & set(words) and _COUNTS & set(words) and not _PARTS & set(words)
+    return bool(counts) or words in (("items",), ("quantity",))
 
 
 def _is_free(prop: Property) -> bool:

@@ -41,8 +41,8 @@ _OF_ANYTHING = named_words("of_anything")
 
 def _says(place: Place, *kinds: str) -> bool:
     """Whether the name or alias gives a time one of these kinds."""
-    said = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
-    return any(re.search(facts("times")["kinds"][kind], said) for kind in kinds)
+    text = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
+    return any(re.search(facts("times")["kinds"][kind], text) for kind in kinds)
 
 
 class TimesFound(NamedTuple):
@@ -96,7 +96,7 @@ class _Times:
     """The times of an event, an object or a user."""
 
     reading: Reading | None
-    said: str
+    text: str
     times: list[Place]
     numbers: list[Place]
     formulas: dict[Place, str] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class _Times:
     def _pair(self, start: Place, end: Place) -> None:
         text = " ".join(own_pieces(self.reading.name)) if self.reading else ""
         if not self._is_over():
-            text = f"{text} {self.said} {' '.join(own_pieces(start.name))} {start.prop.alias}"
+            text = f"{text} {self.text} {' '.join(own_pieces(start.name))} {start.prop.alias}"
         planned = bool(re.search(facts("times")["kinds"]["booked" if self._is_over() else "plans"], text.lower()))
         if self._is_over() and not planned and not _says(end, "lasts"):
             self.ranges[end] = _range(-5, 0)
@@ -186,7 +186,7 @@ class _Times:
             return f"{length.seconds:.0f}"
         if duration := self._duration():
             return duration
-        if length := _written_length(self.said):
+        if length := _written_length(self.text):
             return f"{length.seconds:.0f}"
         if _says(end, "expiring"):
             return f"{30 * DAY}"
@@ -226,9 +226,9 @@ class _Times:
         return _range(-YEAR, -DAY) if _says(place, "first") else None
 
     def _due(self, place: Place) -> ValueRange:
-        said = _written_length(self.said)
-        if said is not None and _says(place, "ends"):
-            return _range(said.seconds, said.seconds)
+        own = _written_length(self.text)
+        if own is not None and _says(place, "ends"):
+            return _range(own.seconds, own.seconds)
         text = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
         after = next(known["after"] for known in facts("times")["due"] if re.search(known["says"], text))
         return _range(*(length.seconds if (length := _written_length(span)) else 0 for span in after))
@@ -271,7 +271,7 @@ def _written_length(text: str) -> _Length | None:
         sign, number, unit, rest = (match[1] or "").strip(), match[2], match[3], match[4]
         if re.match(known["how_often"], rest):
             continue  # how often, as in `1日1回`
-        factor = next(factor for said, factor in units.items() if re.fullmatch(said, unit, re.IGNORECASE))
+        factor = next(factor for spelling, factor in units.items() if re.fullmatch(spelling, unit, re.IGNORECASE))
         before = text[: match.start()]
         ago = sign == "-" or bool(re.search(known["ago"], rest))
         later = sign in ("+", "＋") or bool(re.search(known["later"], rest) or re.search(known["then"], before.lower()))

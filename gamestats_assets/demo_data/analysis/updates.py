@@ -157,8 +157,8 @@ class _Guess:
     def _context(self, prop: Property) -> frozenset[str]:
         """Returns the words for a property's subject, without those for the sort of its value."""
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
-        said = [word for word in pieces(prop.name) if word not in odd]
-        return words_of(" ".join(word for word in said if word not in SAID["flag"]) or " ".join(said))
+        words = [word for word in pieces(prop.name) if word not in odd]
+        return words_of(" ".join(word for word in words if word not in SAID["flag"]) or " ".join(words))
 
     def _event(self, prop: Property, without: Sequence[Reading] = ()) -> Reading | None:
         """Returns the event that a property's name and texts mean."""
@@ -167,13 +167,13 @@ class _Guess:
             return named[0]
         if special := self._special(prop):
             return special
-        said = dict.fromkeys(words_of(prop.description), 0.5) | dict.fromkeys(words_of(prop.alias), 0.8)
+        wanted = dict.fromkeys(words_of(prop.description), 0.5) | dict.fromkeys(words_of(prop.alias), 0.8)
         deeds = [piece for piece in pieces(prop.name) if {*concepts(piece)} <= ACTIONS | PHASES.keys()]
         weak = {word for piece in deeds for word in words_of(piece)}
-        said |= {word: 0.6 if word in weak else 1.0 for word in self._context(prop)}
-        said = {word: weight for word, weight in said.items() if word not in SAID["tally"] | SAID["time"]}
+        wanted |= {word: 0.6 if word in weak else 1.0 for word in self._context(prop)}
+        wanted = {word: weight for word, weight in wanted.items() if word not in SAID["tally"] | SAID["time"]}
         thing = self._context(prop) - weak
-        ranked = self.speech.ranked(said, thing=thing, flag=prop.type is PropertyType.BOOLEAN)
+        ranked = self.speech.ranked(wanted, thing=thing, flag=prop.type is PropertyType.BOOLEAN)
         ranked = [(r, score) for r, score in ranked if r not in without]
         if not ranked:
             return None
@@ -296,12 +296,12 @@ class _Guess:
     # ----------------------------------------------------------------- numbers
 
     def _numbers(self, prop: Property) -> Found:
-        said = singulars(prop.name)
-        if said & {"level", "lv"} and not said & {"vip", "tower", "skill", "id"}:
+        words = singulars(prop.name)
+        if words & {"level", "lv"} and not words & {"vip", "tower", "skill", "id"}:
             yield from self._level()
         elif prop.update is UpdateMode.SET_ONCE:
             yield from self._last(prop)
-        elif said & {"day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
+        elif words & {"day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
             if found := self._event(prop) or self._arrival(login=False):
                 yield found.name, Update(type="increment", value=1, once_per_day=True)
         elif moved := list(self._as_described(prop)):
@@ -369,18 +369,18 @@ class _Guess:
 
     def _fit(self, r: Reading, place: Place, prop: Property) -> int:
         """Scores how surely a total adds up an event's number: 3 for the same words, 2 for the thing, 1 for money."""
-        wanted, said, bare = nouns(prop.name) - SAID["held"], nouns(place.name), own_words(prop.name)
+        wanted, theirs, bare = nouns(prop.name) - SAID["held"], nouns(place.name), own_words(prop.name)
         if not is_amount(place.prop, wanted) or not same_currency(prop, place.prop):
             return 0
         if counts(prop):
-            alike = said == wanted or (counts_things(place.name) and bare and own_words(place.name) == bare)
+            alike = theirs == wanted or (counts_things(place.name) and bare and own_words(place.name) == bare)
             return 2 if counts(place.prop) and alike else 0
-        if said == wanted:
+        if theirs == wanted:
             return 3
         way = -1 if (wanted | singulars(texts_of(prop))) & SAID["spent"] else 1
         described = wanted | singulars(r.name) | (words_of(prop.description) if sums(prop) else frozenset())
         along = is_held(prop) or way_of(place.name, place.prop.alias) in (0, way)
-        if bare and along and (own_words(place.name) == bare or wanted < said <= described):
+        if bare and along and (own_words(place.name) == bare or wanted < theirs <= described):
             return 2
         money = sums(prop) or bool(singulars(prop.name) & SAID["money"]) or prop.name in self.purses
         return int(money and self._is_money(place))
@@ -392,9 +392,9 @@ class _Guess:
         fits = {(r, p.name): self._fit(r, p, prop) for r in seen for p in self.numbers.get(r.name, ())}
         best = {r: max(fit for (o, _), fit in fits.items() if o is r) for r, _ in fits}
         found = [(r, name) for (r, name), fit in fits.items() if fit == best[r] > 1]
-        said = words_of(texts_of(prop)) - words_of(prop.name)
+        wanted = words_of(texts_of(prop)) - words_of(prop.name)
         spoken = {r: words_of(r.name) | words_of(self.events[r.name].alias) for r, _ in found}
-        matching = [(r, name) for r, name in found if (spoken[r] - words_of(name)) & said]
+        matching = [(r, name) for r, name in found if (spoken[r] - words_of(name)) & wanted]
         return self.speech.one_of_each(matching or found)
 
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
@@ -405,11 +405,11 @@ class _Guess:
 
     def _amount(self, r: Reading, prop: Property) -> str | None:
         """Returns the event's number that a state adds up: the one that shares its words, or the paid amount."""
-        said = words_of(f"{prop.name} {prop.alias} {prop.description}") - SAID["tally"] - set(FACTS["currency"])
+        wanted = words_of(f"{prop.name} {prop.alias} {prop.description}") - SAID["tally"] - set(FACTS["currency"])
         fits = [
             (self._fit(r, p, prop), p, words_of(p.name) | words_of(p.prop.alias)) for p in self.numbers.get(r.name, ())
         ]
-        fits = [(fit, len(spoken & said), -_paid_rank(p.name), p.name) for fit, p, spoken in fits if fit]
+        fits = [(fit, len(spoken & wanted), -_paid_rank(p.name), p.name) for fit, p, spoken in fits if fit]
         return max(fits, key=lambda of: of[:3])[-1] if fits else None
 
     # ----------------------------------------------------------------- levels and balances
@@ -436,8 +436,8 @@ class _Guess:
         numbers = [p for p in self.numbers.get(r.name, ()) if not singulars(p.name) & {"max", "limit", "id"}]
 
         def is_of(p: Place) -> bool:
-            said = nouns(p.name) - SAID["after"] - {"owned"}
-            return said == thing or (not said and thing <= singulars(r.name))
+            words = nouns(p.name) - SAID["after"] - {"owned"}
+            return words == thing or (not words and thing <= singulars(r.name))
 
         event = self.events[r.name]
         bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None)
@@ -488,13 +488,13 @@ class _Guess:
         ranks = SAID["rank"] if own & SAID["rank"] else own
         best: list[tuple[int, int, str]] = []
         for row, p in enumerate(self.events[r.name].properties):
-            said, theirs = bare(p.name) - {"no"}, nouns(p.name) - SAID["after"] - SAID["name"]
+            named_words, theirs = bare(p.name) - {"no"}, nouns(p.name) - SAID["after"] - SAID["name"]
             values = self._values(r, p.name)
-            renewed = singulars(p.name) & new and (said - new == stem or (changed and said - new <= stem))
+            renewed = singulars(p.name) & new and (named_words - new == stem or (changed and named_words - new <= stem))
             ranked = values and allowed and theirs & (own | ranks) and not theirs - own - SAID["rank"]
             if p.type is not prop.type or (values and allowed and not values <= allowed):
                 continue
-            fits = (p.name == prop.name, bool(stem) and said == stem, bool(stem) and bool(renewed), bool(ranked))
+            fits = (p.name == prop.name, bool(stem) and named_words == stem, bool(stem) and bool(renewed), bool(ranked))
             if any(fits) and not (fits.index(True) == 3 and singulars(p.name) & BEFORE):
                 best.append((-fits.index(True), -row, p.name))
         return max(best)[2] if best else None
@@ -512,8 +512,8 @@ class _Guess:
     # ----------------------------------------------------------------- texts
 
     def _texts(self, prop: Property) -> Found:
-        said = singulars(prop.name)
-        if said & {"device", "os", "platform", "network", "carrier", "account"}:
+        words = singulars(prop.name)
+        if words & {"device", "os", "platform", "network", "carrier", "account"}:
             return
         latest = self._settling(prop) or self._named_by(prop)
         for r, name in latest:

@@ -170,10 +170,10 @@ class _Maker:
         """Gives a list as many texts as a number of the event that its description names."""
         if place.prop.type is not PropertyType.LIST or not place.of_event or "." in place.name:
             return constraint
-        said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
-        said.add("_".join((*(piece.rstrip("s") for piece in own_pieces(place.name)), "count")))
+        named_words = set(re.findall(r"\w+", place.prop.description, re.ASCII))
+        named_words.add("_".join((*(piece.rstrip("s") for piece in own_pieces(place.name)), "count")))
         numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
-        named = [p.name for p in numbers if {p.name, own_name(p.name)} & said]
+        named = [p.name for p in numbers if {p.name, own_name(p.name)} & named_words]
         return constraint.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else constraint
 
     def _kept(self, place: Place, constraint: PropertyConstraint) -> PropertyConstraint:
@@ -211,13 +211,13 @@ class _Maker:
     def _changed(self, place: Place, texts: Sequence[tuple[Property, list[str]]]) -> PropertyConstraint | None:
         """Returns the constraint of a listed state before or after a change."""
         own, event = self._texts(place), self.taxonomy.event(place.event)
-        said = f"{event.name} {event.alias} {event.description}"
+        text = f"{event.name} {event.alias} {event.description}"
         for other, values in texts if own else ():
             if one_change(place.prop, other):
-                kept: list[Scalar] = list(changes(own, values, said))
+                kept: list[Scalar] = list(changes(own, values, text))
                 return PropertyConstraint(values=kept) if kept else None
             if one_change(other, place.prop):
-                mapping = changes(values, own, said)
+                mapping = changes(values, own, text)
                 return PropertyConstraint(depends_on=other.name, mapping=mapping, values=list(own)) if mapping else None
         return None
 
@@ -345,8 +345,8 @@ class _Maker:
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
 
     def _number(self, place: Place) -> PropertyConstraint:
-        said = {piece for part in place.name.split(".") for piece in own_pieces(part)}
-        own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
+        words = {piece for part in place.name.split(".") for piece in own_pieces(part)}
+        own_id = measure_words(place.prop)[-1:] == ["id"] and words & OWNED
         of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
         born = of_user and "birth" in measure_words(place.prop)
         return self._degrees(place) or (PropertyConstraint(per_user=True) if own_id or born else _NOTHING)
@@ -439,8 +439,8 @@ class _Maker:
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3])
         if pieces[-1] != "reason":
             return None
-        said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, data["reasons"]
-        why = next((of for of in known.values() if said & {*of["words"].split()}), known["other"])
+        words, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, data["reasons"]
+        why = next((of for of in known.values() if words & {*of["words"].split()}), known["other"])
         return PropertyConstraint(values=why[self.catalogues.locale].split("|"))
 
     def _usual_choices(self, place: Place, last: str) -> str | None:
@@ -516,7 +516,7 @@ def _repeat_in_sequences(
         before: dict[str, dict[str, Property]] = {}
         for step in sequence.steps:
             earlier = {
-                name: said for event in reversed(step.follows or [*before]) for name, said in before[event].items()
+                name: given for event in reversed(step.follows or [*before]) for name, given in before[event].items()
             }
             before = {}
             for name in step.events:

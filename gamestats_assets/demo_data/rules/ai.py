@@ -293,9 +293,9 @@ class _Conversation(ABC):
 
     # ----------------------------------------------------------------- errors
 
-    def _harmless(self, said: str) -> str:
+    def _harmless(self, text: str) -> str:
         """Returns the server's words, shortened, and without the key if they repeat it."""
-        text = " ".join(said.split()).replace(self._key(), "***")
+        text = " ".join(text.split()).replace(self._key(), "***")
         return text if len(text) <= _SAID_CHARACTERS else text[: _SAID_CHARACTERS - 3] + "..."
 
     def _failure(self, error: Any) -> AiError:
@@ -306,16 +306,16 @@ class _Conversation(ABC):
             return self._unavailable(f"cannot be reached: {self._harmless(str(error.__cause__ or error))}")
         if not isinstance(error, self._sdk.APIStatusError):
             return self._foreign()
-        said = f"{error.status_code}: {self._harmless(_said(error))}"
+        answer = f"{error.status_code}: {self._harmless(_said(error))}"
         if error.request_id:
-            said += f" (request {error.request_id})"
+            answer += f" (request {error.request_id})"
         # Limits, conflicts and server errors may pass, used-up credit does not.
         is_passing = error.status_code in (408, 409, 429) or error.status_code >= 500
         if is_passing and getattr(error, "code", None) != "insufficient_quota":
-            return self._unavailable(f"answers {said}", retry_after_s(error.response.headers, time.time()))
+            return self._unavailable(f"answers {answer}", retry_after_s(error.response.headers, time.time()))
         if error.status_code in (401, 403):
-            return AiError("key", f"{self} refuses the key ({said}). Check {KEY_VARIABLES[self.provider]}.")
-        return AiError("refused", f"{self} refuses the request ({said}).")
+            return AiError("key", f"{self} refuses the key ({answer}). Check {KEY_VARIABLES[self.provider]}.")
+        return AiError("refused", f"{self} refuses the request ({answer}).")
 
     def _unavailable(self, trouble: str, wait_s: float | None = None) -> AiError:
         when = f"in {wait_s:.0f} seconds" if wait_s else "later"
@@ -375,11 +375,11 @@ class _Anthropic(_Conversation):
         )
         if not isinstance(getattr(answer, "content", None), list) or answer.usage is None:
             raise self._foreign()
-        said = [block for block in answer.content if block.type != "text" or block.text]
-        if said:
-            self._turns.append({"role": "assistant", "content": said})
-        calls = [block for block in said if block.type == "tool_use"]
-        written = "".join(block.text for block in said if block.type == "text")
+        blocks = [block for block in answer.content if block.type != "text" or block.text]
+        if blocks:
+            self._turns.append({"role": "assistant", "content": blocks})
+        calls = [block for block in blocks if block.type == "tool_use"]
+        written = "".join(block.text for block in blocks if block.type == "text")
         usage = answer.usage
         given = usage.input_tokens + (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
         return _Reply(
@@ -441,7 +441,7 @@ class _OpenAi(_Conversation):
         )
 
     def _failed(self, error: Any) -> AiError:
-        said = self._harmless(f"{error.code}: {error.message}" if error else "no reason")
+        reason = self._harmless(f"{error.code}: {error.message}" if error else "no reason")
         if error and error.code in ("server_error", "rate_limit_exceeded"):
-            return self._unavailable(f"failed: {said}")
-        return AiError("refused", f"{self} failed: {said}.")
+            return self._unavailable(f"failed: {reason}")
+        return AiError("refused", f"{self} failed: {reason}.")

@@ -258,9 +258,9 @@ def _scopes(
             if word and word not in SCOPES:
                 message = f"expected event, common, user or several of them, found {word!r}; write one of these"
                 findings.mistakes.append(row.at("scope", message))
-        said = frozenset(SCOPES[word] for word in words if word in SCOPES)
+        given = frozenset(SCOPES[word] for word in words if word in SCOPES)
         implied = frozenset({"event" if row.root in listed_roots else "user"})
-        found[row] = said or of_root.get(row.root, implied)
+        found[row] = given or of_root.get(row.root, implied)
         if not row.parent:
             of_root[row.root] = of_root.get(row.root, frozenset()) | found[row]
     return found

@@ -215,9 +215,9 @@ def event_rows(table: Table, findings: Findings) -> list[EventRow]:
 
 def _continues(event: EventRow, table: Table, row: int) -> bool:
     """Whether a row repeats the cells of its event, as exports do, and adds a property."""
-    said = [table.cell(row, name).strip() for name in ("event", "event_alias", "event_description", "event_tag")]
+    cells = [table.cell(row, name).strip() for name in ("event", "event_alias", "event_description", "event_tag")]
     first = [event.name, event.alias, event.description.strip(), event.tag]
-    repeats = said[0] == first[0] and all(text in ("", before) for text, before in zip(said, first, strict=True))
+    repeats = cells[0] == first[0] and all(text in ("", before) for text, before in zip(cells, first, strict=True))
     return repeats and bool(table.cell(row, "name").strip())
 
 

@@ -248,14 +248,14 @@ def _example(text: str, type: PropertyType) -> ValueRule | None:
 def _equal(plain: str, type: PropertyType) -> ValueRule | None:
     if not plain.startswith("="):
         return None
-    said = plain[1:].strip().lower()
-    if said == "true_first":
+    word = plain[1:].strip().lower()
+    if word == "true_first":
         _only_of(("boolean",), type, "=true_first", plain)
         return TrueFirst()
-    if copied := re.fullmatch(r"#?(account_id|distinct_id)(?:\s+\w+)?", said):
+    if copied := re.fullmatch(r"#?(account_id|distinct_id)(?:\s+\w+)?", word):
         _only_of(("string",), type, "an id", plain)
         return CopyOf(source=f"#{copied[1]}")
-    if re.fullmatch(_NAME, said):
+    if re.fullmatch(_NAME, word):
         _refuse("=true_first, =account_id or =distinct_id", plain, "write one of these")
     return None
 

@@ -629,8 +629,8 @@ def test_doubts_about_lists_and_definitions(tmp_path: Path) -> None:
     assert [str(warning) for warning in report.warnings] == [
         "sheet 'events', row 1, column 'owner' (E): this column is unknown, or occurs twice; it is not read",
         "sheet 'events', row 2, column 'properties' (D): "
-        "'shop' is a common property, which every event has; it need not "
-        "be listed",
+        "'shop' is a common property, which every event has; listing it is "
+        "unnecessary",
         "sheet 'properties', row 2, column 'update' (F): 'price' is not a property of users; this is ignored",
         "sheet 'words', row 1, column 'type': this column is missing; the sheet is skipped",
     ]
