@@ -179,7 +179,7 @@ def active_accounts_have_the_days_revenue(
 
 @breaking_rows(of=t.Active)
 def every_active_account_is_there(active: dy.LazyFrame[t.Active], seen: dy.LazyFrame[t.StdActive]) -> pl.LazyFrame:
-    """The accounts are those that were active on the day, each once per server."""
+    """The table has exactly the accounts that were active on the day, each once per server."""
     return unequal(
         active.group_by("ds").agg(pl.len().alias("accounts")),
         seen.group_by("ds").agg(pl.len().alias("active_accounts")),

@@ -30,8 +30,8 @@ def apply_operation(state: State, operation: str, properties: Mapping[str, Any])
     - `user_set` sets a value, `user_setOnce` only if there is none.
     - `user_add` adds to a number; to 0 if there is none.
     - `user_unset` removes properties, `user_del` all of them.
-    - `user_append` appends to a list; to an empty one if there is none. `user_uniq_append` then keeps only the first of
-    equal items.
+    - `user_append` appends to a list; to an empty one if there is none. `user_uniq_append` then keeps only the first
+      of equal items.
 
     Returns:
         The number of values that did not fit the property's value and were ignored.

@@ -147,7 +147,7 @@ def _doubts_of_order(order: EventOrder) -> Iterator[Doubt]:
             best = max(taken, key=lambda edge: edge.confidence)
             known = {name for edge in taken for name in edge.before}
             other = next((str(e).removeprefix(event) for e in evidence if not {*e.before} & known), "")
-            yield Doubt(str(best), best.why, best.confidence, f"it{other}" if other else "it happens by itself")
+            yield Doubt(str(best), best.why, best.confidence, f"it{other}" if other else "it happens on its own")
 
 
 def payment_of(taxonomy: Taxonomy) -> tuple[str, str] | None:

@@ -343,7 +343,7 @@ class Speech:
         return 3 if r.place >= 5 else int(is_settled(r, self.of_users))
 
     def one_of_each(self, found: Sequence[tuple[Reading, str]]) -> list[tuple[Reading, str]]:
-        """Keeps of the stages of one process the one in which it is done, so that nothing is added twice."""
+        """Keeps only the completing stage of each process, so that nothing is added twice."""
         best: dict[frozenset[str], tuple[Reading, str]] = {}
         for r, name in sorted(found, key=lambda item: -self.doneness(item[0])):
             best.setdefault(r.topic | ({r.action} if r.action else set()), (r, name))

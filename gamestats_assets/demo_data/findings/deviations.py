@@ -454,7 +454,7 @@ def _shift(given: dict[str, Any], found: Deviation) -> None:
         return
     low, high = given["min"], given["max"]
     mean = (low + high) / 2 if given["mean"] is None else given["mean"]
-    # Not onto a bound, where nothing varies, unless it is there already.
+    # Never onto a bound, where nothing varies, unless the mean is there already.
     edge = 0.01 * (high - low)
     given["mean"] = min(max(mean + by, min(low + edge, mean)), max(high - edge, mean))
 

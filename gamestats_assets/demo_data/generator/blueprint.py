@@ -40,8 +40,8 @@ DAY_MS = 86_400_000
 LEAST_CHOICES = 0.3
 """Smallest mean of free choices in a session."""
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
-"""Once-only events of stages up to this one open a first session, if no event that reaches such a stage comes after
-them in the sheet."""
+"""Once-only events of stages up to this one open a first session, unless they come after the sheet's last event that reaches
+such a stage."""
 _Truth = TypeVar("_Truth")
 
 
@@ -323,7 +323,7 @@ class Blueprint:
 
     @cached_property
     def used_once(self) -> tuple[TotalRule, ...]:
-        """Things of which each is used by an event once, with the events that made them."""
+        """Things that an event uses once each, with the events that make them."""
         found: dict[tuple[Any, ...], TotalRule] = {}
         for key, constraint in self.rules.property_constraints.items():
             if constraint.once_each:

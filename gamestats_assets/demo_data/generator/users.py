@@ -33,7 +33,7 @@ _SIGNED_UP = {
     "churned_user": (30, 120),
     "returning_user": (60, 90),
 }
-"""First and last day of sign-ups before the run by segment, in days before it; new users may sign up during the run."""
+"""Smallest and largest number of days from sign-up to run, by segment; new users may sign up during the run."""
 _KEENNESS = 0.9
 """Standard deviation of the logarithm of a user's activity relative to the segment's mean."""
 _KEENEST = 8.0
@@ -86,7 +86,7 @@ class Users:
 
     @cached_property
     def _signed_up_before(self) -> tuple[Array, Array]:
-        """First and last day before the run on which each user of before may have signed up."""
+        """Smallest and largest number of days from sign-up to run, for each user from before it."""
         low, high = np.array([_SIGNED_UP[kind] for kind in _kinds(self.plan)]).T
         return low[self.segment], high[self.segment]
 
@@ -352,7 +352,7 @@ def _carriers(plan: Blueprint, home: locales.Country) -> locales.Shares:
 
 @dataclass(frozen=True, slots=True)
 class PlantedGroup:
-    """Users in whom one truth is planted together.
+    """Users who share one planted truth.
 
     Attributes:
         truth: number of the truth in the configuration.
@@ -366,7 +366,7 @@ class PlantedGroup:
 
 
 def planted_groups(plan: Blueprint, streams: Streams) -> list[PlantedGroup]:
-    """Returns the users in whom the truths about single users are planted: lowest numbers first, no user in two truths.
+    """Returns the groups of users with planted truths: lowest numbers first, no user in two groups.
 
     Raises:
         ConfigurationError: when a run has too few users for a truth.

@@ -298,7 +298,7 @@ def _damaged(
     kind: Array,
     which: Array,
 ) -> pl.Series | None:
-    """Returns properties of which one is null, or of a wrong type, in rows with such a kind of dirt.
+    """Returns properties with one null, or one value of a wrong type, in rows with such dirt.
 
     Args:
         which: number of each row that chooses the property.

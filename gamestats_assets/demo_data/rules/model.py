@@ -387,7 +387,7 @@ class Rules(_Part):
         return self.constraint_of(event, name).same_as_before or own in (theirs, [None, None])
 
     def followers(self) -> dict[str, set[str]]:
-        """Returns by event of a later step the events of which one must precede it in the session."""
+        """Returns for each event of a later step the events, one of which must precede it in the session."""
         found: dict[str, set[str]] = {}
         heads: set[str] = set()
         for sequence in self.event_constraints.sequences:

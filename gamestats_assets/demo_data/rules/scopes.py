@@ -91,7 +91,7 @@ class Scopes:
             yield f"{place}: the event {event!r} has no property {used or repr(name)}{near}"
 
     def not_seen(self, place: str, key: str, wanted: str) -> Iterator[str]:
-        """Yields a problem for the first place where a property is not visible to the one of a key."""
+        """Yields a problem for the first place where the property of a key cannot use another one."""
         for scope, name in self.scopes(key):
             if self.sees(scope, name, KEYED.sub(r"\1\3", wanted)) is None:
                 known = [*self.own.get(scope, {}), *(self.common if scope != "user" else {}), *self.users]

@@ -314,7 +314,7 @@ def user_days_hold_every_event(user_days: dy.LazyFrame[UserDays], events: dy.Laz
 
 @breaking_rows(of=UserDays)
 def sessions_hold_every_event(user_days: dy.LazyFrame[UserDays], sessions: dy.LazyFrame[Sessions]) -> pl.LazyFrame:
-    """A user's sessions of a day have all events of the day, except those of a session of the day before.
+    """A user's sessions of a day have all events of the day, except events of a session from the day before.
 
     Such events exist only if the user's first event comes less than 30 minutes after midnight.
     """
@@ -490,7 +490,7 @@ def retention_begins_with_everybody(
 
 @breaking_rows(of=Retention)
 def retention_is_a_part_of_the_cohort(retention: dy.LazyFrame[Retention]) -> pl.LazyFrame:
-    """Users of a day are among those of that day or later; these never grow; future days have no figures."""
+    """Strict users are among rolling ones, rolling users never grow, and days after the data have no figures."""
     before = pl.col("rolling_users").shift().over("product", "cohort_day", order_by="day_number")
     unknown = [pl.col(name).is_null() for name in ("strict_users", "rolling_users", "strict_share", "rolling_share")]
     sound = (
@@ -507,7 +507,7 @@ def retention_is_a_part_of_the_cohort(retention: dy.LazyFrame[Retention]) -> pl.
 
 @breaking_rows(of=Funnels)
 def funnel_steps_never_grow(funnels: dy.LazyFrame[Funnels]) -> pl.LazyFrame:
-    """No step has more users or attempts than the one before, and its converted ones are those of the next step."""
+    """No step has more users or attempts than the previous one, and conversions equal the figures of the next step."""
     group = ["product", "day", "funnel"]
     after = [
         pl.col(name).shift(-1).over(*group, order_by="step").alias(f"next_{name}") for name in ("users", "attempts")
