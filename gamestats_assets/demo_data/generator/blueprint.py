@@ -40,8 +40,8 @@ DAY_MS = 86_400_000
 LEAST_CHOICES = 0.3
 """Smallest mean of free choices in a session."""
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
-"""Once-only events of stages up to this one open a first session, unless they come after the sheet's last event that reaches
-such a stage."""
+"""Once-only events of stages up to this one open a first session, unless they come after the last event in the sheet
+that reaches such a stage."""
 _Truth = TypeVar("_Truth")
 
 
