@@ -112,7 +112,7 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     page.get_by_label("In-game name").fill("T05_Player1")
     page.get_by_role("button", name="Look up").click()
     expect(page.locator("dl.known")).to_have_text(re.compile(r"Historical matches found\s*2\d \(last 180 days\)"))
-    expect(page.get_by_label("Take the history up at once")).to_be_checked()
+    expect(page.get_by_label("Backfill the history at once")).to_be_checked()
     page.get_by_role("button", name="Add player").click()
     tracked = page.locator("tr").filter(has_text="T05_Player1")
     expect(tracked).to_contain_text(re.compile(r"2\d found\s*queued"))
@@ -202,7 +202,7 @@ def test_one_whose_right_is_of_a_division_tracks_the_people_on_its_rosters(
 ) -> None:
     page = at(browser, entered_site, sign_in(entered_site, entered_url, "dora", "tournament_admin", division_id=2))
     page.goto("/admin/tournaments/tracking?player=T05_Player1")
-    teams = page.get_by_label("Team on whose roster").locator("option").all_inner_texts()
+    teams = page.get_by_label("Team whose roster").locator("option").all_inner_texts()
     assert teams
     assert all("Div 2" in each for each in teams)
     page.goto("/admin/tournaments/teams/new")

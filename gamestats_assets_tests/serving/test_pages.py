@@ -248,7 +248,7 @@ def test_all_works_without_javascript(browser: Browser, site: httpx.Client) -> N
         page.locator(".match h2 a").first.click()
         expect(page.get_by_role("heading", level=2, name="Results of the teams")).to_be_visible()
         page.goto(PAGES["match"])
-        expect(page.get_by_text("The map is drawn with JavaScript")).to_be_visible()
+        expect(page.get_by_text("The map needs JavaScript")).to_be_visible()
         expect(page.get_by_role("button", name="Show the map")).to_be_hidden()
         page.get_by_text("All 3 kills").click()
         expect(page.locator("#kills tbody tr")).to_have_count(3)
