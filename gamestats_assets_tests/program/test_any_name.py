@@ -20,8 +20,6 @@ from gamestats_assets.pubg import tables as pubg
 from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.cli.runner import Gamestats
 
-pytestmark = pytest.mark.timeout(400)
-
 NAME = "a 'b\" #c 100% josé & 日本;$HOME`x` a=b, [1]*\n"
 
 

@@ -23,8 +23,6 @@ from gamestats_assets.rocket_league.tables import TrainingPacks
 from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.cli.runner import Gamestats, data_folder
 
-pytestmark = pytest.mark.timeout(240)
-
 ROWS = "select code, difficulty from rocket_league.training_packs order by code"
 PUBLISHED = f"postgres.{TrainingPacks.spec.dotted}"
 
