@@ -200,4 +200,3 @@ def test_a_seeded_player_s_matches_are_fetched_with_their_lists_and_become_days(
         operation.run(day)
         assert operation.rows(t.Matches).select("match_id", "data_dragon_version").rows() == [(match_id, "13.14.1")]
         assert operation.tick(sensors.PLAYERS_SENSOR) == []
-        operation.settles()

@@ -14,6 +14,8 @@ from gamestats_assets.orchestration.freshness.blocking import held_reason
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.freshness.step import Step
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.runs.behind import upstream_of
 
 
 class BareGame(Game):
@@ -21,9 +23,11 @@ class BareGame(Game):
 
     @classmethod
     def of(cls, game: Game) -> BareGame:
-        """Converts a game."""
+        """Converts a game; its steps come after those that they read."""
         bare = cls(game.name, game.tables, game.checks)
-        bare.steps, bare.graph = game.steps, game.graph
+        upstream = upstream_of(game)
+        bare.steps = sorted(game.steps, key=lambda step: len(upstream[asset_key(step.table)]))
+        bare.graph = game.graph
         return bare
 
     def run(

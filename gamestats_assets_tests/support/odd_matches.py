@@ -55,9 +55,7 @@ class Made:
 
     def run(self) -> None:
         """Bring all up to date; nothing is left."""
-        # Steps are declared in an order of their own: some read what is declared after them.
-        for _ in range(2):
-            self.game.run(self.stores)
+        self.game.run(self.stores)
         behind = self.game.behind(self.stores)
         assert behind == {}, behind
 

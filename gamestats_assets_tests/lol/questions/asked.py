@@ -15,7 +15,7 @@ from gamestats_assets_tests.lol.patterns.discoveries import FEW_CHAMPIONS
 
 TRINITY_FORCE, MANAMUNE, MURAMANA = 3078, 3004, 3042
 PLAN = Plan(
-    matches=2_500,
+    matches=1_500,
     patches=(("13.13", 1), ("13.14", 1)),
     days=2,
     champions=FEW_CHAMPIONS,

@@ -65,10 +65,7 @@ class SeasonHouse(House):
 
     def follow(self) -> set[str]:
         """Make what follows from what was entered and landed; the tables of which something was made."""
-        made: set[str] = set()
-        while some := self.game.run(self.stores):
-            made |= {table for table, _ in some}
-        return made
+        return {table for table, _ in self.game.run(self.stores)}
 
     def change(self, *statements: tuple[LiteralString, list[Any]]) -> tuple[set[str], dict[str, set[str]]]:
         """Change what was entered; the tables made of it, and the matches that get other rows, by table."""
