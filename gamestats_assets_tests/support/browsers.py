@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -63,14 +64,33 @@ def keep(page: Page, name: str) -> None:
 
 
 _AXE = Path(gamestats_assets.__file__).parent / "serving/browser/node_modules/axe-core/axe.min.js"
-_FOUND = """(impacts) => axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
-    .filter((each) => impacts.includes(each.impact))
-    .map((each) => `${each.id}: ${each.nodes[0].html}`))"""
+_FOUND = """([impacts, rules]) => axe.run(document, {
+        resultTypes: ["violations"], preload: false, ...(rules && {runOnly: {type: "rule", values: rules}}),
+    }).then((found) => found.violations
+        .filter((each) => impacts.includes(each.impact))
+        .map((each) => `${each.id}: ${each.nodes[0].html}`))"""
+_OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+"""What axe-core asks of colours and of places; the rest is the same in every look."""
 
 
-def obstacles(page: Page, *more: str) -> list[str]:
+def obstacles(page: Page, *more: str, rules: Sequence[str] | None = None) -> list[str]:
     """Serious and critical obstacles that axe-core finds on a page, and of `more` impacts; the first place of each."""
     if not _AXE.exists():
         pytest.skip("axe-core is not there; `python -m hatchling build --hooks-only` brings it")
-    page.evaluate(f"() => {{ {_AXE.read_text()} }}")
-    return page.evaluate(_FOUND, ["serious", "critical", *more])
+    if page.evaluate("window.axe === undefined"):
+        page.evaluate(f"() => {{ {_AXE.read_text()} }}")
+    return page.evaluate(_FOUND, [["serious", "critical", *more], rules])
+
+
+def obstacles_in_looks(page: Page, name: str, *more: str) -> list[str]:
+    """Those of a page light and wide, and dark and narrow, in both of which it must not scroll sideways either."""
+    found: list[str] = []
+    looks: tuple[tuple[Literal["light", "dark"], int, Sequence[str] | None], ...]
+    looks = (("light", 1280, None), ("dark", 360, _OF_LOOKS))
+    for scheme, width, rules in looks:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        found += ["it scrolls sideways"] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        found += obstacles(page, *more, rules=rules)
+        keep(page, f"{name}-{scheme}-{width}")
+    return found
