@@ -192,7 +192,7 @@ def test_a_backfill_says_first_what_there_is_and_is_cancelled_again(admin: Admin
     assert "Kim, 2026-03-01 to 2026-03-31: 1 match found, 1 with telemetry, 0 expired." in output
     [before] = admin.lists("players", "status", "Kim")
     assert (before["matches"], before["to take"], before["state"]) == (0, 0, "up to date")
-    assert "Backfill 2 is asked for." in admin.does(*asked)
+    assert "Backfill 2 is requested." in admin.does(*asked)
     [asked_for] = admin.lists("players", "status")
     assert (asked_for["matches"], asked_for["taken"], asked_for["to take"]) == (1, 0, 1)
     assert asked_for["state"] == "waits to be requested"

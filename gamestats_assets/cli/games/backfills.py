@@ -120,7 +120,7 @@ def ask_for_backfill(player: str, days: int | None, first: str | None, last: str
         if dry_run:
             return
         number = request_backfill(conn, row, since, until, found)
-    say(f"Backfill {number} is asked for.", "green")
+    say(f"Backfill {number} is requested.", "green")
     say("`gamestats up` takes it up by itself; `gamestats materialize` does without it. See: gamestats players status")
 
 
