@@ -15,7 +15,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.rank_versions import worse_models
 from gamestats_assets.rocket_league.matches.facts import played_as_soccar
 from gamestats_assets.rocket_league.matches.features import PLAYED_S, SHORTEST_PLAYED_S
-from gamestats_assets.rocket_league.playlists import is_matchmade
+from gamestats_assets.rocket_league.reference.playlists import is_matchmade
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 
 MATCH = ["match_id", "match_date"]

@@ -20,7 +20,7 @@ import msgspec
 
 from gamestats_assets.lakehouse.landing.arrivals import Recognised, Source, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
-from gamestats_assets.rocket_league.identities import player_id_in_replay
+from gamestats_assets.rocket_league.players.identities import player_id_in_replay
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing, accounts_in_replay
 from gamestats_assets.rocket_league.privacy.tombstones import are_any, buried
 

@@ -25,7 +25,7 @@ from gamestats_assets.pubg.source.api import PubgApi
 from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi
 from gamestats_assets_tests.lol.riot.api_server import KEY as RIOT_KEY
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
-from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import TOKEN
 from gamestats_assets_tests.support.clocks import FakeTime
 
 PUBG_KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.s3cr3t-Signature_0"

@@ -20,7 +20,7 @@ import httpx
 import schemathesis
 
 from gamestats_assets_tests.serving.fuzzing import fuzz
-from gamestats_assets_tests.serving.signing_in import admins
+from gamestats_assets_tests.serving.sign_in.signing_in import admins
 from gamestats_assets_tests.serving.simulated import own_server
 
 

@@ -60,7 +60,7 @@ from gamestats_assets.rocket_league.analysis.skills import FEATURES
 from gamestats_assets.rocket_league.analysis.training import training_progress, training_recommendations
 from gamestats_assets.rocket_league.analysis.weaknesses import weaknesses
 from gamestats_assets.rocket_league.assets import BY_MATCH
-from gamestats_assets.rocket_league.entered import PLAYER, Custody
+from gamestats_assets.rocket_league.players.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.replays.files import match_row, read_replay
 from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
@@ -70,7 +70,7 @@ from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.rocket_league.players import PLAYLISTS, Planted
 from gamestats_assets.simulators.rocket_league.seasons import MARK, simulate_season
 from gamestats_assets_tests.benchmarks.pubg import PeakMemory, stage_seconds
-from gamestats_assets_tests.rocket_league import planted
+from gamestats_assets_tests.rocket_league.support import planted
 
 DAY = date(2026, 3, 14)
 BY_DAY = tuple(table for table in t.ALL if has_days(partitions_of(table)))

@@ -13,8 +13,8 @@ from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.settings import shipped
-from gamestats_assets_tests.demo_data.ai_server import AiServer, Answer
-from gamestats_assets_tests.demo_data.receiver import Receiver
+from gamestats_assets_tests.demo_data.logs.receiver import Receiver
+from gamestats_assets_tests.demo_data.rules.ai_server import AiServer, Answer
 from gamestats_assets_tests.demo_data.small_shop import RULES
 
 pytestmark = pytest.mark.timeout(240)

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets_tests.cli.runner import Admin, Gamestats
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer, details
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import TOKEN, BallchasingServer, details
 
 HAWK = "steam:76561198385053346"
 HAWKS_ID = "steam_76561198385053346"

@@ -58,6 +58,15 @@ def test_a_killed_up_leaves_no_process_behind(gamestats: Gamestats) -> None:
     assert "Nothing runs" in gamestats("down").stdout
 
 
+def test_down_stops_an_up_with_all_that_it_started(gamestats: Gamestats) -> None:
+    with running(gamestats, stand_ins.__name__) as up:
+        assert "gamestats up was stopped." in gamestats("down").output
+        code, output = up.ended()
+    assert (code, "Traceback" in output) == (0, False), output
+    assert processes_of(gamestats) == []
+    assert not is_running(gamestats.stores.settings)
+
+
 @pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_ask_to_stop_and_a_second_one_interrupts(asked_by: signal.Signals) -> None:
     before = signal.getsignal(asked_by)

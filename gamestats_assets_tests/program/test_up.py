@@ -30,7 +30,7 @@ from gamestats_assets.lakehouse.postgres.embedded import is_running, start_embed
 from gamestats_assets.orchestration.runs.instance import daemon_runs_here
 from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.source.files import ingest
-from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.tables import Participants
 from gamestats_assets.simulators.l2m.logs import Plan as Logs
@@ -40,8 +40,8 @@ from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.program import trainer_journey as trainer
 from gamestats_assets_tests.program.test_any_name import NAME
 from gamestats_assets_tests.program.up import Up, processes_of, running, wait_until
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.serving.sign_in_providers import SteamLike
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.serving.sign_in.sign_in_providers import SteamLike
 from gamestats_assets_tests.support.browsers import Shown, chromium, keep
 
 SOON_S, ANALYSED_S, EXPORTED_S, ERASED_S = 20.0, 10.0, 20.0, 60.0

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets_tests.program.up import Up
-from gamestats_assets_tests.serving.sign_in_providers import SteamLike
+from gamestats_assets_tests.serving.sign_in.sign_in_providers import SteamLike
 from gamestats_assets_tests.support.browsers import keep
 
 GOAL_LINE_UU, POST_UU, CROSSBAR_UU = 5120, 893, 643

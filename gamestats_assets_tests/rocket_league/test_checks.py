@@ -13,10 +13,10 @@ import pytest
 from gamestats_assets.rocket_league import checks
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import CHECKS, game
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.files import header_of
 from gamestats_assets_tests.rocket_league.matches.test_features import STATS
-from gamestats_assets_tests.rocket_league.scenario import (
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.files import header_of
+from gamestats_assets_tests.rocket_league.support.scenario import (
     ANN,
     BEA,
     MATCH,

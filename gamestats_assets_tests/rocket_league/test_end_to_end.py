@@ -21,7 +21,7 @@ from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.simulators.rocket_league.players import Planted, Player
 from gamestats_assets.simulators.rocket_league.seasons import Season, simulate_season, write_season
 from gamestats_assets_tests.cli.runner import Gamestats
-from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.support import real_files
 from gamestats_assets_tests.support.operations import ByCommands
 from gamestats_assets_tests.support.postgres_fixture import database
 from gamestats_assets_tests.support.published import read_published

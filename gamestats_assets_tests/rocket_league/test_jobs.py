@@ -14,7 +14,7 @@ from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.jobs import forget_old_jobs
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.serving.signing_in import user_named
+from gamestats_assets_tests.serving.sign_in.signing_in import user_named
 
 
 def ended(conn: psycopg.Connection[Any], user_id: int, kind: str, state: str, days: int, result: Any = None) -> Any:

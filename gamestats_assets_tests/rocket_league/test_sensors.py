@@ -16,11 +16,12 @@ import pytest
 from gamestats_assets.lakehouse.entries.ops import entering, migrate
 from gamestats_assets.orchestration import run_requests
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
-from gamestats_assets.rocket_league import entered, sensors
+from gamestats_assets.rocket_league import sensors
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.players import entered
 from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
-from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import TOKEN, BallchasingServer
 from gamestats_assets_tests.support.operations import BySensors, names
 from gamestats_assets_tests.support.published import read_published
 

@@ -26,9 +26,9 @@ from gamestats_assets.rocket_league.source import (
     refused,
     started_at_of,
 )
-from gamestats_assets_tests.rocket_league.ballchasing_server import details
-from gamestats_assets_tests.rocket_league.files import REPLAYS, header_of, landed
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN, PAIRS, TOURNAMENT, replay
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import details
+from gamestats_assets_tests.rocket_league.support.files import REPLAYS, header_of, landed
+from gamestats_assets_tests.rocket_league.support.real_files import COME_AND_GO, DUEL, LAN, PAIRS, TOURNAMENT, replay
 
 
 @pytest.fixture

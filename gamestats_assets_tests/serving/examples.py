@@ -27,7 +27,7 @@ from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 from gamestats_assets_tests.serving.simulated import own_server
 from gamestats_assets_tests.support.postgres_fixture import database
 

@@ -26,7 +26,7 @@ from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.scenario import derive
 from gamestats_assets_tests.pubg.tournament.season import MADE, SimulatedSeason
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of, user_named
 from gamestats_assets_tests.support.postgres_fixture import database
 
 MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)

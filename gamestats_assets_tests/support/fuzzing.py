@@ -54,8 +54,8 @@ from gamestats_assets_tests.demo_data import log_scenario, sheets
 from gamestats_assets_tests.l2m import log_day
 from gamestats_assets_tests.lakehouse.landing.decoded import decoded
 from gamestats_assets_tests.lol import files as lol_files
-from gamestats_assets_tests.rocket_league.files import real_folder
-from gamestats_assets_tests.rocket_league.real_files import DUEL
+from gamestats_assets_tests.rocket_league.support.files import real_folder
+from gamestats_assets_tests.rocket_league.support.real_files import DUEL
 from gamestats_assets_tests.support.damage import Mutable, mutated_bytes, mutated_lines
 
 Outcomes = Counter[str]

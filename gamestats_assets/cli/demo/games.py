@@ -274,8 +274,8 @@ def _track(stores: Stores, plan: Plan, season: tuple[Sequence[Player], Sequence[
     from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError
     from gamestats_assets.lakehouse.entries.ops import entering, select
-    from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
-    from gamestats_assets.rocket_league.ranks import rank_name
+    from gamestats_assets.rocket_league.players.entered import PLAYER, RANK, TRAINING_SESSION, Custody
+    from gamestats_assets.rocket_league.reference.ranks import rank_name
     from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
     from gamestats_assets.serving.accounts import users
     from gamestats_assets.serving.accounts.players import link_player

@@ -27,7 +27,7 @@ from gamestats_assets.cli.commands import (
     refuse_used,
 )
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warnings, say, status
-from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
+from gamestats_assets.rocket_league.players.entered import PLAYER, RANK, TRAINING_SESSION, Custody
 
 app = typer.Typer(cls=CarefulGroup)
 
@@ -38,7 +38,7 @@ _Player = Annotated[
 
 def _id_of(player: str) -> str:
     """The id of a player, who need not be tracked where it is given as one; a name is that of a tracked player."""
-    from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
+    from gamestats_assets.rocket_league.players.identities import PlayerIdError, parse_player_id
 
     try:
         return parse_player_id(player)

@@ -78,7 +78,7 @@ def _tell_metrics(settings: Settings, port: int, writer: SecretStr, stack: ExitS
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gamestats-metrics-"))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    from gamestats_assets.rocket_league.serving.scores import SCORES
+    from gamestats_assets.rocket_league.serving.players.scores import SCORES
     from gamestats_assets.serving.middleware.metrics import serve_metrics
 
     serve_metrics(settings.metrics_host, port, writer, [SCORES])

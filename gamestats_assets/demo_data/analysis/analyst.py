@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.evidence import order_of
+from gamestats_assets.demo_data.analysis.formulas.equations import number_scopes
+from gamestats_assets.demo_data.analysis.formulas.reckoning import (
+    Reckoned,
+    formulas,
+    reckoned_ranges,
+    relationships,
+    unread_formulas,
+    written,
+)
+from gamestats_assets.demo_data.analysis.formulas.times import durations, property_times
 from gamestats_assets.demo_data.analysis.graph import Doubt, EventOrder
 from gamestats_assets.demo_data.analysis.habits import AT_HOME, Habits, activity
-from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.measures import (
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind
+from gamestats_assets.demo_data.analysis.meaning.measures import (
     Measure,
     Place,
     industry_of,
@@ -24,19 +33,10 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
+from gamestats_assets.demo_data.analysis.meaning.reading import read_events
 from gamestats_assets.demo_data.analysis.projections import event_constraints
-from gamestats_assets.demo_data.analysis.reading import read_events
-from gamestats_assets.demo_data.analysis.reckoning import (
-    Reckoned,
-    formulas,
-    reckoned_ranges,
-    relationships,
-    unread_formulas,
-    written,
-)
 from gamestats_assets.demo_data.analysis.states import shown_levels, states_shown
 from gamestats_assets.demo_data.analysis.things import gathered
-from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
 from gamestats_assets.demo_data.rules.circles import circles

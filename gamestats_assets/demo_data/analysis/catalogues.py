@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.measures import (
+from gamestats_assets.demo_data.analysis.meaning.measures import (
     UNIQUE,
     Language,
     Place,
@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     measure,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.reading import named_words, own_pieces, piece_set
+from gamestats_assets.demo_data.analysis.meaning.reading import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import PropertyConstraint

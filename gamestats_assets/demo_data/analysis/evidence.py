@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, anchor
-from gamestats_assets.demo_data.analysis.kinds import EventKind, after_sale, deals
-from gamestats_assets.demo_data.analysis.measures import industry_of
-from gamestats_assets.demo_data.analysis.reading import (
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind, after_sale, deals
+from gamestats_assets.demo_data.analysis.meaning.measures import industry_of
+from gamestats_assets.demo_data.analysis.meaning.reading import (
     ACTIONS,
     GROUPS,
     PLAYABLE,

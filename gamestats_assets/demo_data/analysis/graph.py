@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gamestats_assets.demo_data.analysis.descriptions import Finder, Mention, is_id_name, is_legacy, says
-from gamestats_assets.demo_data.analysis.kinds import EventKind, kinds_of, of_kind
-from gamestats_assets.demo_data.analysis.measures import rule_of
-from gamestats_assets.demo_data.analysis.reading import Reading, pieces, read_events, spelt_out
+from gamestats_assets.demo_data.analysis.meaning.descriptions import Finder, Mention, is_id_name, is_legacy, says
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind, kinds_of, of_kind
+from gamestats_assets.demo_data.analysis.meaning.measures import rule_of
+from gamestats_assets.demo_data.analysis.meaning.reading import Reading, pieces, read_events, spelt_out
 from gamestats_assets.demo_data.rules.model import EventSequence
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.measures import industry_of
-from gamestats_assets.demo_data.analysis.reading import LOOKS, Reading, named_words, spelt_out, word_set
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind
+from gamestats_assets.demo_data.analysis.meaning.measures import industry_of
+from gamestats_assets.demo_data.analysis.meaning.reading import LOOKS, Reading, named_words, spelt_out, word_set
 from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from gamestats_assets.demo_data.analysis.descriptions import happens_daily, happens_once, one_of_many
 from gamestats_assets.demo_data.analysis.graph import EventOrder, anchor, waits_for
-from gamestats_assets.demo_data.analysis.kinds import EventKind, of_kind
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.meaning.descriptions import happens_daily, happens_once, one_of_many
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind, of_kind
+from gamestats_assets.demo_data.analysis.meaning.reading import Reading
 from gamestats_assets.demo_data.analysis.things import in_order, share
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, LifecycleStage, Step
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType

@@ -15,9 +15,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
-from gamestats_assets.demo_data.analysis.reading import LOOKS, PHASES, Reading, concepts, own_pieces, pieces, word_set
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind
+from gamestats_assets.demo_data.analysis.meaning.measures import Measure, Place, counts_things, rule_of
+from gamestats_assets.demo_data.analysis.meaning.reading import (
+    LOOKS,
+    PHASES,
+    Reading,
+    concepts,
+    own_pieces,
+    pieces,
+    word_set,
+)
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy

@@ -17,11 +17,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.descriptions import is_id_name
 from gamestats_assets.demo_data.analysis.graph import EventOrder, Life
-from gamestats_assets.demo_data.analysis.kinds import EventKind, deals
-from gamestats_assets.demo_data.analysis.measures import OWNED, Place, places, rule_of
-from gamestats_assets.demo_data.analysis.reading import (
+from gamestats_assets.demo_data.analysis.meaning.descriptions import is_id_name
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind, deals
+from gamestats_assets.demo_data.analysis.meaning.measures import OWNED, Place, places, rule_of
+from gamestats_assets.demo_data.analysis.meaning.reading import (
     PLAYABLE,
     SIGHTS,
     Reading,

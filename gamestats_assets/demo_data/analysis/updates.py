@@ -13,9 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.graph import Doubt, EventOrder
-from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, industry_of
-from gamestats_assets.demo_data.analysis.reading import ACTIONS, GROUPS, PHASES, Reading, concepts, pieces, word_set
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind
+from gamestats_assets.demo_data.analysis.meaning.measures import Measure, Place, counts_things, industry_of
+from gamestats_assets.demo_data.analysis.meaning.reading import (
+    ACTIONS,
+    GROUPS,
+    PHASES,
+    Reading,
+    concepts,
+    pieces,
+    word_set,
+)
 from gamestats_assets.demo_data.analysis.states import (
     BEFORE,
     ENDINGS,

@@ -21,8 +21,8 @@ from gamestats_assets.demo_data.analysis.catalogues import (
     pair_of,
 )
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.measures import (
+from gamestats_assets.demo_data.analysis.meaning.kinds import EventKind
+from gamestats_assets.demo_data.analysis.meaning.measures import (
     OWNED,
     UNIQUE,
     Place,
@@ -31,7 +31,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.reading import concepts, own_name, own_pieces
+from gamestats_assets.demo_data.analysis.meaning.reading import concepts, own_name, own_pieces
 from gamestats_assets.demo_data.analysis.things import Recalls
 from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import (

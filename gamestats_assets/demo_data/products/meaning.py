@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gamestats_assets.demo_data.analysis.analyst import payment_of
-from gamestats_assets.demo_data.analysis.reading import pieces
+from gamestats_assets.demo_data.analysis.meaning.reading import pieces
 from gamestats_assets.demo_data.analysis.states import singulars
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened

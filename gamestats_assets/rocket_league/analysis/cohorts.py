@@ -41,9 +41,9 @@ from gamestats_assets.rocket_league.analysis.skills import (
     signed_features,
     skill_values,
 )
-from gamestats_assets.rocket_league.identities import FORGOTTEN, GUEST
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, GUEST
 from gamestats_assets.rocket_league.privacy.consents import allowing
-from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, PLAYER, last_tier
+from gamestats_assets.rocket_league.reference.ranks import HIGHEST_TIER, LOWEST_TIER, PLAYER, last_tier
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts, Withheld
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 

@@ -9,7 +9,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.rank_models import FEATURES
 from gamestats_assets.rocket_league.analysis.wording import feature_words, is_share, players_unit
 from gamestats_assets.rocket_league.privacy.consents import allowing
-from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
+from gamestats_assets.rocket_league.reference.ranks import PLAYER, kept, known_tiers
 
 COMPARED_MATCHES = 5
 """Matches that both players need."""

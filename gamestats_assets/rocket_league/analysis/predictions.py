@@ -55,8 +55,8 @@ from gamestats_assets.rocket_league.analysis.strength_over_time import (
     sums_by_player,
 )
 from gamestats_assets.rocket_league.analysis.wording import counted, day_words
-from gamestats_assets.rocket_league.playlists import playlist_name
-from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
+from gamestats_assets.rocket_league.reference.playlists import playlist_name
+from gamestats_assets.rocket_league.reference.ranks import PLAYER, kept, known_tiers
 
 PREDICTION_MATCHES = 10
 """Matches needed for a prediction."""

@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.rocket_league.playlists import playlist_name
-from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER
+from gamestats_assets.rocket_league.reference.playlists import playlist_name
+from gamestats_assets.rocket_league.reference.ranks import HIGHEST_TIER, LOWEST_TIER
 
 MODEL_MATCHES = 5
 """Matches that a player needs to be in the training data."""

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from gamestats_assets.rocket_league.ranks import PLAYER, known_tiers
+from gamestats_assets.rocket_league.reference.ranks import PLAYER, known_tiers
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 

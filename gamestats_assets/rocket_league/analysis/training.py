@@ -16,8 +16,8 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import SKILL, TEAM_SKILLS, match_skills
 from gamestats_assets.rocket_league.analysis.training_packs import DIFFICULTIES, DIFFICULTY_OF_RANK
 from gamestats_assets.rocket_league.analysis.wording import day_words
-from gamestats_assets.rocket_league.playlists import playlist_name
-from gamestats_assets.rocket_league.ranks import kept, known_tiers, rank_name, tier_id
+from gamestats_assets.rocket_league.reference.playlists import playlist_name
+from gamestats_assets.rocket_league.reference.ranks import kept, known_tiers, rank_name, tier_id
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 FEWEST_MATCHES = 5

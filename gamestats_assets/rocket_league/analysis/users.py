@@ -12,7 +12,7 @@ import polars as pl
 
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, match_skills
-from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers, tier_id
+from gamestats_assets.rocket_league.reference.ranks import PLAYER, kept, known_tiers, tier_id
 
 QUANTILES = 21
 """Length of `rank_cohorts.match_quantiles`: at 0, 5, ... 100%."""

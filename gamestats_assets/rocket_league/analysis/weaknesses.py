@@ -50,8 +50,8 @@ from gamestats_assets.rocket_league.analysis.skills import (
     match_skills,
 )
 from gamestats_assets.rocket_league.analysis.wording import feature_words, is_share, players_unit
-from gamestats_assets.rocket_league.playlists import playlist_name
-from gamestats_assets.rocket_league.ranks import (
+from gamestats_assets.rocket_league.reference.playlists import playlist_name
+from gamestats_assets.rocket_league.reference.ranks import (
     HIGHEST_TIER,
     LOWEST_TIER,
     PLAYER,

@@ -35,7 +35,7 @@ from gamestats_assets.apis.http import (
 from gamestats_assets.apis.limits import Window
 from gamestats_assets.lakehouse.landing.arrivals import FileOutcome, MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.rocket_league.identities import written_id
+from gamestats_assets.rocket_league.players.identities import written_id
 from gamestats_assets.rocket_league.source import (
     BALLCHASING,
     GAME,

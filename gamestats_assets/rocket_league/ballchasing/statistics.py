@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from gamestats_assets.rocket_league.identities import PlayerIdError, guest_id, player_id_of
-from gamestats_assets.rocket_league.ranks import HIGHEST_TIER
+from gamestats_assets.rocket_league.players.identities import PlayerIdError, guest_id, player_id_of
+from gamestats_assets.rocket_league.reference.ranks import HIGHEST_TIER
 from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
 from gamestats_assets.rocket_league.source import BALLCHASING, date_of, match_id_of
 from gamestats_assets.rocket_league.tables.bronze import RawPlayerStats, RawReplays

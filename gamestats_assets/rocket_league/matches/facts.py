@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.rocket_league.identities import FORGOTTEN, GUEST
-from gamestats_assets.rocket_league.playlists import UNKNOWN, is_other_field, is_ranked, is_soccar
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, GUEST
+from gamestats_assets.rocket_league.reference.playlists import UNKNOWN, is_other_field, is_ranked, is_soccar
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import MatchFacts, Participants, RawPlayerStats, RawReplays, ReplayEvents
 

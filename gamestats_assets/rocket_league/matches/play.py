@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.rocket_league.playlists import has_soccar_goals
+from gamestats_assets.rocket_league.reference.playlists import has_soccar_goals
 from gamestats_assets.rocket_league.tables import BoostPickups, MatchFacts, ReplayEvents, ShotsAndSaves, Touches
 
 FULL_TANK = 255.0

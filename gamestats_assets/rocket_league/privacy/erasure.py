@@ -38,7 +38,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.analysis.wording import counted
-from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id, written_id
+from gamestats_assets.rocket_league.players.identities import PlayerIdError, parse_player_id, written_id
 from gamestats_assets.rocket_league.privacy import tombstones
 from gamestats_assets.rocket_league.privacy.masked_matches import rows_of_matches
 from gamestats_assets.rocket_league.privacy.masking import (

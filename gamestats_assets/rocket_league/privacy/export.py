@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.files.local import without_formulas
 from gamestats_assets.lakehouse.landing.zone import LandedFile
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.identities import parse_player_id
+from gamestats_assets.rocket_league.players.identities import parse_player_id
 from gamestats_assets.rocket_league.privacy.erasure import files_naming, player_columns
 from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, MatchFacts, RawPlayerStats, RawReplays, ReplayFrames
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME, GUEST
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, FORGOTTEN_NAME, GUEST
 from gamestats_assets.rocket_league.source import GAME, MASKED
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays, ReplayEvents, ReplayFigures, ReplayFrames
 

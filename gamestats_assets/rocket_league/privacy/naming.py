@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gamestats_assets.rocket_league.identities import PlayerIdError, player_id_in_replay, player_id_of
+from gamestats_assets.rocket_league.players.identities import PlayerIdError, player_id_in_replay, player_id_of
 
 # Shorter accounts may be ordinary words.
 _DISTINCT = 8

@@ -19,8 +19,8 @@ from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.ballchasing import statistics as ballchasing_files
-from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.privacy.masking import masked_rows
+from gamestats_assets.rocket_league.reference.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replays import files as replay_files
 from gamestats_assets.rocket_league.replays.events import events
 from gamestats_assets.rocket_league.replays.figures import figures, team_figures

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.rocket_league.playlists import playlist_of
+from gamestats_assets.rocket_league.reference.playlists import playlist_of
 from gamestats_assets.rocket_league.replays.frames import CAR, FPS, WORLD, frames_from_matrix, frames_from_updates
 from gamestats_assets.rocket_league.replays.network import (
     Network,

@@ -14,7 +14,7 @@ from gamestats_assets.rocket_league.matches.field import live_cars
 from gamestats_assets.rocket_league.matches.play import GOAL_Y_UU
 from gamestats_assets.rocket_league.matches.rotations import with_turns
 from gamestats_assets.rocket_league.matches.touches import AERIAL_Z_UU, length, with_double_commits
-from gamestats_assets.rocket_league.ranks import kept
+from gamestats_assets.rocket_league.reference.ranks import kept
 from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
 
 EMPTY_TANK = 0.5

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.rocket_league.identities import guest_id, player_id_in_replay
+from gamestats_assets.rocket_league.players.identities import guest_id, player_id_in_replay
 
 SPAWN_BOOST, FULL_BOOST = 85.0, 255.0
 """Boost in the tank of a new car, and in a full one."""

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gamestats_assets.rocket_league.identities import PlayerIdError, player_id_of
-from gamestats_assets.rocket_league.playlists import PLAYLISTS
+from gamestats_assets.rocket_league.players.identities import PlayerIdError, player_id_of
+from gamestats_assets.rocket_league.reference.playlists import PLAYLISTS
 from gamestats_assets.rocket_league.replays.files import Replay
 from gamestats_assets.rocket_league.replays.frames import frames_from_updates
 from gamestats_assets.rocket_league.replays.network import (

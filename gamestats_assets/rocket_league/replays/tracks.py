@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.identities import distinct_names
-from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
+from gamestats_assets.rocket_league.players.identities import distinct_names
+from gamestats_assets.rocket_league.reference.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replays import track_format as form
 from gamestats_assets.rocket_league.replays.events import PADS
 from gamestats_assets.rocket_league.replays.network import Flags, Floats

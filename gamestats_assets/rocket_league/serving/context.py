@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.analysis.wording import is_share
-from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
+from gamestats_assets.rocket_league.reference.ranks import LOWEST_TIER, playlists, rank_name
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankCohorts, RankPredictions
 from gamestats_assets.serving.answers.lines import answer_with, are_published, rows_of

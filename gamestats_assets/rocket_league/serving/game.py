@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamestats_assets.rocket_league.serving import (
-    analytics,
-    objections,
-    pages,
-    privacy,
-    privacy_pages,
-    profile,
-    replay,
-    replay_page,
-    replays,
-    shares,
-    training,
-    uploads,
-    watch,
-)
-from gamestats_assets.rocket_league.serving.accounts import ACCOUNTS
-from gamestats_assets.rocket_league.serving.standings import skill_strip
+from gamestats_assets.rocket_league.serving import pages
+from gamestats_assets.rocket_league.serving.players import analytics, profile, training
+from gamestats_assets.rocket_league.serving.players.accounts import ACCOUNTS
+from gamestats_assets.rocket_league.serving.players.standings import skill_strip
+from gamestats_assets.rocket_league.serving.privacy import decisions as privacy
+from gamestats_assets.rocket_league.serving.privacy import objections, privacy_pages
+from gamestats_assets.rocket_league.serving.replays import listing as replays
+from gamestats_assets.rocket_league.serving.replays import replay, replay_page, shares, uploads, watch
 from gamestats_assets.rocket_league.serving.words import WORDS
 from gamestats_assets.rocket_league.tables import Matches
 from gamestats_assets.serving.game import Game

@@ -19,11 +19,13 @@ from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES
-from gamestats_assets.rocket_league.identities import written_id
-from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
+from gamestats_assets.rocket_league.players.identities import written_id
 from gamestats_assets.rocket_league.serving.context import Chosen, OfPlaylist, choose, own_account, playlists_of
-from gamestats_assets.rocket_league.serving.standings import Standing
-from gamestats_assets.rocket_league.serving.uploads import Refused, take_uploads, uploads_of
+from gamestats_assets.rocket_league.serving.players import analytics, standings, training
+from gamestats_assets.rocket_league.serving.players.standings import Standing
+from gamestats_assets.rocket_league.serving.replays import listing as replays
+from gamestats_assets.rocket_league.serving.replays import replay
+from gamestats_assets.rocket_league.serving.replays.uploads import Refused, take_uploads, uploads_of
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS

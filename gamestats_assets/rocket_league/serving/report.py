@@ -18,11 +18,11 @@ from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.local import write_whole
 from gamestats_assets.rocket_league.analysis.wording import day_words
-from gamestats_assets.rocket_league.ranks import rank_name
-from gamestats_assets.rocket_league.serving import standings
+from gamestats_assets.rocket_league.reference.ranks import rank_name
 from gamestats_assets.rocket_league.serving.context import playlists_of
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
-from gamestats_assets.rocket_league.serving.standings import Standing
+from gamestats_assets.rocket_league.serving.players import standings
+from gamestats_assets.rocket_league.serving.players.standings import Standing
 from gamestats_assets.rocket_league.tables import Users
 from gamestats_assets.serving.answers.lines import are_published, rows_of
 from gamestats_assets.serving.database import Connection, connecting

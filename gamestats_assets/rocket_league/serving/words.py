@@ -9,10 +9,10 @@ from typing import Any
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.analysis.wording import day_words, feature_words, km_h, players_unit
-from gamestats_assets.rocket_league.identities import written_id
-from gamestats_assets.rocket_league.maps import map_name
-from gamestats_assets.rocket_league.playlists import playlist_name
-from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
+from gamestats_assets.rocket_league.players.identities import written_id
+from gamestats_assets.rocket_league.reference.maps import map_name
+from gamestats_assets.rocket_league.reference.playlists import playlist_name
+from gamestats_assets.rocket_league.reference.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
 from gamestats_assets.rocket_league.serving.context import STATS
 from gamestats_assets.serving.pages.charts import strip
 

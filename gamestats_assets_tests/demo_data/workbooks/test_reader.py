@@ -24,8 +24,8 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     ValueRule,
 )
 from gamestats_assets.lakehouse.files.unpacking import ReadLimits
+from gamestats_assets_tests.demo_data.rules.written_rules import each, one_of, whole
 from gamestats_assets_tests.demo_data.sheets import FOLDERS
-from gamestats_assets_tests.demo_data.written_rules import each, one_of, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 LIST, OBJECT, GROUP = PropertyType.LIST, PropertyType.OBJECT, PropertyType.OBJECT_GROUP

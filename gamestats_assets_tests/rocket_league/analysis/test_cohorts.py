@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.rocket_league.analysis.cohorts import COHORT_PLAYERS, player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.skills import match_skills
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, Withheld
-from gamestats_assets_tests.rocket_league.building import given_ranks, make, rows
-from gamestats_assets_tests.rocket_league.planted import BETWEEN, MEANS, NOISE, played, truths
+from gamestats_assets_tests.rocket_league.support.building import given_ranks, make, rows
+from gamestats_assets_tests.rocket_league.support.planted import BETWEEN, MEANS, NOISE, played, truths
 
 Row = dict[str, Any]
 FEATURE = "save_share"

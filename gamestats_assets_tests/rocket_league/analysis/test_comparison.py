@@ -14,10 +14,10 @@ import pytest
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.comparison import difference_in_words, player_comparison
 from gamestats_assets.rocket_league.analysis.rank_models import FEATURES
-from gamestats_assets_tests.rocket_league import building
-from gamestats_assets_tests.rocket_league import planted_ranks as planted
-from gamestats_assets_tests.rocket_league.building import rows
-from gamestats_assets_tests.rocket_league.planted_ranks import FIRST_DAY, PLAYLIST, SHAPES, world
+from gamestats_assets_tests.rocket_league.support import building
+from gamestats_assets_tests.rocket_league.support import planted_ranks as planted
+from gamestats_assets_tests.rocket_league.support.building import rows
+from gamestats_assets_tests.rocket_league.support.planted_ranks import FIRST_DAY, PLAYLIST, SHAPES, world
 
 Row = dict[str, Any]
 TIER = 12

@@ -13,9 +13,15 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis import training_packs
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.assets import BY_PLAYER
-from gamestats_assets_tests.rocket_league import planted
-from gamestats_assets_tests.rocket_league.building import assert_order_does_not_matter, given_ranks, make, rows, tracked
-from gamestats_assets_tests.rocket_league.real_files import made_by
+from gamestats_assets_tests.rocket_league.support import planted
+from gamestats_assets_tests.rocket_league.support.building import (
+    assert_order_does_not_matter,
+    given_ranks,
+    make,
+    rows,
+    tracked,
+)
+from gamestats_assets_tests.rocket_league.support.real_files import made_by
 
 PLAYERS = [planted.player_id(number) for number in range(3)]
 FUNCTIONS = (player_profiles, rank_cohorts, *BY_PLAYER)

@@ -16,10 +16,10 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis import rank_models as rm
 from gamestats_assets.rocket_league.analysis import rank_versions as rv
 from gamestats_assets.rocket_league.analysis.predictions import HORIZON_DAYS, rank_predictions
-from gamestats_assets_tests.rocket_league import building
-from gamestats_assets_tests.rocket_league import planted_ranks as planted
-from gamestats_assets_tests.rocket_league.building import rows
-from gamestats_assets_tests.rocket_league.planted_ranks import (
+from gamestats_assets_tests.rocket_league.support import building
+from gamestats_assets_tests.rocket_league.support import planted_ranks as planted
+from gamestats_assets_tests.rocket_league.support.building import rows
+from gamestats_assets_tests.rocket_league.support.planted_ranks import (
     COEFFICIENTS,
     FIRST_DAY,
     PLAYLIST,

@@ -21,10 +21,10 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis import rank_models as rm
 from gamestats_assets.rocket_league.analysis import rank_versions as rv
 from gamestats_assets.rocket_league.analysis import strength_over_time as strengths
-from gamestats_assets_tests.rocket_league import planted_ranks as planted
-from gamestats_assets_tests.rocket_league.building import rows
-from gamestats_assets_tests.rocket_league.building import sessions as sessions_of
-from gamestats_assets_tests.rocket_league.planted_ranks import PLAYLIST, SHAPES, World, world
+from gamestats_assets_tests.rocket_league.support import planted_ranks as planted
+from gamestats_assets_tests.rocket_league.support.building import rows
+from gamestats_assets_tests.rocket_league.support.building import sessions as sessions_of
+from gamestats_assets_tests.rocket_league.support.planted_ranks import PLAYLIST, SHAPES, World, world
 
 Row = dict[str, Any]
 NO_MODELS, NO_SESSIONS, NOBODY = rows(t.RankModels), sessions_of(), rows(t.Withheld)

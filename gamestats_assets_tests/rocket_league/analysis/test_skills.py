@@ -13,8 +13,8 @@ from gamestats_assets.rocket_league.analysis.cohorts import rank_cohorts
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL_FEATURES, TEAM_SKILLS, match_skills
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league.building import given_ranks, make, rows
-from gamestats_assets_tests.rocket_league.planted import FIRST, played, truths
+from gamestats_assets_tests.rocket_league.support.building import given_ranks, make, rows
+from gamestats_assets_tests.rocket_league.support.planted import FIRST, played, truths
 
 # Of each skill the features for which more is better, then those for which less is.
 SIGNED = {

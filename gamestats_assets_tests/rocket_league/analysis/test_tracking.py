@@ -12,8 +12,8 @@ import pytest
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.tracking import FeaturesTaken, tracked_players
 from gamestats_assets.rocket_league.privacy.consents import withheld
-from gamestats_assets_tests.rocket_league.building import Frames, Row, make, match_id, rows
-from gamestats_assets_tests.rocket_league.scenario import ANN, START, XAN, YVE
+from gamestats_assets_tests.rocket_league.support.building import Frames, Row, make, match_id, rows
+from gamestats_assets_tests.rocket_league.support.scenario import ANN, START, XAN, YVE
 
 DOUBLES, DUELS = "ranked-doubles", "ranked-duels"
 FIRST, SECOND, THIRD = (START.date() + timedelta(days=days) for days in (0, 1, 400))

@@ -20,7 +20,16 @@ from gamestats_assets.rocket_league.analysis.training import (
 )
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league.building import PLAYER, START, Row, cohort, make, match_id, played, rows
+from gamestats_assets_tests.rocket_league.support.building import (
+    PLAYER,
+    START,
+    Row,
+    cohort,
+    make,
+    match_id,
+    played,
+    rows,
+)
 
 OTHER = "epic_0123456789abcdef0123456789abcdef"
 DAY = timedelta(days=1)

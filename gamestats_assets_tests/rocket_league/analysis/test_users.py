@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.users import matches, player_stats, users
-from gamestats_assets_tests.rocket_league.building import PLAYER, START, Row, cohort, make, match_id, played, rows
+from gamestats_assets_tests.rocket_league.support.building import (
+    PLAYER,
+    START,
+    Row,
+    cohort,
+    make,
+    match_id,
+    played,
+    rows,
+)
 
 OTHER = "epic_0123456789abcdef0123456789abcdef"
 DAY = timedelta(days=1)

@@ -27,8 +27,8 @@ from gamestats_assets.rocket_league.tables import (
     Weaknesses,
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league.building import given_ranks, make, rows, tracked
-from gamestats_assets_tests.rocket_league.planted import FIRST, MEANS, played, player_id, truths
+from gamestats_assets_tests.rocket_league.support.building import given_ranks, make, rows, tracked
+from gamestats_assets_tests.rocket_league.support.planted import FIRST, MEANS, played, player_id, truths
 
 Row = dict[str, Any]
 OTHERS = 100_000

@@ -26,7 +26,7 @@ from gamestats_assets.rocket_league.ballchasing.api import (
 )
 from gamestats_assets.rocket_league.source import refused
 from gamestats_assets_tests.pubg.api_server import Answer
-from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import ANN, TOKEN, BallchasingServer, details
 from gamestats_assets_tests.support.clocks import FakeTime
 
 PLAYER = f"steam_{ANN}"

@@ -23,12 +23,12 @@ from gamestats_assets.lakehouse.landing.arrivals import MatchFetch, SourcePathEr
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.ballchasing import discovery
 from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi
-from gamestats_assets.rocket_league.entered import PLAYER, Custody
+from gamestats_assets.rocket_league.players.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_replay
 from gamestats_assets.rocket_league.privacy.tombstones import bury
 from gamestats_assets_tests.pubg.api_server import Answer, Request
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import ANN, TOKEN, BallchasingServer, details
 
 NOW = datetime(2026, 3, 12, tzinfo=UTC)
 MINUTES, DAYS = timedelta(minutes=1), timedelta(days=1)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.rocket_league.ballchasing.statistics import UnreadableBallchasingError, decode
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays
-from gamestats_assets_tests.rocket_league.ballchasing_server import details
-from gamestats_assets_tests.rocket_league.real_files import PAIRS
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import details
+from gamestats_assets_tests.rocket_league.support.real_files import PAIRS
 
 DAY, LANDED = date(2026, 3, 10), datetime(2026, 3, 11, tzinfo=UTC)
 SHARES = ("percent_", "avg_speed_percentage", "avg_powerslide_duration", "shooting_percentage")

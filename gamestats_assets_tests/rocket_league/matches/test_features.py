@@ -11,9 +11,9 @@ import pytest
 
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.features import player_match_features
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.building import make
-from gamestats_assets_tests.rocket_league.scenario import ANN, BEA, CAL, MATCH, START, XAN, YVE, ZOE, rows
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.building import make
+from gamestats_assets_tests.rocket_league.support.scenario import ANN, BEA, CAL, MATCH, START, XAN, YVE, ZOE, rows
 
 Row = dict[str, Any]
 BOARD: Row = {

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.frame_figures import frame_figures
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league.scenario import ANN, BEA, CAL, XAN, YVE, at_distances, frames, made, rows
+from gamestats_assets_tests.rocket_league.support.scenario import (
+    ANN,
+    BEA,
+    CAL,
+    XAN,
+    YVE,
+    at_distances,
+    frames,
+    made,
+    rows,
+)
 
 SHARES = {
     "by speed": ("supersonic_share", "boost_speed_share", "slow_share"),

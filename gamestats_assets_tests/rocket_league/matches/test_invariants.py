@@ -11,9 +11,9 @@ import pytest
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_MATCH
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.building import assert_order_does_not_matter
-from gamestats_assets_tests.rocket_league.scenario import (
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.building import assert_order_does_not_matter
+from gamestats_assets_tests.rocket_league.support.scenario import (
     ANN,
     BEA,
     MATCH,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.play import boost_pickups, shots_and_saves
 from gamestats_assets.rocket_league.matches.touches import touches
-from gamestats_assets_tests.rocket_league.scenario import (
+from gamestats_assets_tests.rocket_league.support.scenario import (
     ANN,
     BEA,
     MATCH,

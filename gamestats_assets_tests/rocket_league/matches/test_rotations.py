@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.rotations import rotations
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league.scenario import ANN, BEA, CAL, XAN, YVE, at_distances, frames, made
+from gamestats_assets_tests.rocket_league.support.scenario import ANN, BEA, CAL, XAN, YVE, at_distances, frames, made
 
 COLUMNS = ("role", "start_s", "end_s", "duration_s", "next_role")
 

@@ -10,7 +10,7 @@ import pytest
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.play import boost_pickups
 from gamestats_assets.rocket_league.matches.stats import player_match_stats
-from gamestats_assets_tests.rocket_league.scenario import (
+from gamestats_assets_tests.rocket_league.support.scenario import (
     ANN,
     BEA,
     MATCH,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league.matches.touches import challenges, possessions, touches
-from gamestats_assets_tests.rocket_league.scenario import (
+from gamestats_assets_tests.rocket_league.support.scenario import (
     ANN,
     BEA,
     MATCH,

@@ -29,9 +29,9 @@ from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league import entered
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME, PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league.players import entered
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, FORGOTTEN_NAME, PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.privacy import erasure, masking
 from gamestats_assets.rocket_league.privacy.erasure import Forgotten, enforce_retention, forget, traces
 from gamestats_assets.rocket_league.privacy.export import export_player
@@ -41,8 +41,8 @@ from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DE
 from gamestats_assets.rocket_league.source import GAME, ingest
 from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.rocket_league.seasons import Season, simulate_season, write_season
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.building import make, rows
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.building import make, rows
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -15,14 +15,14 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.runs.instance import dagster_instance
-from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.erasure import player_columns, traces
 from gamestats_assets.rocket_league.tables import ALL, Participants, PlayerProfiles, ReplayTracks, Users
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.cli.runner import Admin, Gamestats, replaced_environment
-from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.replays.opened import opened
+from gamestats_assets_tests.rocket_league.support import real_files
 from gamestats_assets_tests.support.published import read_published
 
 NAMED, OTHER = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e2f4179ea1695"

@@ -19,17 +19,17 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.jobs import Queue, enqueue
-from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.jobs import KINDS
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.consents import newest_text
 from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.privacy.jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Withheld
 from gamestats_assets_tests.cli.runner import Admin
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.linking import linked
-from gamestats_assets_tests.rocket_league.sending import Running, at_work, send
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.linking import linked
+from gamestats_assets_tests.rocket_league.support.sending import Running, at_work, send
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 
 pytestmark = pytest.mark.timeout(280)
 ANNS, BOBS = "epic_98e4fc3adbbc464e8e45f68948129294", "ps4_adamboi04"

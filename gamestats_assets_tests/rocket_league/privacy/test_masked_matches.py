@@ -13,14 +13,14 @@ import pytest
 
 from gamestats_assets.lakehouse.landing.decoding import Unit
 from gamestats_assets.lakehouse.landing.zone import Landing
-from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.masked_matches import rows_of_matches
 from gamestats_assets.rocket_league.privacy.masking import Rows, players_in
 from gamestats_assets.rocket_league.privacy.naming import holds_text, names_account
 from gamestats_assets.rocket_league.privacy.tombstones import bury
 from gamestats_assets.rocket_league.source import BALLCHASING, GAME, REPLAY, ingest
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays, ReplayEvents, ReplayFigures, ReplayFrames
-from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.support import real_files
 
 PAIR = real_files.PAIRS[0]
 DAY = "2026-03-10"

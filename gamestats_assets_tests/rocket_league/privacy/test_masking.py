@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN, FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.masking import masked
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing, accounts_in_replay, names_account
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.building import rows
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.building import rows
 
 # ---------------------------------------------------------------- whom files name
 

@@ -29,10 +29,10 @@ from gamestats_assets.rocket_league.tables import (
 )
 from gamestats_assets.rocket_league.tables.bronze import BALL, KINDS_OF_EVENT
 from gamestats_assets_tests.lakehouse.landing.decoded import decoded, landed_last
-from gamestats_assets_tests.rocket_league import parity
-from gamestats_assets_tests.rocket_league.ballchasing_server import details
-from gamestats_assets_tests.rocket_league.files import header_of, landed
-from gamestats_assets_tests.rocket_league.real_files import (
+from gamestats_assets_tests.rocket_league.matches import parity
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import details
+from gamestats_assets_tests.rocket_league.support.files import header_of, landed
+from gamestats_assets_tests.rocket_league.support.real_files import (
     COME_AND_GO,
     DROPSHOT,
     DUEL,

@@ -16,9 +16,9 @@ from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.rocket_league.replays.events import PADS, confidence, events
 from gamestats_assets.rocket_league.replays.network import read_network
 from gamestats_assets.rocket_league.tables import ReplayEvents
-from gamestats_assets_tests.rocket_league.real_files import PAIRS, network
 from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB, CEM, PEOPLE, Recording, recorded
 from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, recording_of
+from gamestats_assets_tests.rocket_league.support.real_files import PAIRS, network
 
 Row = dict[str, Any]
 ANN_ID, BOB_ID, CEM_ID = (f"steam_{account}" for account in (ANN, BOB, CEM))

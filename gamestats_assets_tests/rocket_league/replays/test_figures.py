@@ -12,10 +12,10 @@ from hypothesis import given
 
 from gamestats_assets.rocket_league.replays.figures import counted_s, figures, last_touch, team_figures
 from gamestats_assets.rocket_league.replays.network import Network, read_network
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.files import header_of
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO
 from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, read, recording_of
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.files import header_of
+from gamestats_assets_tests.rocket_league.support.real_files import COME_AND_GO
 
 PER_CENT = 100 / 255
 

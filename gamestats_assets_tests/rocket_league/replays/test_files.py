@@ -16,9 +16,9 @@ from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.rocket_league.replays.files import Replay, match_row, player_rows, read_replay
 from gamestats_assets.rocket_league.replays.network import Player, UnreadableReplayError
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays
-from gamestats_assets_tests.rocket_league.files import REPLAYS, header_of
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT
-from gamestats_assets_tests.rocket_league.real_files import replay as replay_file
+from gamestats_assets_tests.rocket_league.support.files import REPLAYS, header_of
+from gamestats_assets_tests.rocket_league.support.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT
+from gamestats_assets_tests.rocket_league.support.real_files import replay as replay_file
 
 MATCH, DAY, LANDED = "A" * 32, date(2026, 3, 10), datetime(2026, 3, 11, tzinfo=UTC)
 PLATFORMS = {"Steam": "steam", "Epic": "epic", "PS4": "ps4", "Dingo": "xbox", "NNX": "switch"}

@@ -17,10 +17,10 @@ from gamestats_assets.rocket_league.replays.frames import frames_from_matrix, fr
 from gamestats_assets.rocket_league.replays.network import Player, read_network
 from gamestats_assets.rocket_league.tables import ReplayFrames
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN
 from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB
 from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, read, recording_of
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.real_files import COME_AND_GO, DUEL, LAN
 
 ANN_ID, BOB_ID = f"steam_{ANN}", f"steam_{BOB}"
 PLAYERS = [Player(ANN_ID, "Ann", False, False), Player(BOB_ID, "Bob", True, False)]

@@ -14,10 +14,10 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.replays.moments import moments as made
 from gamestats_assets.rocket_league.replays.moments import player_mistakes, replay_moments
 from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
-from gamestats_assets_tests.rocket_league.building import assert_order_does_not_matter, make
-from gamestats_assets_tests.rocket_league.building import rows as tracked_rows
-from gamestats_assets_tests.rocket_league.real_files import PAIRS, derived, paths, silver
-from gamestats_assets_tests.rocket_league.scenario import (
+from gamestats_assets_tests.rocket_league.support.building import assert_order_does_not_matter, make
+from gamestats_assets_tests.rocket_league.support.building import rows as tracked_rows
+from gamestats_assets_tests.rocket_league.support.real_files import PAIRS, derived, paths, silver
+from gamestats_assets_tests.rocket_league.support.scenario import (
     ANN,
     BALL,
     BEA,

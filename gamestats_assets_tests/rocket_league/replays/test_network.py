@@ -20,10 +20,10 @@ from gamestats_assets.rocket_league.replays.network import (
     phases,
     read_network,
 )
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.files import header_of
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN, PAIRS
 from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB, Recording, recorded, updates
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.files import header_of
+from gamestats_assets_tests.rocket_league.support.real_files import COME_AND_GO, DUEL, LAN, PAIRS
 
 
 def read(*frames: str, net_version: int | None = 10) -> Network:

@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 import subtr_actor
 
-from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
+from gamestats_assets.rocket_league.players.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.replays.tracks import replay_tracks
 from gamestats_assets.rocket_league.tables import Participants, RawPlayerStats, ReplayEvents, ReplayFrames, ReplayTracks
-from gamestats_assets_tests.rocket_league.building import make
-from gamestats_assets_tests.rocket_league.real_files import (
+from gamestats_assets_tests.rocket_league.replays.opened import Opened, opened
+from gamestats_assets_tests.rocket_league.support.building import make
+from gamestats_assets_tests.rocket_league.support.real_files import (
     COME_AND_GO,
     DROPSHOT,
     DUEL,
@@ -25,7 +26,6 @@ from gamestats_assets_tests.rocket_league.real_files import (
     paths,
     silver,
 )
-from gamestats_assets_tests.rocket_league.replays.opened import Opened, opened
 
 DOUBLES, STANDARD = PAIRS
 REPLAYS = (DOUBLES, COME_AND_GO, DROPSHOT)

@@ -22,7 +22,7 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     train,
 )
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 from gamestats_assets_tests.support.postgres_fixture import database
 
 

@@ -16,9 +16,9 @@ from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.consents import consent_texts, newest_text
-from gamestats_assets_tests.rocket_league.linking import linked
+from gamestats_assets_tests.rocket_league.support.linking import linked
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of, link_for
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of, link_for
 from gamestats_assets_tests.support.browsers import Shown, chromium, obstacles
 from gamestats_assets_tests.support.postgres_fixture import database
 

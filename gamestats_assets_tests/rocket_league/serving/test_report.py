@@ -16,11 +16,11 @@ import polars as pl
 import pytest
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.identities import PLATFORMS
+from gamestats_assets.rocket_league.players.identities import PLATFORMS
 from gamestats_assets.rocket_league.serving.report import NoReportError, write_report
 from gamestats_assets.rocket_league.serving.words import platform_words
-from gamestats_assets_tests.rocket_league.building import PLAYER, Row, rows
-from gamestats_assets_tests.rocket_league.shown import (
+from gamestats_assets_tests.rocket_league.support.building import PLAYER, Row, rows
+from gamestats_assets_tests.rocket_league.support.shown import (
     AIR,
     EVIL_NAME,
     EVIL_PACK,

@@ -17,7 +17,6 @@ import pytest
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets_tests.rocket_league.building import rows
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -39,11 +38,12 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     trained_by,
 )
 from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS
+from gamestats_assets_tests.rocket_league.support.building import rows
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import TRAINED
 from gamestats_assets_tests.serving.fuzzing import fuzz
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 from gamestats_assets_tests.support.postgres_fixture import database
 
 ROOT = "/api/v1"

@@ -15,8 +15,6 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets_tests.rocket_league.building import rows
-from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -30,8 +28,10 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     began,
     link,
 )
+from gamestats_assets_tests.rocket_league.support.building import rows
+from gamestats_assets_tests.rocket_league.support.linking import linked
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles_in_looks
 
 HOME = "/rocket-league"

@@ -22,11 +22,11 @@ from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.replays.moments import player_mistakes
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.building import make, rows
-from gamestats_assets_tests.rocket_league.linking import linked
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.building import make, rows
+from gamestats_assets_tests.rocket_league.support.linking import linked
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 from gamestats_assets_tests.support.browsers import Shown, beside, chromium, keep, obstacles
 from gamestats_assets_tests.support.postgres_fixture import database
 

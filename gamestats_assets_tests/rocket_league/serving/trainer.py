@@ -23,10 +23,10 @@ from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
-from gamestats_assets.rocket_league.entered import PLAYER, TRAINING_SESSION
-from gamestats_assets_tests.rocket_league.building import rows
-from gamestats_assets_tests.rocket_league.linking import linked
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets.rocket_league.players.entered import PLAYER, TRAINING_SESSION
+from gamestats_assets_tests.rocket_league.support.building import rows
+from gamestats_assets_tests.rocket_league.support.linking import linked
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 
 ANN, ANNS_OTHER, BOB = "steam_76561190000000001", "epic_0123456789abcdef", "steam_76561190000000002"
 FIRST = datetime(2026, 9, 1, 18, 0, tzinfo=UTC)

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.tombstones import bury
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
-from gamestats_assets_tests.rocket_league.sending import Running, at_work, send
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.ballchasing_server import ANN, TOKEN, BallchasingServer, details
+from gamestats_assets_tests.rocket_league.support.sending import Running, at_work, send
 from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)

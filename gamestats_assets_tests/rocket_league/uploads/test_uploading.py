@@ -17,11 +17,11 @@ from gamestats_assets.rocket_league.privacy.tombstones import bury
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.uploads import uploading
 from gamestats_assets.rocket_league.uploads.uploading import read_upload
-from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, send, variant, zipped
+from gamestats_assets_tests.rocket_league.support import real_files
+from gamestats_assets_tests.rocket_league.support.sending import REPLAY, Running, at_work, send, variant, zipped
 from gamestats_assets_tests.rocket_league.uploads.hostile import HOSTILE, die_of_the_hostile
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.sign_in.signing_in import browser_of
 from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)

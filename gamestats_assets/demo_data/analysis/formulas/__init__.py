@@ -1,0 +1,1 @@
+"""Equations between properties, ranges that follow from them, and times."""

@@ -1,0 +1,1 @@
+"""What events, properties and their descriptions mean."""

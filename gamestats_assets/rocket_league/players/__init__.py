@@ -1,0 +1,1 @@
+"""Identities of players, and what is entered about them."""

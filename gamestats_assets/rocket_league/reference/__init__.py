@@ -1,0 +1,1 @@
+"""Maps, playlists and ranks."""

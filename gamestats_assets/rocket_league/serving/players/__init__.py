@@ -1,0 +1,1 @@
+"""Pages and routes of a player's own figures."""

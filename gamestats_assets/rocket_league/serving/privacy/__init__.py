@@ -1,0 +1,1 @@
+"""Pages and routes for decisions about personal data."""

@@ -1,0 +1,1 @@
+"""Pages and routes of replays: list, one replay, viewer, uploads, shares."""

@@ -1,0 +1,70 @@
+"""What a person says of the taxonomy `video_streaming`."""
+
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
+from gamestats_assets_tests.demo_data.analysis.expectations.language import (
+    REGISTERED,
+    again,
+    between,
+    carriers_by_country,
+    carries,
+    does_not_need,
+    either,
+    ends_session,
+    likelier,
+    moves_to,
+    needs,
+    not_of_users,
+    of_users,
+    once,
+    one_of,
+    path,
+    starts_session,
+    true_at_first,
+    updates,
+)
+
+PRODUCT = ProductInfo(industry="video", platform="mobile", name="Reel")
+
+EXPECTED = (
+    starts_session("appOpened"),
+    ends_session("appClosed"),
+    once("accountRegistered"),
+    again("signedIn", "playbackStarted", "profileCreated"),
+    moves_to("accountRegistered", REGISTERED),
+    needs("profileCreated", "accountRegistered"),
+    path("playbackStarted", "playbackCompleted"),
+    path("playbackStarted", "playbackAbandoned"),
+    either("playbackCompleted", "playbackAbandoned"),
+    path("adBreakStarted", "adBreakCompleted"),
+    path("searchPerformed", "searchResultClicked"),
+    path("titleDetailViewed", "trailerPlayed"),
+    path("downloadRequested", "downloadCompleted"),
+    either("downloadCompleted", "downloadFailed"),
+    path("planPageViewed", "subscriptionPurchased"),
+    needs("subscriptionCancelled", "subscriptionPurchased"),
+    needs("watchlistRemoved", "watchlistAdded"),
+    needs("titleRated", "playbackStarted"),
+    needs("adBreakStarted", "playbackStarted"),
+    does_not_need("homeViewed", "playbackStarted"),
+    not_of_users("concurrentStreamsReported"),
+    of_users("adBreakStarted", "playbackStarted"),
+    one_of("plan", "Basic", "Standard", "Premium"),
+    one_of("contentType", "film", "episode"),
+    one_of("monthlyPrice", 5.99, 10.99, 15.99),
+    between("sessionMinutes", 1, 240),
+    between("adRevenue", 0.01, 0.4, whole=False),
+    carriers_by_country("carrier", "country", KR="SKT", JP="SoftBank", US="T-Mobile"),
+    true_at_first("isFirstPlayback"),
+    carries("titleId", "playbackCompleted", "playbackAbandoned"),
+    carries("videoQuality", "downloadCompleted"),
+    updates("playbackCompleted", "totalWatchedMinutes", "increment", "{{watchedMinutes}}"),
+    updates("playbackCompleted", "totalCompletedTitles", "increment", 1),
+    updates("playbackStarted", "favoriteGenre", "set", "{{genre}}"),
+    updates("subscriptionPurchased", "firstSubscribedAt", "set_once", "{{#time}}"),
+    updates("subscriptionPurchased", "plan", "set", "{{plan}}"),
+    likelier("playbackStarted"),
+    likelier("subscriptionPurchased"),
+)
+
+NOT_YET = (path("playbackStarted", "playbackPaused", "playbackResumed"),)
+"""What a person says, and the analyst does not."""
