@@ -201,7 +201,7 @@ def test_bytes_that_are_no_text_cost_their_line(tmp_path: Path) -> None:
         found = read_content(tmp_path / format, f"login.{format}", content.replace(b"u1", b"u\xff1"))
         assert found.column("login", "user_id") == ["u0", "u2"]
         [told] = found.rejected("login")
-        assert (told.rule, told.reason) == ("no_text", f"Line {3 if format == 'csv' else 2}: it is no UTF-8.")
+        assert (told.rule, told.reason) == ("no_text", f"Line {3 if format == 'csv' else 2}: it is not UTF-8.")
         assert "\ufffd" in (told.content or "")
 
 
