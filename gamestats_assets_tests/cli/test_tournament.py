@@ -133,7 +133,7 @@ def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp
     file = tmp_path / "rosters.csv"
     file.write_text("division,team,player,role\nDivision 1,Alpha,Kim,coach\nDivision 9,Alpha,Lee,\n")
     output = admin.fails(t, "roster", "import", season, str(file), "--valid-from", "2026-10-01")
-    assert "2 mistakes; nothing of it was taken" in output
+    assert "2 mistakes; nothing was imported" in output
     assert "row 2, role: 'coach'" in output
     assert "row 3, division: There is no division 'Division 9'" in output
     assert "The decision is empty" in admin.fails(t, "override", "add", "m-1", "--reason", "late")

@@ -1,5 +1,5 @@
--- The days on which each user was active. An anonymous day becomes one of the account that its distinct_id was
--- bound to, whenever that was.
+-- The days on which each user was active. Days of an anonymous distinct_id count for the account that it was bound
+-- to, even if that happened later.
 WITH known AS (
     SELECT
         days.product,

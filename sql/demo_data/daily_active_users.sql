@@ -1,6 +1,6 @@
--- How many users there were on each day from the first one with data to the last; on one without data, none.
--- A user counts from an active day on for 7 days (30 days), or until the next active day takes over: so the
--- users of a week or a month are a running sum, and no user is looked at once for each day of it.
+-- Number of users on each day from the first with data to the last; 0 on days without data.
+-- A user counts for 7 (30) days from an active day on, or until the next active day takes over. So weekly and
+-- monthly users are running sums, and no user is read once per day.
 WITH visits AS (
     SELECT
         *,

@@ -1,5 +1,5 @@
--- How many came to each step of a funnel, on each day on which somebody began it.
--- Steps that nobody reached have a row too.
+-- Users who reached each step of a funnel, on each day on which at least one began it.
+-- Steps that no user reached have a row with 0.
 WITH reached AS (
     SELECT
         product,

@@ -1,5 +1,5 @@
--- Which account each distinct_id belongs to: the first one that was seen with it, for ever.
--- Of accounts seen at the same instant the smaller id counts.
+-- The account of each distinct_id: the first one seen with it, for ever.
+-- If several were seen at the same instant, the smallest id counts.
 WITH records AS (
     SELECT product, distinct_id, account_id, occurred_at FROM demo_data.events
     UNION ALL

@@ -1,6 +1,6 @@
 -- Every property that was ever sent, by event and JSON type.
--- The type that a property had first is looked for in all events together (or in all user records), because a
--- property has one type whatever the event; null and an empty list have none.
+-- The first type of a property is taken over all events (or all user records), because a property has one type
+-- whatever the event; null and an empty list have none.
 WITH found AS (
     SELECT
         product,

@@ -1,4 +1,4 @@
--- Who of the users of a first day came back, for each of the 90 days after it; null after the last day with data.
+-- Users of a first day who came back, for each of the 90 days after it; null after the last day with data.
 WITH numbers AS (
     SELECT unnest(generate_series(0, 90)) AS day_number
 ),

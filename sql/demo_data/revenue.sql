@@ -1,4 +1,4 @@
--- What was paid on each day with data, by currency; nothing is converted. A currency has a row for every day.
+-- Payments of each day with data, by currency, without conversion. Every currency has a row for every day.
 WITH paid AS (
     SELECT
         payment.product,

@@ -1,8 +1,8 @@
--- How many users are in which segment, at the end of each day with data. Every user seen so far is in exactly one.
--- The first that holds: new (first 3 days), churned (not seen for 7 days), returning (seen again in the last 7 days
--- after 7 days or more without an event), power (of those that remain the tenth, rounded down, with most events in
+-- Users of each segment at the end of each day with data. Every user seen so far is in exactly one segment, the
+-- first that applies: new (first 3 days), churned (not seen for 7 days), returning (seen again in the last 7 days
+-- after 7 days or more without an event), power (the tenth of the remaining users, rounded down, with most events in
 -- the last 7 days, then most active days, then the smaller id), churning (active on less than half as many of the
--- last 7 days as of the 7 before), active (everybody else).
+-- last 7 days as of the 7 before), active (all others).
 WITH offsets AS (
     SELECT unnest(generate_series(0, 13)) AS days_ago
 ),

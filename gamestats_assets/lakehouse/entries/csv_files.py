@@ -100,7 +100,7 @@ class ImportRefusedError(GamestatsError):
         self.mistakes = tuple(sorted(mistakes))
         number = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "\n".join(f"- {line}" for line in _lines(self.mistakes))
-        super().__init__(f"{file.name} has {number}; nothing of it was taken.\n{lines}")
+        super().__init__(f"{file.name} has {number}; nothing was imported.\n{lines}")
 
 
 def _lines(mistakes: Sequence[Mistake]) -> Iterator[str]:

@@ -211,7 +211,7 @@ def test_every_mistake_of_a_schedule_file_is_told_and_nothing_is_taken(
             "Division 1\t1\t4\t2026-10-24 18:00\t\t\t\tB",
         ]
     )
-    with pytest.raises(ImportRefusedError, match="12 mistakes; nothing of it was taken") as caught:
+    with pytest.raises(ImportRefusedError, match="12 mistakes; nothing was imported") as caught:
         SCHEDULE_FILE.take(conn, season=season, file=write(text))
     assert mistakes_of(caught) == [
         (3, "match"),

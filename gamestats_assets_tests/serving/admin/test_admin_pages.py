@@ -89,7 +89,7 @@ def test_a_walk_through_the_screens(browser: Browser, entered_site: httpx.Client
     page.get_by_role("button", name="Preview the standings").click()
     preview = page.get_by_role("region", name="Preview", exact=True)
     expect(preview).to_contain_text("Created: override of match warm-up")
-    expect(preview).to_contain_text(re.compile(r"\d+ lines of the standings would differ"))
+    expect(preview).to_contain_text(re.compile(r"\d+ lines of the standings would change"))
     plan = SimulatedSeason()
     [game] = [each for each in plan.games if each.match_id == "warm-up"]
     before = plan.table(1, "11")
