@@ -5,7 +5,7 @@ import { keepLive } from "./live";
 import { localise } from "./times";
 import { takeUploads } from "./uploads";
 
-/** What every page does, and again for what was put into it. */
+/** Sets up every page, and later the parts that were put into it. */
 function enliven(): void {
   localise(document);
   offerThemes();
@@ -15,7 +15,7 @@ function enliven(): void {
 
 document.addEventListener("htmx:after:swap", enliven);
 document.addEventListener("htmx:before:request", ({ target }) => {
-  // What is asked again and again is waited for by nobody.
+  // Regular background requests show no sign of waiting.
   if (!(target as Element).closest("[data-quiet]")) waiting(true);
 });
 document.addEventListener("htmx:finally:request", () => waiting(false));
@@ -26,7 +26,7 @@ document.addEventListener("click", ({ target }) => {
   const copier = (target as Element).closest<HTMLElement>("[data-copy]");
   if (copier) void copy(copier);
   const opener = (target as Element).closest<HTMLElement>("[data-radar], [data-map]");
-  // Charts are large, and come when one is opened.
+  // The code of charts is large, and loaded when one is opened.
   if (opener?.dataset.radar) void import("./radar").then((radar) => radar.toggle(opener));
   if (opener?.dataset.map) void import("./map").then((map) => map.open(opener));
 });

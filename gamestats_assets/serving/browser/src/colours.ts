@@ -1,6 +1,6 @@
 const changed = new EventTarget();
 
-/** Shows the choice of colours, which only works with what runs here. */
+/** Shows the choice of colours, which needs this script. */
 export function offerThemes(): void {
   for (const select of document.querySelectorAll<HTMLSelectElement>("[data-theme-choice]")) {
     if (select.dataset.ready) continue;
@@ -17,20 +17,20 @@ function choose(theme: string): void {
   try {
     localStorage.setItem("theme", theme);
   } catch {
-    // It holds until the page is left.
+    // It applies until the user leaves the page.
   }
   changed.dispatchEvent(new Event("change"));
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed.dispatchEvent(new Event("change")));
 
-/** Calls when the colours are others, for what is drawn with them. */
+/** Calls back when the colours change, for drawings that use them. */
 export function onColours(draw: () => void): () => void {
   changed.addEventListener("change", draw);
   return () => changed.removeEventListener("change", draw);
 }
 
-/** A colour of the styles, as it stands now. */
+/** Returns a colour of the current styles. */
 export function colour(name: string): string {
   const probe = document.createElement("i");
   probe.style.color = `var(--${name})`;

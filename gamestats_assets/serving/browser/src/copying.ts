@@ -1,4 +1,4 @@
-/** Copies what a button names; where that is not allowed, it is selected instead. */
+/** Copies the text that a button names, or selects it if copying is not allowed. */
 export async function copy(button: HTMLElement): Promise<void> {
   const text = button.dataset.copy!;
   const said = document.getElementById("copied");

@@ -11,7 +11,7 @@ let address = "";
 let failures = 0;
 let updated = new Date();
 
-/** While what is shown is being played: asks for the page again every so often, and puts in what has changed. */
+/** Keeps the page of a running round current: fetches it regularly and updates what has changed. */
 export function keepLive(): void {
   const shown = location.pathname + location.search;
   if (shown !== address) {
@@ -29,7 +29,7 @@ function period(): number {
 function schedule(seconds: number): void {
   clearTimeout(timer);
   due = Date.now() + 1000 * seconds;
-  // Hidden pages ask nothing; when they are seen again they ask at once if it is time.
+  // Hidden pages fetch nothing; a page that is shown again fetches at once if it is due.
   if (seconds && !document.hidden) timer = window.setTimeout(ask, 1000 * seconds);
 }
 
@@ -43,7 +43,7 @@ async function ask(): Promise<void> {
   try {
     const headers: Record<string, string> = { Accept: "text/html" };
     if (tag) headers["If-None-Match"] = tag;
-    // The tag of the page itself is known to the browser alone: the first time it asks with that.
+    // Only the browser knows the page's own ETag, so the first request leaves it to the browser.
     const cache = tag ? "no-store" : "no-cache";
     const response = await fetch(of, { headers, cache, signal: AbortSignal.timeout(10_000) });
     if (of !== address) return;
@@ -72,7 +72,7 @@ class Retry extends Error {
   }
 }
 
-/** Puts a newer page in place of this one; rows that moved are seen to move, and what was open stays open. */
+/** Replaces this page by a newer one; moved rows are animated, and what was open stays open. */
 function put(text: string): void {
   const before = rows();
   const opened = new Map([...document.querySelectorAll<HTMLElement>("tr.detail")].map((row) => [row.dataset.of, row]));
@@ -106,7 +106,7 @@ function put(text: string): void {
   else if (shown !== figures()) say("news", news.changed!);
 }
 
-/** What the board says, but for times, which stand in the viewer's zone here and in UTC in what comes. */
+/** Returns the text of the board without times, which are in the viewer's zone here but in UTC in a new page. */
 function figures(): string {
   const board = document.getElementById("board")?.cloneNode(true) as HTMLElement | undefined;
   board?.querySelectorAll("time").forEach((time) => time.remove());
@@ -127,7 +127,7 @@ function say(id: string, text: string): void {
   if (where) where.textContent = text;
 }
 
-/** The match that was next runs once its time has come; one that is not counted long after is said to be late. */
+/** Marks the next match as running once its time has come, and as late if it has no result long after. */
 function sayRunning(): void {
   for (const next of document.querySelectorAll<HTMLElement>("[data-running-from]")) {
     const since = Date.now() - Date.parse(next.dataset.runningFrom!);

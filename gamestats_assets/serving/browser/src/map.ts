@@ -38,7 +38,7 @@ interface MatchMap {
 }
 type Texts = Record<string, string>;
 
-/** Opens the map of a match in place of the button that asks for it. */
+/** Replaces a button by the map of its match. */
 export async function open(button: HTMLElement): Promise<void> {
   const place = document.getElementById("map")!;
   const texts = place.dataset as Texts;
@@ -180,7 +180,7 @@ function put(circle: SVGElement, place: readonly (number | null)[] | undefined):
   if (is) for (const [index, name] of ["cx", "cy", "r"].entries()) circle.setAttribute(name, String(place![index]));
 }
 
-/** The circles at a time: the boundary shrinks steadily between two states, the next circle stands still. */
+/** Returns the circles at a time: the boundary shrinks steadily between two states; the next circle does not move. */
 function at(circles: Circle[], now: number): Circle | undefined {
   const index = circles.findLastIndex((circle) => when(circle) <= now);
   const [here, next] = [circles[index], circles[index + 1]];

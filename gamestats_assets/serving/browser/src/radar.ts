@@ -21,7 +21,7 @@ type Measure = keyof Weapon;
 const figures = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const shares = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 
-/** Opens the weapons of a player below the player's row, or closes them. */
+/** Opens or closes a player's weapons below the player's row. */
 export async function toggle(button: HTMLElement): Promise<void> {
   const owner = button.closest("tr")!;
   if (button.getAttribute("aria-expanded") === "true") {
@@ -105,7 +105,7 @@ function option(player: Player, measure: Measure, narrow: boolean): Record<strin
   const of = Object.entries(player.weapon_distribution);
   const total = of.reduce((sum, [, weapon]) => sum + weapon[measure], 0);
   const values = of.map(([, weapon]) => (total ? weapon[measure] / total : 0));
-  // Even steps, and the same outer ring for all ten, so that the axes compare.
+  // Even steps and the same outer ring for all ten axes, so that they compare.
   const outer = Math.max(0.2, Math.ceil(Math.max(...values) * 5) / 5);
   const [ink, line, accent] = [colour("soft"), colour("line"), colour("accent")];
   return {
@@ -130,7 +130,7 @@ function option(player: Player, measure: Measure, narrow: boolean): Record<strin
   };
 }
 
-/** The same in figures. */
+/** Returns the same as figures. */
 function listed(player: Player, texts: Record<string, string>): HTMLElement {
   const of = Object.entries(player.weapon_distribution);
   const total = of.reduce((sum, [, weapon]) => sum + weapon.damage, 0);

@@ -7,7 +7,7 @@ const waitingFor: (() => Promise<void>)[] = [];
 let running = 0;
 let asked = 0;
 
-/** Files that are dropped anywhere on the page, or chosen in its form, are sent one by one, with the progress of each. */
+/** Sends files dropped on the page or chosen in its form, one by one, and shows their progress. */
 export function takeUploads(): void {
   if (document.querySelector("#uploads[data-analysed]")) void refresh();
   const form = document.querySelector<HTMLFormElement>("form[data-uploads]");
@@ -25,11 +25,11 @@ export function takeUploads(): void {
   });
 }
 
-/** Shows the page as it is since a replay was analysed. */
+/** Reloads the page after a replay was analysed. */
 async function refresh(): Promise<void> {
   document.getElementById("uploads")!.removeAttribute("data-analysed");
   const content = document.getElementById("content");
-  // Whoever fills in a form goes on with it.
+  // Not while the user fills in a form.
   if (!content || content.contains(document.activeElement)) return;
   await htmx.ajax("GET", location.pathname + location.search, { source: "#sending", target: "#content", select: "#content", swap: "outerHTML" });
 }
@@ -46,7 +46,7 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("dropping");
   if (!to || !hasFiles(event)) return;
   event.preventDefault();
-  // The list is gone once this event is over.
+  // The list is empty after this event.
   const entries = [...event.dataTransfer!.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const plain = entries.length ? [] : [...event.dataTransfer!.files];
   for (const file of plain) queue(to, file);
@@ -67,7 +67,7 @@ function show(event: DragEvent, change: number): void {
   document.body.classList.toggle("dropping", over > 0);
 }
 
-/** The files of a folder, and of the folders in it. */
+/** Returns the files of a folder and its subfolders. */
 async function everyFile(entry: Entry, take: (file: File) => void): Promise<void> {
   if (entry.isFile) return new Promise((done) => entry.file!((file) => (take(file), done()), () => done()));
   const reader = entry.createReader!();
@@ -128,18 +128,18 @@ async function send(to: HTMLFormElement, file: File, line: HTMLElement, bar: HTM
   }
 }
 
-/** From here on the server tells what becomes of uploads, and asks to be asked again while anything is being done. */
+/** From here on the server reports on uploads, and says to ask again while work goes on. */
 async function tell(address: string): Promise<void> {
   const mine = ++asked;
   const response = await fetch(address, { headers: { Accept: "text/html" } });
   const place = document.getElementById("uploads");
-  // What was asked later knows more.
+  // A later answer is newer.
   if (!response.ok || !place || mine !== asked) return;
   place.outerHTML = await response.text();
   htmx.process(document.getElementById("uploads")!);
 }
 
-/** Of a zip some files may be refused, and the others taken. */
+/** A zip may be accepted in part. */
 function refuse(name: string, why: string): void {
   const line = Object.assign(document.createElement("li"), { className: "error" });
   const bold = document.createElement("bdi");
@@ -157,15 +157,15 @@ interface Sent {
 
 function post(to: HTMLFormElement, file: File, progress: (share: number) => void): Promise<Sent> {
   return new Promise((done) => {
-    // Of what is sent, fetch tells no progress.
+    // fetch reports no progress of uploads.
     const request = new XMLHttpRequest();
     const body = new FormData();
     body.append("file", file, file.name);
     request.upload.addEventListener("progress", ({ loaded, total }) => progress(loaded / total));
     request.addEventListener("loadend", () => {
       const wait = Number(request.getResponseHeader("retry-after") ?? 0);
-      const told = read(request.responseText);
-      done({ status: request.status, answer: told.detail ?? "", refused: told.data?.refused ?? [], wait });
+      const reply = read(request.responseText);
+      done({ status: request.status, answer: reply.detail ?? "", refused: reply.data?.refused ?? [], wait });
     });
     request.open("POST", to.dataset.uploads!);
     request.setRequestHeader("X-CSRF-Token", to.querySelector<HTMLInputElement>("[name=csrf_token]")!.value);

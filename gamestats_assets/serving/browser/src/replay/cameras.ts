@@ -5,13 +5,13 @@ import { SCORE_PX } from "./picture";
 import type { Sample, Track } from "./track";
 import type { View } from "./views";
 
-/** A camera's settings as the game has them from the start. */
+/** The game's default camera settings. */
 const USUAL = { fov_deg: 110, height_uu: 100, pitch_deg: -3, distance_uu: 270, stiffness: 0.5 };
-/** The field of view is told across a screen of this shape. */
+/** Aspect ratio to which the field of view refers. */
 const SCREEN = 16 / 9;
 const WIDEST_LOOK_UP = MathUtils.degToRad(62);
 
-/** Where it is looked from. */
+/** The camera. */
 export class Cameras {
   view: View = "orbit";
   private readonly controls: OrbitControls;
@@ -37,9 +37,9 @@ export class Cameras {
     this.controls.minDistance = 350;
     this.controls.maxPolarAngle = MathUtils.degToRad(88);
     this.controls.addEventListener("change", onMoved);
-    // The page still scrolls under a finger; two fingers come nearer.
+    // One finger scrolls the page; two fingers zoom.
     canvas.style.touchAction = "pan-y";
-    // The wheel scrolls the page until the picture was chosen.
+    // The wheel scrolls the page until the picture has the focus.
     canvas.addEventListener("wheel", () => (this.controls.enableZoom = canvas.ownerDocument.activeElement === canvas), { capture: true });
   }
 
@@ -65,7 +65,7 @@ export class Cameras {
       this.camera.up.set(isWide ? 1 : 0, 0, isWide ? 0 : 1);
       const [across, up] = isWide ? [long + 1000, wide + 250] : [wide + 250, long + 1000];
       this.lens(28);
-      // The field lies below the score.
+      // Leaves room for the score above the field.
       const room = Math.min(0.3, SCORE_PX[1] / Math.max(1, this.canvas.clientHeight));
       const half = Math.max(up / (1 - room), across / this.camera.aspect);
       this.aim.copy(this.camera.up).multiplyScalar(half * room);
@@ -78,14 +78,14 @@ export class Cameras {
     }
   }
 
-  /** The picture may have another shape; then all of the field is shown again. */
+  /** Fits the whole field again if the picture changes its shape. */
   reshape(): void {
     const isSame = Math.abs(this.camera.aspect - this.aspect) < 0.02;
     this.aspect = this.camera.aspect;
     if (!isSame && (this.view === "top" || this.view === "orbit")) this.choose(this.view);
   }
 
-  /** Moves with what happens; `jumps`: there is no way between the last picture and this. */
+  /** Follows the scene; `jumps`: without a transition from the last picture. */
   move(track: Track, sample: Sample, chosen: number, passed_s: number, jumps: boolean): void {
     const ball = sample.body[0]!;
     this.aim.set(ball[0]!, ball[2]!, ball[1]!);
@@ -101,7 +101,7 @@ export class Cameras {
     this.snaps = false;
   }
 
-  /** As the player saw it: with the settings of his own camera, at the ball while his camera was. */
+  /** The player's own view, with the player's settings, and on the ball while ball cam was on. */
   private follow(track: Track, sample: Sample, chosen: number, passed_s: number, snaps: boolean): void {
     const number = chosen < 1 ? 1 : chosen;
     const body = sample.body[number];
@@ -120,7 +120,7 @@ export class Cameras {
       rise = MathUtils.clamp(Math.atan2(this.way.y, Math.hypot(this.way.x, this.way.z)), -0.6, WIDEST_LOOK_UP);
     } else {
       this.way.set(1, 0, 0).applyQuaternion(this.turn);
-      // Of a car that stands on its nose there is no heading to follow.
+      // A car that stands on its nose has no heading to follow.
       if (Math.hypot(this.way.x, this.way.z) > 0.25) heading = Math.atan2(this.way.z, this.way.x);
       rise = 0.5 * Math.asin(MathUtils.clamp(this.way.y, -1, 1));
     }

@@ -1,16 +1,16 @@
 import type { Track } from "./track";
 
-/** A field's measures, in unreal units: x across, y along, z up; blue's goal is where y is least. */
+/** Measures of a field in unreal units: x across, y along, z up; blue's goal has the smallest y. */
 export interface Field {
   wide: number;
   long: number;
   high: number;
-  /** What x and y come to together at most: the walls across the corners. */
+  /** Largest |x| + |y|: the walls across the corners. */
   corner: number;
   goal: { wide: number; high: number; deep: number } | null;
-  /** What is played on it: a hexagon of tiles in dropshot, and with hoops for goals in hoops. */
+  /** Game mode: dropshot has hexagonal tiles, hoops has hoops for goals. */
   game: "soccar" | "hoops" | "dropshot";
-  /** Whether its walls are known and drawn. */
+  /** Whether its walls are known, so that they are drawn. */
   hasWalls: boolean;
   ball: number;
 }
@@ -28,10 +28,10 @@ const SOCCAR: Field = {
 const HOOPS: Field = { ...SOCCAR, wide: 2966.67, long: 3581, high: 1820, corner: 5782, goal: null, game: "hoops", ball: 98.38 };
 const DROPSHOT: Field = { ...SOCCAR, wide: 5300, long: 4590, high: 2020, corner: Infinity, goal: null, game: "dropshot", ball: 103 };
 
-/** Maps of soccer whose walls stand elsewhere. */
+/** Soccer maps with other walls. */
 const OTHER_WALLS = /^(labs_|arc_p|neotokyo_p|wasteland_p|wasteland_night_p|throwback)/;
 
-/** The field of a track; of a map whose walls are not known, a plain floor. */
+/** Returns the field of a track; a plain floor for maps with unknown walls. */
 export function fieldOf(track: Track): Field {
   const { field, map } = track.header;
   if (field === "hoops") return HOOPS;
@@ -40,7 +40,7 @@ export function fieldOf(track: Track): Field {
   return { ...SOCCAR, goal: null, hasWalls: false, wide: 4500, long: 5600, high: 2000, corner: 10_100 };
 }
 
-/** The corners of the floor, or of what lies further in by `inset`, one after another. */
+/** Returns the corners of the floor in order, moved inward by `inset`. */
 export function outline(field: Field, inset = 0): [number, number][] {
   const [wide, long] = [field.wide - inset, field.long - inset];
   if (field.game === "dropshot") {
@@ -52,7 +52,7 @@ export function outline(field: Field, inset = 0): [number, number][] {
   return [[wide, -y], [wide, y], [x, long], [-x, long], [-wide, y], [-wide, -y], [-x, -long], [x, -long]];
 }
 
-/** Whether a pad is taken, pad by pad, and until when: by the times at which somebody took it. */
+/** State of each boost pad, from the times of pickups. */
 export class Pads {
   private readonly events: [taken_s: number, back_s: number][][];
 
@@ -65,7 +65,7 @@ export class Pads {
     for (const events of this.events) events.sort((one, other) => one[0] - other[0]);
   }
 
-  /** How much of its way back a pad has: from 0 when it was taken to 1 while it is there. */
+  /** Returns how far a pad has recharged: from 0 at the pickup to 1 when it is available. */
   back(pad: number, time_s: number): number {
     const events = this.events[pad]!;
     for (let index = events.length - 1; index >= 0; index--) {
@@ -76,8 +76,8 @@ export class Pads {
   }
 }
 
-/** Where the players of a team are told apart from the other's without their colours. */
+/** Signs that distinguish the teams without colours. */
 export const SIGNS = { blue: "●", orange: "◆" } as const;
 export const TEAM_COLOURS = { blue: "#2f86ff", orange: "#ff8a1f" } as const;
-/** Unreal units a second at which a car is supersonic. */
+/** Speed in unreal units per second from which a car is supersonic. */
 export const SUPERSONIC_UU_S = 2200;

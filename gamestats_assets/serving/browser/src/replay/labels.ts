@@ -3,7 +3,7 @@ import { SIGNS } from "./field";
 import { SCORE_PX, type Shown } from "./picture";
 import type { Sample, Track } from "./track";
 
-/** How high above a car its name stands, and how far from it on the screen. */
+/** Height of a name above its car, and its distance on the screen. */
 const ABOVE_UU = 70;
 const ABOVE_PX = 12;
 
@@ -11,7 +11,7 @@ interface Label {
   root: HTMLElement;
   boost: HTMLElement;
   bar: HTMLElement;
-  /** What stands in it. */
+  /** Its text. */
   has: number;
   isSeen: boolean;
   x: number;
@@ -20,7 +20,7 @@ interface Label {
   height: number;
 }
 
-/** The names of the players over their cars, each with its boost. */
+/** Names of the players over their cars, with their boost. */
 export class Labels {
   private labels: Label[] = [];
   private lowestFirst: Label[] = [];
@@ -54,7 +54,7 @@ export class Labels {
       const body = sample.body[number]!;
       this.place.set(body[0]!, body[2]! + ABOVE_UU * scale[number]!, body[1]!).project(camera);
       const { x, y, z } = this.place;
-      // Nobody needs his own name over the car that is followed.
+      // The followed car needs no name.
       const isSeen = sample.isThere[number] === 1 && z < 1 && Math.abs(x) < 1.1 && Math.abs(y) < 1.1 && !(shown.view === "follow" && number === Math.max(1, shown.chosen));
       label.isSeen = isSeen;
       label.root.hidden = !isSeen;
@@ -73,7 +73,7 @@ export class Labels {
     this.stack(width);
   }
 
-  /** Moves names up that would stand on others, and down what would lie under the score. */
+  /** Moves names up that would overlap, and down those that the score would hide. */
   private stack(width: number): void {
     this.lowestFirst.sort((one, other) => other.y - one.y);
     for (let index = 0; index < this.lowestFirst.length; index++) {

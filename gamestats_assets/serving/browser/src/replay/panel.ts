@@ -4,9 +4,9 @@ import { clock } from "./timeline";
 import { Sample, type Track } from "./track";
 
 const KM_H = 0.036;
-/** So often figures change that are read. */
+/** Milliseconds between updates of the figures. */
 const EVERY_MS = 100;
-/** Whoever has no car for longer, up to the end, has left; for less, he was demolished. */
+/** A player without a car for longer, up to the end, has left; for less, the car was demolished. */
 const LEFT_S = 8;
 
 interface Row {
@@ -15,12 +15,12 @@ interface Row {
   who: HTMLElement;
   boost: HTMLElement;
   bar: HTMLElement;
-  /** While the player is in the match. */
+  /** Times of the player in the match. */
   from_s: number;
   to_s: number;
 }
 
-/** The players, each with its boost; of the chosen one, its figures at this moment; and the score. */
+/** The players with their boost, the figures of the selected player, and the score. */
 export class Panel {
   private track: Track | null = null;
   private sample = new Sample(0);
@@ -65,7 +65,7 @@ export class Panel {
     this.root.querySelector("[data-players]")!.replaceChildren(...rows.map(({ item }) => item));
   }
 
-  /** Once all of a replay is there: whoever left before its end stands after the others, with the time. */
+  /** After loading: moves players who left early below the others, with the time. */
   private arrange(track: Track): void {
     this.isArranged = true;
     const left = this.rows.filter((row, index) => {
@@ -78,7 +78,7 @@ export class Panel {
       row.item.classList.add("has-left");
       return true;
     });
-    // Of old replays that tell of no car at all everybody is listed.
+    // Old replays without any car list all players.
     if (left.length < this.rows.length) this.list([...this.rows.filter((row) => !left.includes(row)), ...left]);
     else for (const row of this.rows) [row.from_s, row.to_s] = [-Infinity, Infinity];
   }
@@ -136,7 +136,7 @@ export class Panel {
     put(this.figure("camera"), texts[sample.isBallCam[chosen] ? "ball_cam" : "car_cam"]!);
   }
 
-  /** First man is who of the team was nearest to the ball, and so on: as the tables have it. */
+  /** First man is the teammate nearest to the ball, and so on, as in the tables. */
   private role(chosen: number, time_s: number): string {
     const stint = this.track!.header.stints.find(
       ([player, , start_s, end_s]) => player === chosen - 1 && start_s <= time_s && time_s <= end_s,

@@ -3,14 +3,14 @@ import type { View } from "./views";
 import type { Moment } from "./playback";
 import type { Track } from "./track";
 
-/** What is to be seen at a moment. */
+/** The scene at a moment. */
 export interface Shown {
   time: number;
-  /** How much of the replay's time has passed since the last picture. */
+  /** Seconds of the replay since the last picture. */
   passed_s: number;
-  /** Whether there is no way from the last picture to this. */
+  /** Whether the scene jumped since the last picture. */
   jumps: boolean;
-  /** A body: 0 is the ball, or nobody. */
+  /** Index of the followed body; 0 is the ball, or none. */
   chosen: number;
   view: View;
   trails: boolean;
@@ -19,7 +19,7 @@ export interface Shown {
   heat: Heat;
 }
 
-/** Where a body is, in the game's own axes. */
+/** Position of a body in the game's axes. */
 export interface Place {
   isThere: boolean;
   x: number;
@@ -28,20 +28,20 @@ export interface Place {
   turn: number[];
 }
 
-/** What draws a replay: in three dimensions, or from above. */
+/** A renderer of replays: in 3D, or from above. */
 export interface Picture {
   open(track: Track, moments: Moment[]): void;
   resize(width: number, height: number): void;
   colour(): void;
   draw(shown: Shown): void;
-  /** Where everything was drawn last; the ball first. */
+  /** Last drawn positions; the ball first. */
   places(): Place[];
 }
 
-/** Half of the width, and the height, of what the score takes at the top of a picture. */
+/** Half width and height of the score at the top of a picture. */
 export const SCORE_PX = [105, 44] as const;
 
-/** Whether the page is dark now. */
+/** Whether the page is in dark colours. */
 export function isDark(): boolean {
   const { theme } = document.documentElement.dataset;
   return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

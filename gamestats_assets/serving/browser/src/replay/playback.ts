@@ -1,13 +1,13 @@
 import type { Track } from "./track";
 
-/** What stands in a page of what is watched: a whole replay, or a part of one. */
+/** A clip of a page: a whole replay, or a part of one. */
 export interface Clip {
   track: string;
   title: string;
-  /** Where the whole of it is watched, of what is a part. */
+  /** Address of the whole replay, for a part. */
   whole: string | null;
   moments: Moment[];
-  /** Places of the players that are the viewer's own. */
+  /** Indices of the viewer's own players. */
   own: number[];
   player: number | null;
   from_s: number | null;
@@ -17,27 +17,27 @@ export interface Moment {
   kind: string;
   time_s: number;
   end_s: number | null;
-  /** Places in the track's list of players. */
+  /** Indices in the track's list of players. */
   player: number | null;
   other_player: number | null;
   team: string | null;
 }
 
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
-/** How long the ball is watched in the goal before the rest is skipped. */
+/** Seconds that a goal is shown before the rest is skipped. */
 const AFTER_GOAL_S = 2;
-/** How much of a countdown is left, so that who starts sees it coming. */
+/** Seconds of a countdown that are not skipped. */
 const BEFORE_KICKOFF_S = 0.6;
-/** What is there of a replay's end, or of a clip's. */
+/** Seconds at the end of a replay or clip that count as its end. */
 const END_S = 0.05;
 
-/** Where a replay stands, and how it goes on. */
+/** Position of a replay, and how it plays. */
 export class Playback {
   time = 0;
   speed = 1;
   isPlaying = false;
   skips = true;
-  /** Whether it waits for what has not come yet. */
+  /** Whether it waits for data. */
   isWaiting = false;
 
   constructor(
@@ -63,7 +63,7 @@ export class Playback {
     this.time = Math.min(Math.max(time_s, this.first), Math.max(this.first, this.last));
   }
 
-  /** To the frame before or after this one. */
+  /** Goes to the previous or next frame. */
   step(by: number): void {
     const frame = this.track.frameAt(this.time + 1e-6);
     const isBetween = by < 0 && this.time > this.track.time_s[frame]! + 1e-6;
@@ -71,7 +71,7 @@ export class Playback {
     this.seek(this.track.time_s[next]!);
   }
 
-  /** Goes on by as many seconds as have passed; answers whether it jumped. */
+  /** Advances by the seconds passed; returns whether it jumped. */
   advance(passed_s: number): boolean {
     const next = Math.min(this.time + passed_s * this.speed, this.last);
     const target = this.skips ? this.skipped(next) : next;
@@ -82,7 +82,7 @@ export class Playback {
     return target > next;
   }
 
-  /** The time, or where play goes on if it lies in a countdown or behind a goal. */
+  /** Returns the time, or where play resumes if it lies in a countdown or after a goal. */
   private skipped(time_s: number): number {
     const { track } = this;
     let at = time_s;

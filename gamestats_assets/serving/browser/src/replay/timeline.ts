@@ -1,6 +1,6 @@
 import type { Clip, Moment, Playback } from "./playback";
 
-/** What is marked on the line of time: in which lane, and by which sign. */
+/** Marks of the timeline: their lanes and signs. */
 const KINDS: Record<string, { lane: number; sign: string; group: string }> = {
   goal: { lane: 0, sign: "●", group: "goal" },
   shot: { lane: 1, sign: "▲", group: "shot" },
@@ -12,12 +12,12 @@ const KINDS: Record<string, { lane: number; sign: string; group: string }> = {
   missed_aerial: { lane: 2, sign: "!", group: "mistake" },
   conceded: { lane: 2, sign: "!", group: "mistake" },
 };
-/** So long before what is jumped to it begins to be seen. */
+/** Seconds before a mark at which a jump to it begins. */
 const LEAD_S = 4;
-/** Two marks nearer to each other, or to now, are one jump. */
+/** Marks closer than this, to each other or to now, count as one jump. */
 const NEAR_S = 1;
 
-/** The line of time: where it stands, what has come, and what happened when. */
+/** The timeline: position, loaded part, and marks of events. */
 export class Timeline {
   private moments: Moment[] = [];
   private playback: Playback | null = null;
@@ -56,7 +56,7 @@ export class Timeline {
     this.choose(player);
   }
 
-  /** Of mistakes, those of one player are shown; 0: everybody's. */
+  /** Player whose mistakes are shown; 0: all. */
   choose(player: number): void {
     this.player = player;
     this.mark();
@@ -94,7 +94,7 @@ export class Timeline {
     );
   }
 
-  /** To what is marked before or after now. */
+  /** Jumps to the mark before or after now. */
   jump(way: 1 | -1): void {
     if (!this.playback) return;
     const now = this.playback.time + LEAD_S;

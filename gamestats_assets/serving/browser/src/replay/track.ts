@@ -1,4 +1,4 @@
-/** A replay as it is sent: a header, then chunks of frames, which can be watched while the rest comes. */
+/** A replay track: a header, then chunks of frames; it can be watched while it loads. */
 
 export interface Player {
   name: string;
@@ -6,7 +6,7 @@ export interface Player {
   hitbox: string;
   camera: { fov_deg: number; height_uu: number; pitch_deg: number; distance_uu: number; stiffness: number } | null;
 }
-/** Where the ball was touched, and by whom. */
+/** A touch of the ball: its place and player. */
 export type Touch = [
   time_s: number, player: number | null, isOrange: number, x_uu: number | null, y_uu: number | null, z_uu: number | null,
   speed_uu_s: number | null, isAerial: number,
@@ -24,23 +24,23 @@ export interface Header {
   kickoffs: [countdown_from_s: number, ball_hit_s: number | null][];
   goals: [time_s: number, team: string, player: number | null, play_goes_on_s: number | null][];
   touches: Touch[];
-  /** Who was first man, second man, and so on, by time for each player. */
+  /** Each player's role (first man, second man, ...) over time. */
   stints: [player: number, role: number, start_s: number, end_s: number][];
 }
 
 const MAGIC = "GST1";
 const COUNTDOWN = 1;
 const BALL_CAM = 2;
-/** Frames further apart are not joined: a goal's replay, which is not recorded, lies between them. */
+/** Frames further apart are not joined: goal replays between them are not recorded. */
 const LONGEST_STEP_S = 0.45;
-/** What moves faster was put there. */
+/** Bodies that move faster were repositioned. */
 const FASTEST_UU_S = 7500;
 const FASTEST_CAR_UU_S = 2300;
 const SPEED_FRAMES = 2;
-/** Two speeds that differ by more are of before and after a hit. */
+/** Speeds that differ by more come from before and after a hit. */
 const HIT_UU_S = 260;
 
-/** The ball or a car, frame by frame: as it is sent, in arrays that are made once. */
+/** The ball or a car, frame by frame, in arrays allocated once. */
 export class Body {
   readonly isThere: Uint8Array;
   readonly place: Int16Array[];
@@ -60,7 +60,7 @@ export class Body {
   }
 }
 
-/** Where everything is at a time; body 0 is the ball, and the others are the players in their order. */
+/** Positions of all bodies at a time; body 0 is the ball, the others are the players in order. */
 export class Sample {
   time = 0;
   frame = 0;
@@ -84,7 +84,7 @@ export class Sample {
 }
 
 export class Track {
-  /** Frames that have come. */
+  /** Number of loaded frames. */
   loaded = 0;
   readonly time_s: Float64Array;
   readonly secondsRemaining: Int16Array;
@@ -98,7 +98,7 @@ export class Track {
     this.bodies = [false, ...header.players.map(() => true)].map((isCar) => new Body(header.frames, isCar));
   }
 
-  /** Until when it can be watched. */
+  /** End of the loaded part. */
   get loaded_s(): number {
     return this.loaded ? this.time_s[this.loaded - 1]! : 0;
   }
@@ -107,7 +107,7 @@ export class Track {
     return this.loaded === this.header.frames;
   }
 
-  /** Since when there is overtime: since the kick-off for which the clock had run out. */
+  /** Start of overtime: the kick-off after the clock had run out. */
   overtime_s(time_s: number): number | null {
     for (const [from_s, hit_s] of this.header.kickoffs) {
       if (from_s > 1 && from_s <= time_s && this.secondsRemaining[this.frameAt(from_s)]! <= 0) return hit_s ?? from_s;
@@ -115,7 +115,7 @@ export class Track {
     return null;
   }
 
-  /** The last frame that is not after a time. */
+  /** Returns the last frame at or before a time. */
   frameAt(time_s: number): number {
     let [low, high] = [0, this.loaded - 1];
     while (low < high) {
@@ -126,7 +126,7 @@ export class Track {
     return low;
   }
 
-  /** When a player came and when the player left: between the first and the last frame in which there is a car. */
+  /** Returns when a player joined and left: the first and last frames with a car. */
   presence(player: number): [from_s: number, to_s: number] {
     const { isThere } = this.bodies[player + 1]!;
     const last = isThere.lastIndexOf(1, this.loaded - 1);
@@ -137,7 +137,7 @@ export class Track {
     return (this.flags[frame]! & COUNTDOWN) !== 0;
   }
 
-  /** Where everything is at a time: at a frame's as it is recorded, between two by time. */
+  /** Returns all positions at a time, interpolated between frames. */
   sample(time_s: number, into: Sample): void {
     const frame = this.frameAt(time_s);
     into.time = time_s;
@@ -171,7 +171,7 @@ export class Track {
       const begin = this.slope(body, place, frame - 1, now);
       const end = this.slope(body, place, frame + 1, now);
       const [s2, s3] = [share * share, share * share * share];
-      // Hermite's curve, through both places.
+      // A Hermite curve through both positions.
       out[axis] =
         a * (2 * s3 - 3 * s2 + 1) + b * (3 * s2 - 2 * s3) + begin * step * (s3 - 2 * s2 + share) + end * step * (s3 - s2);
     }
@@ -183,7 +183,7 @@ export class Track {
     }
   }
 
-  /** Whether a body moves from a frame to the next one, rather than being put there. */
+  /** Whether a body moved from a frame to the next, and was not repositioned. */
   joins(body: Body, frame: number): boolean {
     if (frame < 0 || frame + 1 >= this.loaded) return false;
     if (!body.isThere[frame] || !body.isThere[frame + 1]) return false;
@@ -197,7 +197,7 @@ export class Track {
     return Math.hypot(x[next]! - x[frame]!, y[next]! - y[frame]!, z[next]! - z[frame]!) / this.header.scale;
   }
 
-  /** Over some frames: the times at which the server told of single ones are not even. */
+  /** Over several frames, because the server's updates are not evenly spaced. */
   private speed(body: Body, frame: number): number {
     let [way, time] = [0, 0];
     for (let at = frame - SPEED_FRAMES; at < frame + SPEED_FRAMES; at++) {
@@ -208,7 +208,7 @@ export class Track {
     return time ? Math.min(way / time, body.isCar ? FASTEST_CAR_UU_S : Infinity) : 0;
   }
 
-  /** The slope of a curve where two steps meet: their mean, unless something was hit there. */
+  /** Returns the slope between two steps: their mean, unless there was a hit. */
   private slope(body: Body, place: Int16Array, other: number, now: number): number {
     if (!this.joins(body, other)) return now;
     const step = this.time_s[other + 1]! - this.time_s[other]!;
@@ -220,7 +220,7 @@ export class Track {
 function slerp(turn: Int16Array[], frame: number, share: number, out: Float64Array): void {
   let dot = 0;
   for (let part = 0; part < 4; part++) dot += (turn[part]![frame]! / 32767) * (turn[part]![frame + 1]! / 32767);
-  // Of the two ways round, the shorter one.
+  // The shorter of the two rotations.
   const sign = dot < 0 ? -1 : 1;
   const angle = Math.acos(Math.min(1, Math.abs(dot)));
   const near = angle < 1e-3;
@@ -236,7 +236,7 @@ function slerp(turn: Int16Array[], frame: number, share: number, out: Float64Arr
   for (let part = 3; part < 7; part++) out[part]! /= length;
 }
 
-/** Reads a track as it comes: first gives it with its first frames; `more` is called with each chunk, then `end`. */
+/** Reads a track as it loads: resolves with its first frames; calls `more` for each chunk, then `end`. */
 export async function open(
   response: Promise<Response>,
   more: () => void,
@@ -292,7 +292,7 @@ async function fill(track: Track, bytes: Incoming): Promise<void> {
   track.loaded += frames;
 }
 
-/** Bytes as they come, taken in the lengths in which they are read. */
+/** Reads given numbers of bytes from a stream. */
 class Incoming {
   private kept = new Uint8Array(0);
 

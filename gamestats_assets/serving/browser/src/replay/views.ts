@@ -1,3 +1,3 @@
-/** Where it can be looked from: `flat` is drawn without WebGL. */
+/** Available views; `flat` needs no WebGL. */
 export type View = "orbit" | "top" | "follow" | "ball" | "flat";
 export const VIEWS: View[] = ["orbit", "top", "follow", "ball", "flat"];

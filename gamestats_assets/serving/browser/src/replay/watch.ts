@@ -14,13 +14,13 @@ interface Data {
 }
 
 const SKIP_S = 5;
-/** A tab that was hidden goes on where it was. */
+/** A tab that was hidden continues where it was. */
 const LONGEST_STEP_S = 0.25;
 const BETWEEN_CLIPS_MS = 900;
-/** Tracks that are kept, so that clips of one replay load it once. */
+/** Number of tracks kept in memory, so that clips of one replay load it once. */
 const MOST_TRACKS = 3;
 
-/** A page on which replays are watched. */
+/** The page of the replay viewer. */
 class Watch {
   private readonly data: Data;
   private readonly timeline: Timeline;
@@ -53,13 +53,13 @@ class Watch {
     this.panel = new Panel(this.root, this.data.texts, (player) => this.choose(player === this.chosen ? 0 : player));
     const asked = this.address();
     const first = Math.min(Math.max(Number(asked.get("clip") ?? 1) - 1, 0), this.data.clips.length - 1);
-    // What draws is large: it comes at the same time as what is drawn.
+    // The renderer is large: it loads together with the track.
     this.ready = hasWebGl() ? import("./world").catch(() => null) : Promise.resolve(null);
     this.wire();
     if (this.data.clips.length) void this.open(first, asked);
   }
 
-  /** Shows a clip of the page's list; one that is deep linked stands still where it was linked to. */
+  /** Shows a clip of the page's list; a deep link shows its moment paused. */
   async open(index: number, asked: URLSearchParams): Promise<void> {
     const clip = this.data.clips[index]!;
     this.clip = index;
@@ -133,7 +133,7 @@ class Watch {
     try {
       if (found) this.world = new found.World(this.solid, this.one("[data-labels]"), () => this.ask());
     } catch {
-      // There is no WebGL after all.
+      // WebGL has failed.
     }
     if (!this.world) {
       for (const each of this.all<HTMLInputElement>("[data-view]")) if (each.value !== "flat") each.disabled = true;
@@ -194,7 +194,7 @@ class Watch {
     if (index >= 0 && index < this.data.clips.length) await this.open(index, new URLSearchParams());
   }
 
-  /** Goes where the address says: `#t=83.2&player=2&camera=follow`. */
+  /** Goes to the moment in the address: `#t=83.2&player=2&camera=follow`. */
   private follow(asked: URLSearchParams): void {
     const camera = asked.get("camera") as View | null;
     if (camera && VIEWS.includes(camera)) this.see(camera);
@@ -202,7 +202,7 @@ class Watch {
     if (asked.has("t") && Number.isFinite(time)) this.seek(time);
   }
 
-  /** What the address asks for; behind `?` a player is an account, whose page it is. */
+  /** Reads the address; after `?`, a player is the account whose page it is. */
   private address(): URLSearchParams {
     const asked = new URLSearchParams(location.hash.slice(1));
     const more = new URLSearchParams(location.search);
@@ -224,7 +224,7 @@ class Watch {
 
   /* ------------------------------------------------------------ drawing */
 
-  /** Draws once more, soon. */
+  /** Requests another frame. */
   private ask(): void {
     if (!this.asked) this.asked = requestAnimationFrame((now) => this.frame(now));
   }
@@ -258,7 +258,7 @@ class Watch {
     this.timeline.show();
     this.panel.show(playback!, this.chosen);
     if (!this.root.dataset.drawn) performance.mark("first picture");
-    // What there is to see: `some` of the replay, or the `whole`.
+    // How much is drawn: `some` of the replay, or the `whole`.
     const drawn = playback!.track.isWhole ? "whole" : "some";
     if (this.root.dataset.drawn !== drawn) this.root.dataset.drawn = drawn;
   }
@@ -362,7 +362,7 @@ class Watch {
     const target = event.target as HTMLElement;
     const isForm = target.matches("select, textarea, input:not([type=range], [type=radio], [type=checkbox])");
     if (event.ctrlKey || event.metaKey || event.altKey || isForm || this.root.querySelector("dialog[open]")) return;
-    // A button that has the focus is pressed by the space bar itself.
+    // The space bar presses a focused button by itself.
     if (event.key === " " && target.matches("button, summary, a, [type=radio], [type=checkbox]")) return;
     if (event.key.startsWith("Arrow") && target.matches("[type=radio]")) return;
     const { time } = this.playback ?? { time: 0 };
@@ -380,7 +380,7 @@ class Watch {
     };
     for (const [index, view] of VIEWS.entries()) acts[String(index + 1)] = () => this.see(view);
     const act = acts[event.key];
-    // Arrows up and down scroll the page unless the picture is what was chosen.
+    // Arrows up and down scroll the page unless the picture has the focus.
     if (!act || (/Arrow(Up|Down)/.test(event.key) && !this.root.contains(target))) return;
     event.preventDefault();
     act();
@@ -397,7 +397,7 @@ class Watch {
     setTimeout(() => this.say(""), 2500);
   }
 
-  /** Paper shows the field from above, at this moment. */
+  /** Prints show the field from above at this moment. */
   private print(): void {
     const { playback } = this;
     if (!playback) return;
@@ -427,7 +427,7 @@ class Watch {
     };
   }
 
-  /** Where everything is drawn at a time, in unreal units; the ball first, then the players in their order. */
+  /** Returns the drawn positions at a time, in unreal units: the ball, then the players in order. */
   at(time_s: number): Place[] {
     this.playback!.seek(time_s);
     this.draw(0);

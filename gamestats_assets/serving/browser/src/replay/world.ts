@@ -35,11 +35,11 @@ const DARK: Paints = {
   floor: "#2c4039", stripe: "#31473f", line: "#c9d8d1", blue: "#2360ad", orange: "#b5611a",
   sky: "#13181f", ground: "#222a33", wall: "#36434f", grid: "#8fa3b3",
 };
-/** What a car should measure on the screen from afar, in pixels, and how much it may be enlarged for that. */
+/** Least size of a distant car on the screen, in pixels, and its largest enlargement. */
 const SEEN_PX = 30;
 const MOST_ENLARGED = 2.6;
 const SLOW_MS = 42;
-/** The ground of a pad that was just taken, and of one that is about to be back. */
+/** Colours of a pad's ground just after a pickup and just before the boost returns. */
 const EMPTY = new Color("#5c676f");
 const FULL = new Color("#d9b34a");
 const PAD_STEPS = 16;
@@ -102,7 +102,7 @@ export class World implements Picture {
     this.ease(shown.passed_s > 0);
   }
 
-  /** Draws fewer pixels where pictures follow each other slowly. */
+  /** Draws fewer pixels if frames take long. */
   private ease(isPlaying: boolean): void {
     const now = performance.now();
     const took_ms = now - this.last;
@@ -125,7 +125,7 @@ export class World implements Picture {
   }
 }
 
-/** Everything of one replay. */
+/** The objects of one replay. */
 class Stage {
   readonly field: Field;
   readonly sample: Sample;
@@ -208,7 +208,7 @@ class Stage {
     this.showFigures(shown);
   }
 
-  /** From afar cars are drawn larger, where they are. */
+  /** Enlarges distant cars in place. */
   private enlarge(height_px: number): void {
     const focal = height_px / 2 / Math.tan((this.camera.fov * Math.PI) / 360);
     for (const [number, mesh] of this.bodies.entries()) {
@@ -219,7 +219,7 @@ class Stage {
     }
   }
 
-  /** A pad is there, or its ground shows how soon it will be. */
+  /** Shows a pad's boost, or on its ground how soon it returns. */
   private showPads(time_s: number): void {
     const { pads } = this.track.header;
     for (let pad = 0; pad < pads.length; pad++) {
@@ -267,11 +267,11 @@ class Stage {
   }
 }
 
-/** Whether the processor does what a graphics card would: then edges are not smoothed. */
+/** Whether WebGL runs in software; edges are then not smoothed. */
 function drawsInSoftware(): boolean {
   const gl = document.createElement("canvas").getContext("webgl2");
-  const told = gl?.getExtension("WEBGL_debug_renderer_info");
-  const name = told ? String(gl!.getParameter(told.UNMASKED_RENDERER_WEBGL)) : "";
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? String(gl!.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
   return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
