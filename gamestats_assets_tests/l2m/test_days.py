@@ -189,10 +189,6 @@ def test_a_day_that_is_corrected_is_made_again_with_the_days_that_look_back_to_i
     assert again[tables.MoneyBalances] == again[tables.GuildMembers] == []
     payers = [each.rows(tables.Recharge).filter(ds=date.fromisoformat(DAYS[1])).height for each in (small, lake)]
     assert payers[0] > payers[1] == 0
-    lake.deliver(logs / DAYS[1], DAYS[1])
-    lake.bring_up_to_date()
-    for table in tables.ALL:
-        assert_frame_equal(lake.rows(table), small.rows(table))
 
 
 def test_a_day_without_rates_stays_unmade(logs: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gamestats_assets.simulators.l2m.logs import Plan
 from gamestats_assets.simulators.l2m.truth import Truth
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
-PLAN = Plan(accounts=1_200, days=8, servers=4, guilds=12, actions=8.0)
+PLAN = Plan(accounts=700, days=8, servers=4, guilds=12, actions=8.0)
 CAFE = "103.7.0."
 EXACT = pl.Decimal(20, 6)
 pytestmark = pytest.mark.timeout(240)

@@ -90,7 +90,7 @@ def read(path: Path) -> Document:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder, days = tmp_path_factory.mktemp("odd"), len(ODD)
     write(
-        simulate(Plan(matches=4 * days, days=days, patches=(("13.14", days),), aram=0, bots=0, remakes=0)), folder / "f"
+        simulate(Plan(matches=2 * days, days=days, patches=(("13.14", days),), aram=0, bots=0, remakes=0)), folder / "f"
     )
     sound: dict[str, tuple[str, Sequence[Path]]] = {}
     for path in sorted((folder / "f" / "matches").iterdir()):

@@ -106,6 +106,7 @@ def _take_time() -> None:
     while True:
         # Like a library that is not Python and hears of no signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        time.sleep(0.01)
 
 
 _HOSTILE = {b"memory": _take_memory, b"time": _take_time, b"abort": os.abort, _POISON: die}

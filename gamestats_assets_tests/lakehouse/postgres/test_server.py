@@ -82,7 +82,7 @@ def test_a_server_restarted_in_the_middle_of_a_publication_is_waited_for(own_ser
     def restart(_: psycopg.Cursor) -> None:
         if not restarts:
             assert stop_embedded(own_server)
-            restarts.append(threading.Thread(target=lambda: (time.sleep(1), start_embedded(own_server))))
+            restarts.append(threading.Thread(target=lambda: (time.sleep(0.3), start_embedded(own_server))))
             restarts[0].start()
 
     publication = publish(url, Results, [DAY], results(DAY, 500, kills=NEW), before_commit=restart)
@@ -112,9 +112,9 @@ def test_a_server_that_stays_away_is_reported_after_the_patience_given(own_serve
 
     started = time.monotonic()
     with pytest.raises(PostgresUnavailableError, match="does not take a connection"):
-        publish(url, Results, [DAY], results(DAY, 10), patience=1.0)
+        publish(url, Results, [DAY], results(DAY, 10), patience=0.3)
 
-    assert 1.0 <= time.monotonic() - started < 10
+    assert 0.3 <= time.monotonic() - started < 10
 
 
 def _ask_for_a_server(folder: str, answers: Any) -> None:
@@ -137,23 +137,24 @@ def test_processes_that_ask_at_once_get_one_server_which_outlives_them(own_serve
     assert query(urls.pop(), "select 1 as one")["one"].item() == 1
 
 
-@pytest.mark.parametrize("is_running_still", [True, False], ids=["runs", "was killed"])
-def test_a_data_folder_copied_from_a_running_server_is_refused(is_running_still: bool) -> None:
+def test_a_data_folder_copied_from_a_running_server_is_refused() -> None:
     with tempfile.TemporaryDirectory(prefix="gamestats-copy-") as folder:
         first, copy = (Settings(data=f"{folder}/{name}", postgres_url=None) for name in ("first", "copy"))
         url = settings_url(first)
         publish(url, Results, [DAY], results(DAY, 3))
         subprocess.run(["cp", "-a", first.data, copy.data], check=True)
-        if not is_running_still:
-            os.kill(int((first.state_folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-            wait_until(lambda: not is_running(first), "the death of the server")
 
-        for work in (start_embedded, is_running, stop_embedded):
-            with pytest.raises(EmbeddedPostgresError, match=f"{copy.data} is a copy of {first.data}, made while"):
-                work(copy)
+        def is_refused() -> None:
+            for work in (start_embedded, is_running, stop_embedded):
+                with pytest.raises(EmbeddedPostgresError, match=f"{copy.data} is a copy of {first.data}, made while"):
+                    work(copy)
 
-        if not is_running_still:
-            start_embedded(first)
+        is_refused()
+        os.kill(int((first.state_folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        wait_until(lambda: not is_running(first), "the death of the server")
+        is_refused()
+
+        start_embedded(first)
         stop_embedded(first)
         shutil.rmtree(copy.data)
         subprocess.run(["cp", "-a", first.data, copy.data], check=True)
