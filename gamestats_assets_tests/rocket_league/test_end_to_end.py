@@ -38,13 +38,13 @@ def season() -> Season:
     """A season of two days, about a month's end, in which one player is bad at saves and another average."""
     return simulate_season(
         seed=11,
-        players=80,
-        matches=200,
+        players=40,
+        matches=90,
         first_day=date(2026, 1, 31),
         days=2,
         playlists=[PLAYLIST],
         tiers=(13, 13),
-        planted=[Planted("Sieve", tier=13, skills={"saves": -4.0}, matches=60), Planted("Quiet", tier=13, matches=10)],
+        planted=[Planted("Sieve", tier=13, skills={"saves": -4.0}, matches=40), Planted("Quiet", tier=13, matches=10)],
     )
 
 
@@ -90,7 +90,7 @@ def test_every_match_is_there_with_everybody_who_played(processed: tuple[ByComma
     players = {player.player_id for player in season.players}
     facts = operation.rows(t.MatchFacts)
     assert dict(facts.group_by("is_simulated", "has_frames").len().select("is_simulated", "len").rows()) == {
-        True: 200,
+        True: 90,
         False: 2,
     }
     features = operation.rows(t.PlayerMatchFeatures)
