@@ -104,7 +104,9 @@ def remake(stores: Stores, days: Sequence[str]) -> None:
         frames[t.MatchFacts] = make(real_files.BY_MATCH[0], frames)
         frames[t.Participants] = make(real_files.BY_MATCH[1], frames)
         for table, frame in frames.items():
-            stores.lake.replace(table, frame, partitions=[day])
+            # Of matches without a replay most tables have no rows.
+            if frame.height:
+                stores.lake.replace(table, frame, partitions=[day])
 
 
 def read(landing: Landing, day: str) -> dict[Any, pl.DataFrame]:
