@@ -49,8 +49,12 @@ def made(tmp_path: Path, lake: Lake, games: list[dict[str, Any]]) -> Made:
     }  # fmt: skip
 
     def of_rows(rows: list[dict[str, Any]]) -> Lake:
+        schema = ParticipantFeatures.schema()
+        given = {"match_id"}.union(*rows)
         whole = [usual | {"match_id": f"NA1_{number:09d}"} | row for number, row in enumerate(rows)]
-        frame = pl.DataFrame(whole, schema=ParticipantFeatures.schema())
+        different = pl.DataFrame({name: [row[name] for row in whole] for name in given}, schema_overrides=schema)
+        alike = pl.DataFrame([usual], schema=schema).drop(given)
+        frame = different.join(alike, how="cross").select(*schema)
         other = Lake(tmp_path / "made")
         other.replace(ParticipantFeatures, frame, partitions=frame.get_column("match_date").unique().to_list())
         for table in (Items, Champions):

@@ -182,12 +182,12 @@ def player_list(**matches: list[str]) -> Answer:
 
 
 def track(url: SecretStr, *names: str) -> None:
-    for name in names:
-        execute(
-            url,
-            "INSERT INTO ops.tracked_players (account_id, player_name, shard) VALUES (%s, %s, 'steam')",
-            [f"account.{name.lower()}", name],
-        )
+    execute(
+        url,
+        "INSERT INTO ops.tracked_players (account_id, player_name, shard) "
+        "SELECT 'account.' || lower(name), name, 'steam' FROM unnest(%s::text[]) AS name",
+        [[*names]],
+    )
 
 
 def tick(sensor: dg.SensorDefinition, stores: Stores, instance: dg.DagsterInstance) -> Any:
@@ -197,8 +197,12 @@ def tick(sensor: dg.SensorDefinition, stores: Stores, instance: dg.DagsterInstan
 def time_passes(url: SecretStr, minutes: float) -> None:
     """Everything that was polled and registered happened so much earlier."""
     ago = {"ago": timedelta(minutes=minutes)}
-    execute(url, "UPDATE ops.matches_discovered SET next_at = next_at - %(ago)s, found_at = found_at - %(ago)s", ago)
-    execute(url, "UPDATE ops.pubg_polls SET asked_at = asked_at - %(ago)s", ago)
+    execute(
+        url,
+        "WITH polls AS (UPDATE ops.pubg_polls SET asked_at = asked_at - %(ago)s) "
+        "UPDATE ops.matches_discovered SET next_at = next_at - %(ago)s, found_at = found_at - %(ago)s",
+        ago,
+    )
 
 
 def asked_for(server: ApiServer) -> list[str]:
@@ -241,19 +245,17 @@ def schedule(url: SecretStr, at: datetime, teams: int = 2) -> None:
     division = execute(
         url, "INSERT INTO ops.divisions (season_id, division) VALUES (%s, 'D') RETURNING division_id", [season]
     )[0][0]
-    for team in range(teams):
-        team_id = execute(
-            url,
-            "INSERT INTO ops.teams (division_id, team_name) VALUES (%s, %s) RETURNING team_id",
-            [division, f"T{team}"],
-        )[0][0]
-        for number in range(4):
-            execute(
-                url,
-                "INSERT INTO ops.roster_entries (team_id, account_id, player_name, valid_from) "
-                "VALUES (%s, %s, %s, '2026-01-01')",
-                [team_id, f"account.t{team}p{number}", f"T{team}P{number}"],
-            )
+    execute(
+        url,
+        """WITH added AS (
+               INSERT INTO ops.teams (division_id, team_name)
+               SELECT %s, 'T' || team FROM generate_series(0, %s) AS team RETURNING team_id, team_name
+           )
+           INSERT INTO ops.roster_entries (team_id, account_id, player_name, valid_from)
+           SELECT team_id, 'account.' || lower(team_name) || 'p' || player, team_name || 'P' || player, '2026-01-01'
+           FROM added, generate_series(0, 3) AS player ORDER BY team_id, player""",
+        [division, teams - 1],
+    )
     round_id = execute(
         url,
         "INSERT INTO ops.rounds (division_id, round_number, round_name, first_day, last_day) "
