@@ -32,7 +32,7 @@ from gamestats_assets_tests.rocket_league.support.shown import (
     planted_tables,
     publish_and_enter,
 )
-from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.support.browsers import Shown, chromium, obstacles_in_looks
 from gamestats_assets_tests.support.postgres_fixture import database
 
 SET_ASIDE = "1 of 2 matches is set aside: 1 by goals_are_in_the_score."
@@ -357,11 +357,6 @@ def test_a_browser_shows_it_in_light_and_dark_and_on_a_phone(shown: Shown, plant
     assert page.locator("h1").inner_text() == EVIL_NAME
     ids = re.findall(r' id="([^"]+)"', page.content())
     assert len(ids) == len(set(ids))
-    for name, scheme, width in (("wide", "light", 1280), ("dark", "dark", 1280), ("phone", "light", 360)):
-        page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert obstacles(page, "moderate") == []
-        keep(page, f"rocket_league_report_{name}")
+    assert obstacles_in_looks(page, "rocket_league_report", "moderate") == []
     assert shown.troubles == []
     assert [each for each in shown.asked if not each.startswith("file:")] == []

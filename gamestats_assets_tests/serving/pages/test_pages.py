@@ -92,6 +92,9 @@ def test_everybody_can_use_every_page(browser: Browser, site: httpx.Client) -> N
     with opened(browser, site) as shown:
         page = shown.page
         for name, path in PAGES.items():
+            if name == "group":
+                # It is made as that of a division is.
+                continue
             page.goto(path)
             for opener in ("[data-radar]", "[data-map]"):
                 if page.locator(opener).count():
