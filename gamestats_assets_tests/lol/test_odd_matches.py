@@ -88,10 +88,8 @@ def read(path: Path) -> Document:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder, days = tmp_path_factory.mktemp("odd"), len(ODD)
-    write(
-        simulate(Plan(matches=2 * days, days=days, patches=(("13.14", days),), aram=0, bots=0, remakes=0)), folder / "f"
-    )
+    folder = tmp_path_factory.mktemp("odd")
+    write(simulate(Plan(matches=12, days=2, patches=(("13.13", 2),), aram=0, bots=0, remakes=0)), folder / "f")
     sound: dict[str, tuple[str, Sequence[Path]]] = {}
     for path in sorted((folder / "f" / "matches").iterdir()):
         began = datetime.fromtimestamp(read(path)["info"]["gameStartTimestamp"] / 1000, UTC)

@@ -80,8 +80,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_templa
     folder = tmp_path_factory.mktemp("odd")
     (folder / "f").mkdir()
     sound: dict[str, tuple[str, Sequence[Path]]] = {}
-    for number in range(2 * len(ODD)):
-        began = FIRST + timedelta(days=number // 2, hours=number % 2)
+    for number in range(len(ODD) + 2):
+        began = FIRST + timedelta(days=number % 2, hours=number // 2)
         match_id = write_match(folder / "f", number, began, players=16).match_id
         sound[match_id] = str(began.date()), sorted((folder / "f").glob(f"{match_id}.*"))
 

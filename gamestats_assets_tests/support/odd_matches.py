@@ -37,7 +37,7 @@ class Odd:
 
 @dataclass
 class Made:
-    """A game in which each odd match has a day that it shares with sound ones, all made in one run.
+    """A game in which each odd match shares its day with sound ones, all made in one run.
 
     Attributes:
         table: the last table that is made of a match.
@@ -75,7 +75,7 @@ def made_with(
     planted: Callable[[Odd, Sequence[Path]], Sequence[Path]],
     others: Sequence[Path] = (),
 ) -> Made:
-    """Ingest and make matches, one of each day odd.
+    """Ingest and make matches, of which each day has a sound one after its odd ones.
 
     Args:
         sound: by match its day and its files.
@@ -85,8 +85,8 @@ def made_with(
     matches: dict[str, set[str]] = defaultdict(set)
     for match_id, (day, _) in sound.items():
         matches[day].add(match_id)
-    days = sorted(day for day, of_day in matches.items() if len(of_day) > 1)
-    where = {each.plant: (day, min(matches[day])) for each, day in zip(odd, days, strict=False)}
+    places = [(day, match_id) for day in sorted(matches) for match_id in sorted(matches[day])[:-1]]
+    where = {each.plant: place for each, place in zip(odd, places, strict=False)}
     assert len(where) == len(odd), "too few days with several matches"
     chosen = {match_id: each for each, (_, match_id) in zip(odd, where.values(), strict=True)}
     files = [
@@ -118,7 +118,8 @@ class OddMatchesOfAGame:
 
     def test_the_others_of_its_day_are_made_and_it_is_set_aside_with_its_reason(self, each: Odd, made: Made) -> None:
         day, match_id = made.odd[each.plant]
-        found, expected = made.made_of(day), made.matches[day] - (set() if each.is_made else {match_id})
+        not_made = {made.odd[other.plant][1] for other in self.odd if not other.is_made}
+        found, expected = made.made_of(day), made.matches[day] - not_made
         assert found == expected, (match_id, found ^ expected)
         rule = made.game.quarantined(made.stores).get(match_id)
         assert rule == each.rule, rule

@@ -121,21 +121,21 @@ def _decode_hostile(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
 GUARDED = Decoder("demo", (Clubs,), ("city",), _decode_hostile, is_guarded=True)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"memory", "needed more than 200 MB"), (b"time", "took longer than 1 s"), (b"abort", "or broke down")],
-)
-def test_a_file_that_crashes_its_process_is_set_aside_alone(
-    tmp_path: Path, spool: Path, content: bytes, message: str
-) -> None:
+def test_files_that_crash_their_process_are_set_aside_alone(tmp_path: Path, spool: Path) -> None:
     landing = Landing(tmp_path / "landing", limits=ReadLimits(decoding=TaskLimits(megabytes=200, seconds=1)))
-    files = [*_clubs(landing, 3), _land(landing, "hostile", content)]
-    [first, second] = decode_batches(GUARDED, landing, [[files[0], files[3], files[1]], files[2:3]], workers=1, part=2)
-    [rejection] = first.rejections[Clubs]
-    assert rejection.unit_id == "hostile"
-    assert message in rejection.reason
-    assert files[3].path in rejection.reason
-    assert (first.unreadable, second.unreadable) == (1, 0)
+    said = {"memory": "needed more than 200 MB", "time": "took longer than 1 s", "abort": "or broke down"}
+    hostile = {kind: _land(landing, kind, kind.encode()) for kind in said}
+    files = _clubs(landing, 3)
+    batches = decode_batches(GUARDED, landing, [[files[0], *hostile.values(), files[1]], files[2:]], workers=1)
+    first = next(batches)
+    assert [*first.frames[Clubs].collect().get_column("club")] == ["club0", "club1"]
+    [second] = batches
+    reasons = {rejection.unit_id: rejection.reason for rejection in first.rejections[Clubs]}
+    assert reasons.keys() == hostile.keys()
+    for kind, reason in reasons.items():
+        assert said[kind] in reason
+        assert hostile[kind].path in reason
+    assert (first.unreadable, second.unreadable) == (3, 0)
     assert second.rejections == {}
 
 
