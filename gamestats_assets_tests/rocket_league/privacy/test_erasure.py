@@ -342,13 +342,23 @@ def test_a_name_that_others_carry_or_that_is_short_or_a_common_word_proves_nothi
         player["name"] = name
     (tmp_path / "match.json").write_text(json.dumps(match))
     ingest([tmp_path / "match.json"], stores.landing)
-    remake(stores, stores.landing.days(GAME))
+    (day,) = stores.landing.days(GAME)
+    remake(stores, [day])
+    before = stores.lake.scan(t.RawPlayerStats).collect()
     called = ["Gemini", "Boost", "GEMINI", "Bo"]
     for player in (players[0], players[1], players[3]):
         done = forgotten(stores, f"{player['id']['platform']}:{player['id']['id']}")
         assert (done.left, done.not_looked_for) == ((), (player["name"],))
         called[called.index(player["name"])] = FORGOTTEN_NAME
         assert sorted(stores.lake.scan(t.RawPlayerStats).collect()["player_name"]) == sorted(called)
+    # The match was masked for one player after another, and whoever is left stays as before.
+    assert len(stores.landing.files(GAME, TOMBSTONE)) == 3
+    (file,) = stores.landing.files(GAME, day)
+    assert (file.kind, file.unit_id) == ("masked", before["match_id"][0])
+    after = stores.lake.scan(t.RawPlayerStats).collect()
+    is_gone = pl.col("player_id").str.starts_with(FORGOTTEN)
+    assert (after.height, after.filter(is_gone)["player_id"].n_unique()) == (4, 3)
+    assert after.remove(is_gone).equals(before.filter(player_name="GEMINI"))
 
 
 # ---------------------------------------------------------------- export
@@ -469,25 +479,3 @@ def test_players_are_masked_in_matches_that_are_older_than_they_are_kept(played:
     assert {who: masked for who, _, masked in enforce_retention(played, today)} == old
     named = erasure.files_naming(played, long)
     assert {file.day for file in named} == {day.isoformat() for day in days_of(played, long)}
-
-
-def test_a_match_is_masked_for_one_player_after_another(played: Stores) -> None:
-    (match_id,) = sorted(ids_of(somebody(0)) & ids_of(somebody(1)))[:1]
-    day = played.landing.day_of(GAME, match_id)
-    assert day is not None
-    before = read(played.landing, day)[t.RawPlayerStats].filter(pl.col("match_id") == match_id)
-    for place in (0, 1):
-        forgotten(played, somebody(place))
-    assert len(played.landing.files(GAME, TOMBSTONE)) == 2
-    (file,) = played.landing.held(GAME, [match_id])[match_id]["masked"]
-    assert [*played.landing.held(GAME, [match_id])[match_id]] == ["masked"]
-    after = played.lake.scan(t.RawPlayerStats).filter(pl.col("match_id") == match_id).collect()
-    gone = after.filter(pl.col("player_id").str.starts_with(FORGOTTEN))
-    assert (gone.height, gone["player_id"].n_unique(), after.height) == (2, 2, 4)
-    left = ~before["player_id"].is_in([somebody(0), somebody(1)])
-    assert (
-        after.filter(~pl.col("player_id").str.starts_with(FORGOTTEN))
-        .sort("player_id")
-        .equals(before.filter(left).sort("player_id"))
-    )
-    assert file.unit_id == match_id
