@@ -165,27 +165,18 @@ def test_a_data_folder_copied_from_a_running_server_is_refused() -> None:
             stop_embedded(copy)
 
 
-def test_a_data_folder_that_moves_takes_its_running_server_along() -> None:
+def test_a_data_folder_for_its_owner_alone_moves_with_its_running_server() -> None:
     with tempfile.TemporaryDirectory(prefix="gamestats-move-") as folder:
         before, after = (Settings(data=f"{folder}/{name}", postgres_url=None) for name in ("before", "after"))
         publish(settings_url(before), Results, [DAY], results(DAY, 3))
+        assert stat.S_IMODE(os.stat(before.data).st_mode) & ~stat.S_IXGRP == 0o700
+        assert stat.S_IMODE(os.stat(f"{before.data}/postgres").st_mode) == 0o700
         Path(before.data).rename(after.data)
         try:
             assert published_rows(settings_url(after), Results, DAY) == 3
-        finally:
-            assert stop_embedded(after)
-
-
-def test_the_server_runs_in_a_data_folder_for_its_owner_alone() -> None:
-    with tempfile.TemporaryDirectory(prefix="gamestats-own-") as folder:
-        settings = Settings(data=f"{folder}/data", postgres_url=None)
-        start_embedded(settings)
-        try:
-            assert stat.S_IMODE(os.stat(settings.data).st_mode) & ~stat.S_IXGRP == 0o700
-            assert stat.S_IMODE(os.stat(f"{settings.data}/postgres").st_mode) == 0o700
             Path(folder).chmod(0o700)  # closed meanwhile; it must stop all the same
         finally:
-            assert stop_embedded(settings)
+            assert stop_embedded(after)
 
 
 def test_a_url_given_is_used_and_starts_nothing(tmp_path: Path) -> None:
