@@ -37,11 +37,11 @@ class UpdateMode(StrEnum):
     ADD = "user_add"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+class _Part(BaseModel, frozen=True):
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class Property(_Part):
+class Property(_Part, frozen=True):
     """A property of events or of users.
 
     Attributes:
@@ -64,7 +64,7 @@ class Property(_Part):
     properties: tuple[Property, ...] = ()
 
 
-class Event(_Part):
+class Event(_Part, frozen=True):
     """A kind of event; a property with the name of a common one replaces it."""
 
     name: str
@@ -74,7 +74,7 @@ class Event(_Part):
     properties: tuple[Property, ...] = ()
 
 
-class Taxonomy(_Part):
+class Taxonomy(_Part, frozen=True):
     """Everything that a product sends.
 
     Attributes:
