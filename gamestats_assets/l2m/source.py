@@ -133,7 +133,7 @@ def deliver(
 
     Raises:
         LogPathError: when a path does not exist, a log is unknown, or the log or day of a file is; then nothing has
-        landed.
+            landed.
     """
     if log is not None and log not in NAMES:
         raise LogPathError(f"There is no log {log!r}. Logs: {', '.join(NAMES)}.")

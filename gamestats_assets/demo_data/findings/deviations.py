@@ -53,11 +53,11 @@ class Deviation:
             or `order` of events.
         where: the key of the rule: `price`, `purchase/price`, the sequence's name, or the event.
         part: the value that the share is of, the number of the step (from 0), the base of a frequency (`chosen`: a
-        share of all free choices that are always open; `sessions`: number per session), or the rule that the order
-        breaks.
+            share of all free choices that are always open; `sessions`: number per session), or the rule that the order
+            breaks.
         wanted, found: the figures of the rules and of the data.
         distance: 0 if as wanted or by chance; for means and spreads the difference as a share of the range's width, for
-        everything else the difference of two shares, without what chance explains.
+            everything else the difference of two shares, without what chance explains.
     """
 
     kind: Literal["mean", "spread", "share", "step", "frequency", "order"]
@@ -103,7 +103,7 @@ class Deviations:
     Attributes:
         list: largest distance first.
         distance: root mean square of all distances; of the values of one property only the largest counts. 0 is as
-        wanted; 0.01 is one hundredth of the range, or one percentage point, on average.
+            wanted; 0.01 is one hundredth of the range, or one percentage point, on average.
     """
 
     list: Sequence[Deviation]

@@ -66,7 +66,7 @@ class Conversion:
 
     Attributes:
         design_effect: factor on the variance of the rate against independent attempts, because attempts of one user are
-        alike; at least 1.
+            alike; at least 1.
     """
 
     attempts: int
@@ -122,7 +122,7 @@ class DirtFound:
         out_of_order: earlier than a record before them in their file, but neither late nor copies.
         visible_order: share of records that would be visibly out of order if moved back by up to an hour, evenly.
         nulls, drifted, undeclared_properties: records with a null, with a value of another type than declared, with a
-        property that the taxonomy does not have.
+            property that the taxonomy does not have.
         off_schema: records that drifted or have undeclared properties.
         unknown_events: records of events that the taxonomy does not have.
         unreadable: lines that are not records.
@@ -172,14 +172,14 @@ class Measured:
         conversions: planted ones by from, to and variant; the variant is empty outside experiments.
         variants: users by variant, such as `button:A`.
         together: by pair of days, people from before the run who were active on both; None unless a seasonality is
-        planted.
+            planted.
         numbers: by `event/property`, dotted if nested; `user/property` of user records that set it; copies included.
         choices: by `event/property`, counts of each value that rules list, or of true and false.
         order: by event, events without one of the previous step before them in their session.
         prerequisites: by event, events before their prerequisites, of people who signed up within the run.
         once: by event, repetitions of events that happen once.
         totals: by `event/property`, totals that differ from what users gathered, whether wrong or made so by dirt that
-        removes or moves records.
+            removes or moves records.
         address_of, standstills: as in `Accounts`, of people.
     """
 

@@ -45,7 +45,7 @@ def write_report(
         path: path of the HTML file; a missing folder is created.
         generated: optional facts that the files do not contain: `taxonomy` (its name), `rules_by` (the maker of the
         rules: `analyst`, `cache`, `anthropic ...`), `segments` (users by segment), `seconds` (wall clock of the run)
-        and `files` (number of files).
+            and `files` (number of files).
         before: deviations of the data from the rules; of a refined run, those of the first round.
         after: of a refined run, deviations of the last round from the same rules.
     """

@@ -76,7 +76,7 @@ class Blueprint:
         start, end: events at the start of a session, including those of the first session, and at its end.
         flows, tables: the flows of users.
         always: by number of a standstill, the flow that its users begin in every session; none if the event has a fixed
-        place in it.
+            place in it.
         properties_of: by event, its own and the common properties.
         nested_of: by event, its own properties by dotted name.
         experiment, retention, seasonality: the truth of that kind.

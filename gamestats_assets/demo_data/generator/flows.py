@@ -61,7 +61,7 @@ class FlowTables:
         stages: flow, step, alternative: earliest stage.
         follows: flow, step, event: whether the step may come after an event.
         together: flow: number of steps that must be fully open for the flow to begin, because of a planted truth; other
-        flows need one alternative of the first step.
+            flows need one alternative of the first step.
     """
 
     events: Array

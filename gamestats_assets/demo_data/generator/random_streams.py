@@ -185,8 +185,8 @@ def quantile_table(*wanted: ValueRange) -> Quantiles:
 
     Raises:
         ImpossibleRangeError: when no values within the bounds have the mean or the spread. The largest spread is that
-        of a value which is always at one bound or the other; whole numbers around a fractional mean have a smallest
-        one, too. Also when the bounds are not numbers, or no whole number lies between them.
+            of a value which is always at one bound or the other; whole numbers around a fractional mean have a smallest
+            one, too. Also when the bounds are not numbers, or no whole number lies between them.
     """
     return Quantiles(
         np.stack([_nodes(each.min, each.max, each.mean, each.spread, each.integer) for each in wanted]),

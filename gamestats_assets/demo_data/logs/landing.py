@@ -71,7 +71,7 @@ class LogOutcome:
     Attributes:
         name: the given name of the file.
         status: `taken` (some of it is new), `known` (all of it has landed before) or `refused` (the file stays in its
-        place).
+            place).
         log_day: day of the log; None if it is refused.
         lines: lines that are not empty.
         undated_lines: lines without a usable time; they are in a piece of the log's own day.
@@ -105,7 +105,7 @@ class LogIngestReport:
 
     Attributes:
         passed_over: files of the folders that are not logs, by their names or their beginnings, and links that lead out
-        of the folders.
+            of the folders.
     """
 
     outcomes: tuple[LogOutcome, ...]
@@ -167,7 +167,7 @@ def land_logs(
 
     Args:
         paths: files, or folders to walk; of folders, files are taken if they have the name of a log, or begin with a
-        JSON object; hidden ones are not.
+            JSON object; hidden ones are not.
         product: product of the logs.
         landing: landing zone; a walk leaves out its folder.
         progress: called with the number of files done and the number of files, after each file.

@@ -124,8 +124,8 @@ def upload(
 
     Raises:
         UploadError: when the arguments or the state are invalid, another upload uses the state, a file no longer begins
-        with the lines that were sent, or the receiver is out of reach or refuses a batch; then it names file, lines and
-        the receiver's words.
+            with the lines that were sent, or the receiver is out of reach or refuses a batch; then it names file, lines
+            and the receiver's words.
         UnreadableLogError: when a file cannot be opened, or its compressed bytes are damaged.
     """
     secret = _usable(app_id)

@@ -49,7 +49,7 @@ def check_files(paths: Sequence[Path], *, taxonomy: Taxonomy | None = None) -> W
     Args:
         paths: plain or gzip files of one JSON object per line.
         taxonomy: if given, events and properties must be declared in it and have its types; presets (names that start
-        with #) need no declaration.
+            with #) need no declaration.
 
     Raises:
         UnreadableLogError: when a file cannot be opened. Damage within a file is a problem, not an error.

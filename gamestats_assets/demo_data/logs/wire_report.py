@@ -48,7 +48,7 @@ class WireReport:
         lines: lines of all files, valid or not.
         bytes: bytes of all lines, decompressed, including their ends.
         events: lines by `#type` and event name; the name is empty for user operations, and `(others)` beyond the number
-        of events that a project can have; lines that landing refuses are `(invalid)`.
+            of events that a project can have; lines that landing refuses are `(invalid)`.
         problems: by kind, in the order of `MEANINGS`; a line may have several, unless landing refuses it.
         duplicates: lines whose `#uuid` came before.
         first_time, last_time: the earliest and the latest `#time`, as written; None without any.

@@ -79,7 +79,7 @@ def produce(
     Args:
         rules: rules to use as they are; None makes them.
         refine: if the data deviate from the rules, have better rules made and generate again; the second data are kept
-        only if they deviate less.
+            only if they deviate less.
 
     Raises:
         RulesError: when the rules contradict each other or the taxonomy.

@@ -59,8 +59,8 @@ class AiError(GamestatsError):
     Attributes:
         reason: `setup`: the SDK or the key is missing; `key`: the key is not accepted or may not use the model;
         `unavailable`: limits, server errors, broken connections or timeouts until the last try; `refused`: a cause that
-        a retry would not change (an unknown model, no credit, ...); `declined`: by the language model; `cut`: longer
-        than `max_output_tokens`; `unusable`: no answer fits the schema and the taxonomy.
+            a retry would not change (an unknown model, no credit, ...); `declined`: by the language model; `cut`:
+            longer than `max_output_tokens`; `unusable`: no answer fits the schema and the taxonomy.
         problems: problems of the last unusable answer.
     """
 

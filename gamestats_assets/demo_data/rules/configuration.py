@@ -57,9 +57,9 @@ class RetentionTruth(_Part):
 
     Attributes:
         curve: share by day n. Between two days it follows a power law of n, a straight line on two logarithmic axes, so
-        that it falls steepest first; beyond the last day it continues like this, but never rises. Day 0 is 1; from
-        there to the first day (and beyond, if there is only one) it is a power law of n + 1. To or from a share of 0 it
-        is straight in the logarithm of n.
+            that it falls steepest first; beyond the last day it continues like this, but never rises. Day 0 is 1; from
+            there to the first day (and beyond, if there is only one) it is a power law of n + 1. To or from a share of
+            0 it is straight in the logarithm of n.
     """
 
     kind: Literal["retention"] = "retention"

@@ -82,7 +82,7 @@ class CounterRule(_Part):
         max: limit of the count.
         shared: name of the count if several properties show it; None is a count of the property's own.
         source: dotted name of the event's property that moves the count by its value, in place of `step`; the count is
-        then a balance, which never falls below zero. A true value moves it by 1.
+            then a balance, which never falls below zero. A true value moves it by 1.
         sign: -1 if `source` is spent.
         group_by: dotted name of the property that separates counts or balances.
     """
@@ -124,16 +124,16 @@ class PropertyConstraint(_Part):
     Attributes:
         totals: total of gathered things, e.g. the value of an order from its cart.
         same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id; if
-        none has, the other fields decide.
+            none has, the other fields decide.
         recalls: earlier events of the user, in any session, with this property or, after a `/`, another one:
-        `create_order`, `create_order/id`. The latest of them gives the value, e.g. the id of an order that is delivered
-        days later; if there was none, the other fields decide. A key without an event does not apply to the events
-        named here.
+            `create_order`, `create_order/id`. The latest of them gives the value, e.g. the id of an order that is
+            delivered days later; if there was none, the other fields decide. A key without an event does not apply to
+            the events named here.
         once_each: the event uses each recalled thing once, the latest one that is left, e.g. a completed task; users
-        who sign up within the run repeat the event only if there is another thing.
+            who sign up within the run repeat the event only if there is another thing.
         copy_of: `#account_id`, `#distinct_id`, or another property of the event, common or of the user.
         elapsed: elapsed time by the clock: of the session so far, or since the first step of the event's sequence; if
-        the event stands alone, the range decides.
+            the event stands alone, the range decides.
         unit_s: seconds in the unit of `elapsed`.
         initial: value of a state before any event changes it; for users from before the run, `values` decide.
         first_only: true at a user's first event of the kind, false from then on.
@@ -280,7 +280,7 @@ class Activity(_Part):
         session_minutes: mean length of a session.
         events_per_session: mean number of choices a user makes in a session, besides its start and end.
         decay_per_day: share by which `daily_probability` shrinks each day since the sign-up, or for users from before
-        the run, since it began.
+            the run, since it began.
         churn_per_day: probability that a user leaves for good, or until returning.
         return_per_day: probability that a user who left comes back.
     """
@@ -321,7 +321,7 @@ class SegmentAnalysis(_Part):
         property_ranges: ranges of their numbers; by default those in `value_ranges`.
         event_sequence: what they typically do in a session, in order, before anything else.
         event_probabilities: probability of each event in a session: for events of `event_sequence`, the share of
-        sessions that include it; for other events, the relative weight in free choices.
+            sessions that include it; for other events, the relative weight in free choices.
         activity: when they are active.
     """
 

@@ -152,7 +152,7 @@ class FromEvent(_Rule):
         event: name of the event.
         property: dotted name of its property; `#time` is the time of the event.
         aggregate: first or last value, sum, number of events (`cnt`), number of days with one (`daycnt`); `equal` is
-        the last value, of common properties.
+            the last value, of common properties.
         where_key: value of the first property of the object to look at (such as an item's id); None for any.
     """
 
@@ -191,7 +191,7 @@ def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
 
     Raises:
         ValueRuleError: for half a rule (`[7200,60]`, `0|+|10`), or a rule that this type cannot have (a range of a
-        text); says what was expected.
+            text); says what was expected.
     """
     written = text.strip()
     plain = written.translate(_HALF_WIDTH)

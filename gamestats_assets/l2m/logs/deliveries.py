@@ -38,7 +38,7 @@ class Delivery(msgspec.Struct, frozen=True):
         files: files in order.
         columns: from the name here to the name in the files, if it differs.
         refused: why it could not be taken. Then it has the files of the previous delivery, and stops the day until the
-        log is delivered again.
+            log is delivered again.
     """
 
     log: str

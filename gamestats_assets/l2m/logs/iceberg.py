@@ -58,11 +58,11 @@ class IcebergSource:
 
     Args:
         name: name of the catalogue. A SQL catalogue may have several; otherwise it only serves to tell catalogues
-        apart.
+            apart.
         properties: pyiceberg's options for opening it, such as `{"type": "sql", "uri": "sqlite:///catalog.db"}`, or
-        `{"type": "rest", "uri": "https://...", "warehouse": ..., "credential": SecretStr("client:secret")}`, and those
-        of its file storage (`s3.endpoint`, `s3.access-key-id`, ...). Secrets are given as `SecretStr`; properties with
-        the name of a secret, and passwords in URLs, are hidden as well.
+            `{"type": "rest", "uri": "https://...", "warehouse": ..., "credential": SecretStr("client:secret")}`, and
+            those of its file storage (`s3.endpoint`, `s3.access-key-id`, ...). Secrets are given as `SecretStr`;
+            properties with the name of a secret, and passwords in URLs, are hidden as well.
     """
 
     def __init__(self, name: str, properties: Mapping[str, str | SecretStr]) -> None:
@@ -98,7 +98,7 @@ class IcebergSource:
             day: day to export.
             folder: folder of the files, `raw.etl_login-2026-03-14-00000.parquet` and so on; created if missing.
             day_column: column for the day: a date, a text written YYYY-MM-DD or YYYYMMDD, or a timestamp, by its UTC
-            day (without a zone it is taken as UTC).
+                day (without a zone it is taken as UTC).
             rows_per_file: rows of every file but the last.
 
         Returns:

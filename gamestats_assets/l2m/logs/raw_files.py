@@ -60,7 +60,7 @@ class RawFile:
     Attributes:
         names: its names of columns.
         types: DuckDB types of the readable columns. Text files also have `LINE`, the number of the line from 1, `TEXT`,
-        the line, and `FAULT`, one of `FAULTS` if the line is not a record.
+            the line, and `FAULT`, one of `FAULTS` if the line is not a record.
         pieces: its rows in order; can be gone through once.
         rows: counts them. For a text file it reads all of it, for a Parquet file only the footer.
     """

@@ -25,7 +25,7 @@ class Effect:
 
     Attributes:
         kind: `item` (a champion's core item of an order wins more), `objective` (the team that takes the first one wins
-        more), `skill_order` (a champion's order deals more damage), `vision` (vision correlates with deaths).
+            more), `skill_order` (a champion's order deals more damage), `vision` (vision correlates with deaths).
         champion: key or name, for items and skill orders.
         position: for all but objectives.
         core_order: number of the core item, from 1.

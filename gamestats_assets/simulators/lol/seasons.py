@@ -21,7 +21,7 @@ def simulate(plan: Plan) -> Story:
 
     Raises:
         ValueError: when an effect cannot be planted, because there are no such games, or no log odds give so large a
-        difference.
+            difference.
     """
     story = Story(plan)
     play(story)

@@ -91,7 +91,7 @@ class Story:
         doubled: 1 if the timeline repeats a skill.
         kills: columns match, ms, killer (-1 for none), victim, assists (bits).
         objectives: columns match, ms, kind (of `OBJECTIVE_KINDS`), blue, sub_type, killer (-1 for none), members
-        (bits).
+            (bits).
         stats: further figures of participants, by name.
         logit: log odds of blue.
     """

@@ -94,8 +94,8 @@ class Story:
         downs: person, begin and end of each time spent knocked.
         out: second in which each team is out.
         kills: rows of eliminations: t, victim, killer, finisher, knocker, helpers, and numbers of strikes: `credited`
-        counts (that of the knock, unless there was none or the kill was stolen), `finish` ended it, `knock` felled; -1
-        for none.
+            counts (that of the knock, unless there was none or the kill was stolen), `finish` ended it, `knock` felled;
+            -1 for none.
         revives: time, reviver and knock.
         end: second of the last elimination.
     """

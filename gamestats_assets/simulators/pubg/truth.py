@@ -36,13 +36,13 @@ class PlayerTruth:
         damage_received_from_bots: the part of `damage_received` by bots.
         killsteals: kills of people knocked by another team; no bots, bleed-outs, zone, suicides or team kills.
         finishes_stolen: times the player finished a person whom another player had knocked, including the own team's
-        knocks; same exclusions. An old file does not name the finisher: there the killer counts.
+            knocks; same exclusions. An old file does not name the finisher: there the killer counts.
         throwables_used: tactical throwables, without snowballs and apples.
         throwable_damage: the part of `damage_dealt` by throwables and their fire.
         time_survived_s: from LogMatchStart to the elimination, or to the end of the match.
         landing: landing of the parachute, in metres from the map's upper left corner.
         avg_distance_from_center: the five zone figures are in metres relative to the blue circle, over the positions
-        from the first zone (`isGame` >= 1) until the player is out; None without such a position.
+            from the first zone (`isGame` >= 1) until the player is out; None without such a position.
         time_outside_zone_seconds: ticks of the blue zone times 1.03.
         weapons: by `damageCauserName`: damage dealt, kills credited, knocks.
     """

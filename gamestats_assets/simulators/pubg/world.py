@@ -28,7 +28,7 @@ class Rules:
         shrinks_s: seconds in which the blue circle reaches the white one.
         damages_per_s: hit points lost outside, by phase.
         shifts: how far a centre moves, as a share of the radius lost, at `SHIFT_PERCENTILES`, by phase; the last row
-        repeats.
+            repeats.
         duration_s: mean, spread, smallest and largest duration of a match.
     """
 

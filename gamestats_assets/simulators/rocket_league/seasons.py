@@ -159,7 +159,7 @@ def simulate_season(
         tiers: lowest and highest rank of drawn players, 1 to 22.
         planted: fixed players.
         in_play: number of matches that are played out and so have frames: the first planted player's, or else any,
-        spread over the season.
+            spread over the season.
         clock_s: seconds on the clock of these matches.
 
     Raises:
