@@ -20,8 +20,9 @@ import psycopg
 
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.serving.accounts import sessions, users
-from gamestats_assets_tests.program.up import free_port, wait_until
+from gamestats_assets_tests.program.up import free_port
 from gamestats_assets_tests.serving.season import publish_season
+from gamestats_assets_tests.support.clocks import wait_until
 
 SEASONS = "/api/v1/tournaments/seasons"
 

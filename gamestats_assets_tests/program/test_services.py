@@ -20,7 +20,8 @@ from gamestats_assets.cli.services.up import stop_requests
 from gamestats_assets.lakehouse.postgres.embedded import is_running
 from gamestats_assets_tests.cli.runner import Gamestats, data_folder
 from gamestats_assets_tests.program import stand_ins
-from gamestats_assets_tests.program.up import free_port, processes_of, running, wait_until
+from gamestats_assets_tests.program.up import free_port, processes_of, running
+from gamestats_assets_tests.support.clocks import wait_until
 
 
 @pytest.fixture(scope="module")

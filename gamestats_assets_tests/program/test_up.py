@@ -39,10 +39,11 @@ from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.program import trainer_journey as trainer
 from gamestats_assets_tests.program.test_any_name import NAME
-from gamestats_assets_tests.program.up import Up, processes_of, running, wait_until
+from gamestats_assets_tests.program.up import Up, processes_of, running
 from gamestats_assets_tests.rocket_league.support import real_files
 from gamestats_assets_tests.serving.sign_in.sign_in_providers import SteamLike
 from gamestats_assets_tests.support.browsers import Shown, chromium, keep
+from gamestats_assets_tests.support.clocks import wait_until
 
 SOON_S, ANALYSED_S, EXPORTED_S, ERASED_S = 20.0, 10.0, 20.0, 60.0
 """Seconds that an organiser and a player wait, on a machine that does nothing else."""

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -90,15 +89,6 @@ def processes_of(gamestats: Gamestats) -> list[str]:
             if any(place in part for part in told for place in places):
                 found.append(f"{process.pid} {' '.join(process.cmdline())}")
     return found
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, pause_s: float = 0.2) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause_s)
-    return True
 
 
 def free_port() -> int:

@@ -1,8 +1,10 @@
-"""A clock for what waits: tests of limits and of patience take no time."""
+"""A clock for what waits, so that tests of limits and patience take no time; and waiting for what needs real time."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 
 class FakeTime:
@@ -26,3 +28,11 @@ class FakeTime:
         with self._lock:
             self.slept.append(seconds)
             self.now += seconds
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30, pause_s: float = 0.1) -> bool:
+    """Waits until a condition holds; returns whether it did in time."""
+    deadline = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(pause_s)
+    return holds

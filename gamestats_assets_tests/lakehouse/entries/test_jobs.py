@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.entries.jobs import JobContext, Kind, Queue, Task, enqueue, work_on
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets_tests.lakehouse.processes import at_once, killed
+from gamestats_assets_tests.support.clocks import wait_until
 
 
 def _nothing(context: JobContext, tasks: Sequence[Task]) -> None:
@@ -34,13 +35,6 @@ def put(url: str, *kinds: str) -> list[int]:
 def jobs(url: str) -> list[dict[str, Any]]:
     with psycopg.connect(url, row_factory=dict_row) as conn:
         return conn.execute("SELECT * FROM ops.jobs ORDER BY job_number").fetchall()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def taken(url: str, *kinds: Kind, dead_after_s: float = 30) -> list[int]:
@@ -95,13 +89,13 @@ def test_those_who_wait_are_told_how_many_are_before_them(ops_database: str) -> 
         return messages == [f"waiting: {number} other requests came before" for number in before]
 
     with queue.alive(found[1]):
-        assert wait_until(lambda: said(3, 4))
+        assert wait_until(lambda: said(3, 4), 20)
         found[1][0].done()
-        assert wait_until(lambda: said(2, 3))
+        assert wait_until(lambda: said(2, 3), 20)
         found[1][1].done()
-        assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting: another request came before")
+        assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting: another request came before", 20)
         found[1][2].done()
-        assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting")
+        assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting", 20)
 
 
 def test_a_job_that_kills_workers_is_given_up_after_three_attempts(ops_database: str) -> None:

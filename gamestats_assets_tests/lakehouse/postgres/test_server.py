@@ -50,8 +50,8 @@ from gamestats_assets_tests.lakehouse.published.results import (
     declared,
     results,
     text,
-    wait_until,
 )
+from gamestats_assets_tests.support.clocks import wait_until
 from gamestats_assets_tests.support.published import published_rows
 
 
@@ -101,7 +101,7 @@ def test_a_server_killed_hard_is_recovered_by_the_next_to_ask(own_server: Settin
         lines = (own_server.state_folder / "postgres" / "postmaster.pid").read_text().splitlines()
         assert conn.info.backend_pid != int(lines[0])
     os.kill(int(lines[0]), signal.SIGKILL)
-    wait_until(lambda: not is_running(own_server), "the death of the server")
+    assert wait_until(lambda: not is_running(own_server)), "the death of the server"
 
     assert published_rows(settings_url(own_server), Results, DAY) == 200
 
@@ -151,7 +151,7 @@ def test_a_data_folder_copied_from_a_running_server_is_refused() -> None:
 
         is_refused()
         os.kill(int((first.state_folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-        wait_until(lambda: not is_running(first), "the death of the server")
+        assert wait_until(lambda: not is_running(first)), "the death of the server"
         is_refused()
 
         start_embedded(first)

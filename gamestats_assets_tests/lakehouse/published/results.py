@@ -1,7 +1,5 @@
 """Sample tables and rows for tests of PostgreSQL."""
 
-import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -87,14 +85,6 @@ def results(day: date, rows: int, *, kills: int = 1, match: str = "m") -> pl.Dat
 def by_id(frame: pl.DataFrame, table: type[Table]) -> pl.DataFrame:
     """The declared columns, in the order of the key."""
     return frame.select(list(table.columns())).sort(table.primary_key())
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait until a condition holds; fail when it takes longer."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
 
 
 def declared(

@@ -13,9 +13,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gamestats_assets.lakehouse.published.notes import forget_answers
-from gamestats_assets_tests.lakehouse.published.results import wait_until
 from gamestats_assets_tests.serving.season import publish_season, publish_standings
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.support.clocks import wait_until
 
 BOARD = "/api/v1/tournaments/leaderboard/teams?season=fall&division=Division+1"
 
@@ -27,7 +27,7 @@ def points(answer: httpx.Response) -> int:
 @pytest.mark.parametrize("path", [BOARD, "/"])
 def test_an_answer_is_304_until_something_is_published(client: httpx.Client, season_url: str, path: str) -> None:
     publish_standings(season_url, more_points=1)
-    wait_until(lambda: points(client.get(BOARD)) == 33, "the first points are shown")
+    assert wait_until(lambda: points(client.get(BOARD)) == 33), "the first points are shown"
     # The first page tells when each table was published.
     with psycopg.connect(season_url) as conn:
         conn.execute("UPDATE pubg.published_versions SET published_at = published_at - interval '1 day'")
@@ -35,7 +35,9 @@ def test_an_answer_is_304_until_something_is_published(client: httpx.Client, sea
     again = client.get(path, headers={"If-None-Match": f'"other", {etag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
     publish_standings(season_url, more_points=5)
-    wait_until(lambda: client.get(path, headers={"If-None-Match": etag}).status_code == 200, "the answer changes")
+    assert wait_until(lambda: client.get(path, headers={"If-None-Match": etag}).status_code == 200), (
+        "the answer changes"
+    )
     assert client.get(path).headers["etag"] != etag
     assert points(client.get(BOARD)) == 37
 
@@ -85,7 +87,7 @@ def test_a_repeated_request_is_answered_the_same(client: httpx.Client, accept: s
 def test_an_old_answer_never_follows_a_new_one(client: httpx.Client, season_url: str) -> None:
     """Many ask while one publishes: what each of them sees only grows, and follows a commit within 100 ms."""
     publish_standings(season_url, more_points=100)
-    wait_until(lambda: points(client.get(BOARD)) == 132, "the first points are shown")
+    assert wait_until(lambda: points(client.get(BOARD)) == 132), "the first points are shown"
     answers: list[list[int]] = [[] for _ in range(4)]
     committed, seen = dict[int, float](), dict[int, float]()
     done = threading.Event()
@@ -103,7 +105,7 @@ def test_an_old_answer_never_follows_a_new_one(client: httpx.Client, season_url:
             publish_standings(season_url, more_points=100 + more)
             committed[more] = time.monotonic()
             time.sleep(0.05)
-        wait_until(lambda: 8 in seen, "the last points are shown")
+        assert wait_until(lambda: 8 in seen), "the last points are shown"
     finally:
         done.set()
         for thread in threads:
@@ -154,7 +156,7 @@ def test_without_postgresql_kept_answers_are_stale_and_others_503(
     with served(season_url) as client:
         kept = client.get(BOARD)
         refuse_connections()
-        wait_until(lambda: "gamestats-stale" in client.get(BOARD).headers, "answers are marked stale")
+        assert wait_until(lambda: "gamestats-stale" in client.get(BOARD).headers), "answers are marked stale"
         stale = client.get(BOARD)
         assert (stale.status_code, stale.content, stale.headers["cache-control"]) == (200, kept.content, "no-store")
         other = client.get(f"{BOARD}&page=2")

@@ -19,10 +19,10 @@ from psycopg.rows import dict_row
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.pubg.tables import Matches
 from gamestats_assets.pubg.tournament.tables import ScheduledMatches
-from gamestats_assets_tests.lakehouse.published.results import wait_until
 from gamestats_assets_tests.serving import season
 from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
 from gamestats_assets_tests.support.browsers import Shown, obstacles_in_looks
+from gamestats_assets_tests.support.clocks import wait_until
 from gamestats_assets_tests.support.postgres_fixture import database
 
 BOARD = "/tournaments?season=fall&division=Division+1&round=overall"
@@ -473,4 +473,4 @@ def test_pages_of_simulated_matches_say_so(site: httpx.Client, url: str) -> None
     assert saying() == []
     publish(url, Matches, [DAYS[0]], frame(Matches, [{**row, "season_state": "simulated"}]))
     # The server hears of it a moment later.
-    wait_until(lambda: saying() == [*paths], "every page says that its matches are simulated")
+    assert wait_until(lambda: saying() == [*paths]), "every page says that its matches are simulated"
